@@ -1,0 +1,108 @@
+"""The errors of weitiao: one tree, one sentence each.
+
+    WeitiaoError                 base; `exit_code` is what the command line leaves with
+    ├── Refused (2)              the input is at fault; nothing was changed
+    │   ├── ProblemsFound        several problems, all reported at once
+    │   └── MissingExtra         an optional dependency is not installed
+    └── Failed (1)               the run broke while running
+        ├── NonFiniteLoss        NaN or Inf, with the rows of the step
+        ├── NothingLearnt        a step in which no target was trained on
+        └── StorageFull          the disk is full; the run can be resumed
+    Interrupted (130)            SIGINT or SIGTERM; the run is saved and can be resumed
+
+A message says what, got, expected, and what to do, and opens with `FILE:LINE:` where there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from weitiao.messages import _
+
+Severity = Literal["error", "warning", "note"]
+
+
+class WeitiaoError(Exception):
+    """Base of every error that weitiao raises on purpose."""
+
+    exit_code = 1
+
+
+class Refused(WeitiaoError):
+    """The input is at fault; nothing was changed on disk."""
+
+    exit_code = 2
+
+
+class MissingExtra(Refused):
+    """An optional dependency is needed and absent."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            _("{package} is not installed; install it with: pip install 'weitiao[{extra}]'").format(
+                package=package, extra=extra
+            )
+        )
+
+
+class Failed(WeitiaoError):
+    """The run broke while running."""
+
+
+class NonFiniteLoss(Failed):
+    """The loss became NaN or infinite."""
+
+
+class NothingLearnt(Failed):
+    """A step held no target to train on."""
+
+
+class StorageFull(Failed):
+    """The disk is full; what was complete is kept, and the run can be resumed."""
+
+
+class Interrupted(WeitiaoError):
+    """SIGINT or SIGTERM arrived; the run is saved and can be resumed."""
+
+    exit_code = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding about a recipe, a file or a row.
+
+    Args:
+        code: stable kebab-case name, such as `unknown-key` or `near-duplicate-leak`.
+        message: one sentence: what, got, expected, do.
+        file: the file it is about, as the user wrote it; empty where there is none.
+        line: first line, from 1; 0 where there is none.
+        severity: errors end the verb with exit 2; warnings do so under `--strict`.
+    """
+
+    code: str
+    message: str
+    file: str = ""
+    line: int = 0
+    severity: Severity = "error"
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
+        return place + self.message
+
+
+class ProblemsFound(Refused):
+    """Several problems, reported together."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: Sequence[Problem] = list(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def refuse_if_errors(problems: Iterable[Problem], *, strict: bool = False) -> None:
+    """Raise `ProblemsFound` with every error in `problems`; warnings count as errors under `strict`."""
+    fatal = {"error", "warning"} if strict else {"error"}
+    found = [problem for problem in problems if problem.severity in fatal]
+    if found:
+        raise ProblemsFound(found)

@@ -1,0 +1,106 @@
+"""The words that flow: Row -> Record -> Feature -> Outputs -> Prediction.
+
+Record and Prediction types are pydantic models: they document the file formats and are the server's schema.
+Everything here is free of torch.
+
+Notation: T tokens of a feature, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+IntArray = npt.NDArray[np.integer]
+FloatArray = npt.NDArray[np.floating]
+Outputs = Mapping[str, FloatArray]  # named arrays of one feature, such as {"logits": [C]}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as read from a source, before any meaning is given to its columns.
+
+    Args:
+        fields: column name -> value; headerless columns are named '1', '2', ...
+        file: the source, as the user wrote it.
+        line: line of the row's first character, from 1 (spreadsheets, parquet, json arrays: row number).
+        problem: why the row cannot be used, when the reader already knows.
+    """
+
+    fields: Mapping[str, object]
+    file: str
+    line: int
+    problem: str = ""
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+class Record(BaseModel):
+    """One typed example; tasks derive from it. `file`, `line` and `group` come from the data layer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str = Field("", description="source file")
+    line: int = Field(0, description="line in the source file, from 1", ge=0)
+    group: str = Field("", description="rows of one group never sit in two splits")
+
+    @property
+    def place(self) -> str:
+        """`FILE:LINE`, for messages."""
+        return f"{self.file}:{self.line}"
+
+
+class Prediction(BaseModel):
+    """One typed answer; tasks derive from it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ClassifyRecord(Record):
+    """A text, or a pair of texts, and its label or labels."""
+
+    text: str = Field(description="the text to classify")
+    text_pair: str | None = Field(None, description="second text, for pair tasks")
+    labels: tuple[str, ...] | None = Field(None, description="one label, or several for multi-label; None where unlabelled")
+
+    @property
+    def label(self) -> str:
+        """The only label of a single-label record."""
+        return self.labels[0] if self.labels else ""
+
+
+class ClassifyPrediction(Prediction):
+    """The answer to a `ClassifyRecord`."""
+
+    labels: tuple[str, ...] = Field(description="the answer; empty when the model abstains or no label passes its threshold")
+    confidence: float = Field(description="probability of the most likely label, 0 to 1")
+    scores: dict[str, float] = Field(description="probability of each label")
+    abstained: bool = Field(False, description="true when the confidence is below the run's threshold")
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """What the model reads for one record, or for one window of it.
+
+    Args:
+        input_ids: token ids, [T], special tokens included.
+        token_type_ids: segment ids, [T], for families that take them.
+        targets: what the head learns from, such as {"labels": [] or [C]}; empty where unlabelled.
+        group: index of the record; features of one record are never split over steps.
+        cut: tokens that truncation removed.
+    """
+
+    input_ids: IntArray
+    token_type_ids: IntArray | None = None
+    targets: Mapping[str, npt.NDArray[np.generic]] = field(default_factory=dict)
+    group: int = 0
+    cut: int = 0
+
+    def __len__(self) -> int:
+        return len(self.input_ids)

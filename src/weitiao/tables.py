@@ -1,0 +1,67 @@
+"""Lazy tables: name -> object, imported when first asked for.
+
+Each folder of variants (tasks, methods, readers, heads) keeps one `Table` in its `__init__`; `weitiao list`, the docs
+and the recipe schema are made from them. Other packages add entries through entry points of the group named
+`weitiao.<kind>s`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from weitiao.errors import Refused
+from weitiao.messages import _
+
+
+class Table(Mapping[str, Any]):
+    """A mapping from a name to an object that is imported on first use.
+
+    Args:
+        kind: what the entries are, in the singular, such as 'task'.
+        entries: name -> 'package.module:attribute'.
+    """
+
+    def __init__(self, kind: str, entries: Mapping[str, str]) -> None:
+        self.kind = kind
+        self._own = dict(entries)
+
+    @cached_property
+    def _entries(self) -> dict[str, str]:
+        outside = {point.name: point.value for point in entry_points(group=f"weitiao.{self.kind}s")}
+        return {**outside, **self._own}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._entries:
+            raise Refused(
+                _("unknown {kind} '{name}'; expected one of: {names}{hint}").format(
+                    kind=self.kind, name=name, names=", ".join(self), hint=did_you_mean(name, self)
+                )
+            )
+        module, _colon, attribute = self._entries[name].partition(":")
+        return getattr(import_module(module), attribute)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._entries))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def closest(name: str, known: Mapping[str, object] | list[str] | tuple[str, ...] | set[str]) -> str | None:
+    """The known name most like `name`, or None when none is close."""
+    found = difflib.get_close_matches(str(name), [str(each) for each in known], n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def did_you_mean(name: str, known: Mapping[str, object] | list[str] | tuple[str, ...] | set[str]) -> str:
+    """`; did you mean 'x'?`, or nothing when no known name is close."""
+    guess = closest(name, known)
+    return _("; did you mean '{guess}'?").format(guess=guess) if guess else ""

@@ -1,0 +1,124 @@
+"""The Task seam: Record <-> Feature <-> Prediction, numpy only, one file a task.
+
+A task turns mapped fields into Records, Records into Features and a model's Outputs back into Predictions, and names its
+metrics, its head and its cheap baselines. `TASKS` is the table that `weitiao list tasks` and the docs are made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeVar
+
+import numpy.typing as npt
+from pydantic import BaseModel
+
+from weitiao.errors import Problem
+from weitiao.records import Feature, FloatArray, Outputs, Prediction, Record
+from weitiao.tables import Table
+from weitiao.text import Tokenizer
+
+R = TypeVar("R", bound=Record)
+P = TypeVar("P", bound=Prediction)
+Settings = Mapping[str, Any]  # what `calibrate` found on dev, JSON-able, such as {"thresholds": {...}}
+
+TASKS = Table("task", {"classify": "weitiao.tasks.classify:Classify"})
+
+
+class RowFault(ValueError):
+    """A row cannot become a Record; the text is the reason that the ledger keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """One field that a task reads from a row.
+
+    Args:
+        name: the name under `data.fields`.
+        required: rows without it are faulty; an optional field may have no column at all.
+        aliases: column names that are taken for it without a mapping, best first.
+        only_labelled: needed for training and evaluation, not for prediction.
+    """
+
+    name: str
+    required: bool
+    aliases: tuple[str, ...]
+    only_labelled: bool = False
+
+
+class Metric(Protocol):
+    """A number over predictions, in a form that can be resampled: sums of counts, then a value."""
+
+    name: str
+
+    def counts(self, prediction: Any, record: Any) -> FloatArray:
+        """What one row contributes, [K]."""
+        ...
+
+    def value(self, total: FloatArray) -> FloatArray:
+        """The metric of summed counts: [..., K] -> [...]; higher is better."""
+        ...
+
+
+class Task(Protocol[R, P]):
+    """What a task must answer; built as `TASKS[name](options)`.
+
+    `labels` is the task's own label space: a sequence of names for classification. It is JSON-able through
+    `label_space_to_json` / the constructor of the file that defines it.
+    """
+
+    name: str
+    options_model: type[BaseModel]
+    record: type[R]
+    prediction: type[P]
+    head: str
+    """Entry of `models.heads.HEADS`."""
+    mode: Literal["forward", "generate"]
+    fields: Sequence[FieldSpec]
+    baselines: Sequence[str]
+
+    def read(self, fields: Mapping[str, object], *, file: str, line: int, group: str) -> R:
+        """A Record from mapped fields.
+
+        Raises:
+            RowFault: the row cannot be used.
+        """
+        ...
+
+    def surface(self, record: R) -> str:
+        """The text by which duplicates and leaks are told."""
+        ...
+
+    def answer(self, record: R) -> str:
+        """The gold answer as one string, by which conflicting duplicates are told and splits are stratified."""
+        ...
+
+    def label_space(self, records: Sequence[R]) -> Sequence[str]:
+        """The labels, in a stable order, from the training records only."""
+        ...
+
+    def audit(self, splits: Mapping[str, Sequence[R]], labels: Sequence[str]) -> list[Problem]:
+        """Findings that only the task can see: too few classes, label typos, labels that train lacks, imbalance."""
+        ...
+
+    def encode(self, records: Sequence[R], tokenizer: Tokenizer, labels: Sequence[str], max_length: int) -> list[Feature]:
+        """Features of the records; `Feature.group` is the record's index."""
+        ...
+
+    def decode(
+        self, record: R, outputs: Sequence[Outputs], labels: Sequence[str], settings: Settings
+    ) -> P:
+        """The answer, from the outputs of all of the record's features."""
+        ...
+
+    def calibrate(self, records: Sequence[R], outputs: Sequence[Outputs], labels: Sequence[str]) -> Settings:
+        """Thresholds and the like, on dev only."""
+        ...
+
+    def metrics(self, labels: Sequence[str]) -> Sequence[Metric]:
+        """The metrics, headline first."""
+        ...
+
+    def targets(self, records: Sequence[R], labels: Sequence[str]) -> Mapping[str, npt.NDArray[Any]]:
+        """What the loss needs to know of the training set as a whole, such as {"class_weights": [C]}; may be empty."""
+        ...

@@ -1,0 +1,155 @@
+"""Text without torch: a model folder's tokenizer, and small facts about strings.
+
+The tokenizer is read straight from `tokenizer.json`, which costs a tenth of a second where the transformers classes cost
+several; only folders without that file fall back to transformers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Encoding
+from tokenizers import Tokenizer as Backend
+
+from weitiao.errors import Refused
+from weitiao.messages import _
+from weitiao.records import IntArray
+
+WIDEST = 512  # tokens a text by default, where the model allows more
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenizer:
+    """A fast tokenizer and the little that encoding needs to know of its model.
+
+    Args:
+        backend: the tokenizer; neither truncates nor pads.
+        pad_id: id that fills a batch.
+        segments: whether the model takes token_type_ids.
+        max_length: longest input the model takes, in tokens; 0 where it knows no bound.
+    """
+
+    backend: Backend
+    pad_id: int
+    segments: bool
+    max_length: int
+
+    def encode(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int | None = None
+    ) -> list[tuple[IntArray, IntArray | None, int]]:
+        """(input_ids [T], token_type_ids [T] or None, tokens cut off) of each text, special tokens included.
+
+        Of a pair the longer text is cut first, as transformers' `longest_first` does.
+        """
+        limit = max_length or self.max_length or WIDEST
+        room = limit - self.backend.num_special_tokens_to_add(pairs is not None)
+        firsts = self.backend.encode_batch(list(texts), add_special_tokens=False)
+        seconds = self.backend.encode_batch(list(pairs), add_special_tokens=False) if pairs is not None else None
+        encoded = []
+        for index, first in enumerate(firsts):
+            second = seconds[index] if seconds else None
+            cut = _cut(first, second, room)
+            whole = self.backend.post_process(first, second, add_special_tokens=True)
+            types = np.asarray(whole.type_ids, dtype=np.int32) if self.segments else None
+            encoded.append((np.asarray(whole.ids, dtype=np.int32), types, cut))
+        return encoded
+
+
+def _cut(first: Encoding, second: Encoding | None, room: int) -> int:
+    """Truncate in place to `room` tokens together; return how many were removed."""
+    over = len(first) + (len(second) if second else 0) - room
+    if over <= 0:
+        return 0
+    if second is None:
+        first.truncate(room)
+        return over
+    keep = [len(first), len(second)]
+    gap = min(over, abs(keep[0] - keep[1]))
+    keep[0 if keep[0] > keep[1] else 1] -= gap
+    rest = over - gap
+    keep[0] -= rest // 2
+    keep[1] -= rest - rest // 2
+    first.truncate(max(keep[0], 0))
+    second.truncate(max(keep[1], 0))
+    return over
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a transformers folder.
+
+    Raises:
+        Refused: the folder has no tokenizer that can be read.
+    """
+    config = _json(folder / "config.json")
+    settings = _json(folder / "tokenizer_config.json")
+    backend = _backend(folder)
+    backend.no_truncation()
+    backend.no_padding()
+    names = settings.get("model_input_names") or []
+    segments = "token_type_ids" in names if names else int(config.get("type_vocab_size") or 0) > 1
+    limits = [
+        int(value)
+        for value in (settings.get("model_max_length"), _positions(config))
+        if isinstance(value, int | float) and 0 < value < 10**9
+    ]
+    return Tokenizer(backend, _pad_id(config, settings, backend), segments, min(limits, default=0))
+
+
+def _backend(folder: Path) -> Backend:
+    path = folder / "tokenizer.json"
+    if path.is_file():
+        try:
+            return Backend.from_file(str(path))
+        except Exception as error:
+            raise Refused(_("{path}: the tokenizer cannot be read ({reason})").format(path=path, reason=error)) from error
+    try:
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True).backend_tokenizer  # type: ignore[no-any-return]
+    except Exception as error:
+        raise Refused(
+            _("{path}: no tokenizer.json and no other tokenizer that can be read ({reason})").format(
+                path=folder, reason=str(error).splitlines()[0]
+            )
+        ) from error
+
+
+def _json(path: Path) -> dict[str, object]:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _positions(config: dict[str, object]) -> object:
+    """Positions that the model has room for; RoBERTa's first real position is padding index + 1."""
+    positions = config.get("max_position_embeddings") or config.get("n_positions")
+    offset_families = {"roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "longformer", "mpnet", "xmod", "data2vec-text"}
+    if isinstance(positions, int) and config.get("model_type") in offset_families:
+        return positions - 2
+    return positions
+
+
+def _pad_id(config: dict[str, object], settings: dict[str, object], backend: Backend) -> int:
+    token = settings.get("pad_token")
+    name = token.get("content") if isinstance(token, dict) else token
+    if isinstance(name, str) and (found := backend.token_to_id(name)) is not None:
+        return found
+    for key in ("pad_token_id", "eos_token_id"):
+        value = config.get(key)
+        if isinstance(value, list) and value:
+            value = value[0]
+        if isinstance(value, int):
+            return value
+    return 0
+
+
+def han_share(text: str) -> float:
+    """Share of Chinese characters among the letters of `text`, 0 to 1."""
+    letters = [character for character in text if character.isalpha()]
+    return sum("㐀" <= character <= "鿿" for character in letters) / len(letters) if letters else 0.0
