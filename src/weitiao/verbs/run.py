@@ -1,0 +1,74 @@
+"""`Run`: a finished run as Python users hold it.
+
+A folder goes in; its report, its predictor and a short table in a notebook come out. Nothing is loaded before it is
+asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weitiao.artifact import RunFolder, open_run, read_json
+from weitiao.messages import _
+from weitiao.records import Prediction
+
+if TYPE_CHECKING:
+    from weitiao.serving.predictor import Input, Predictor
+    from weitiao.verbs.evaluate import Evaluation
+
+
+class Run:
+    """A run that is finished.
+
+    Args:
+        folder: the run's folder.
+    """
+
+    def __init__(self, folder: RunFolder | Path | str) -> None:
+        self.folder = open_run(folder.path if isinstance(folder, RunFolder) else folder)
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self.folder.path
+
+    @cached_property
+    def report(self) -> Mapping[str, Any]:
+        """What was measured: the contents of `report.json`."""
+        return read_json(self.folder.report)
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The fitted model, loaded on first use."""
+        from weitiao.serving.predictor import Predictor
+
+        return Predictor.load(self.path)
+
+    def predict(self, inputs: Iterable[Input]) -> list[Prediction]:
+        """An answer for each text, pair of texts, mapping of fields or Record."""
+        return self.predictor.predict(self.predictor.records(inputs))
+
+    def evaluate(self, data: Any = None) -> Evaluation:
+        """Measure again: on the run's own test split, or on a file, DataFrame or list of mappings."""
+        from weitiao.verbs.evaluate import evaluate
+
+        return evaluate(self.path, data=data, predictor=self.predictor)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        """The run's figures as a small table, for notebooks."""
+        from weitiao.verbs.summary import summary
+
+        found = summary(self.report)
+        rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in found.rows())
+        link = _("full report: {path}").format(path=self.folder.page)
+        return (
+            f"<div><b>{escape(str(self.path))}</b><table>{rows}</table>"
+            f"<p>{escape(found.verdict)}</p><p>{escape(link)}</p></div>"
+        )
