@@ -28,20 +28,25 @@ class FullOptions(MethodOptions):
 
 
 class CacheOptions(MethodOptions):
-    """What a method with a frozen part may say: that part has no dropout, so it is computed once a text and kept on disk."""
+    """Options of a frozen part, which runs without dropout: it is computed once a text and kept on disk."""
 
-    cache: bool = Field(True, description="compute the frozen part once and keep its output on disk, memory-mapped")
+    cache: bool = Field(
+        default=True, description="compute the frozen part once and keep its output on disk, memory-mapped"
+    )
     cache_precision: Literal["fp16", "fp32"] = Field(
-        "fp16", description="numbers of that cache; fp16 halves its size and rounds the frozen output to 11 bits"
+        default="fp16",
+        description="numbers of that cache; fp16 halves its size and rounds the frozen output to 11 bits",
     )
 
 
 class FreezeOptions(CacheOptions):
-    """The embeddings and the first layers stay as they were pretrained: several times faster, a little less accurate."""
+    """The embeddings and the first layers stay as pretrained: several times faster, a little less accurate."""
 
     learning_rate: ClassVar[float] = 1e-4  # fewer parameters move, each may move further
     layers: int | None = Field(
-        None, ge=0, description="frozen layers, counted from the embeddings; default: two thirds of the model's depth"
+        default=None,
+        ge=0,
+        description="frozen layers, counted from the embeddings; default: two thirds of the model's depth",
     )
 
     def frozen(self, depth: int) -> int:

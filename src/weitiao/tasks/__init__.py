@@ -1,7 +1,7 @@
 """The Task seam: Record <-> Feature <-> Prediction, numpy only, one file a task.
 
-A task turns mapped fields into Records, Records into Features and a model's Outputs back into Predictions, and names its
-metrics, its head and its cheap baselines. `TASKS` is the table that `weitiao list tasks` and the docs are made from.
+A task turns mapped fields into Records, Records into Features and a model's Outputs back into Predictions, and names
+its metrics, its head and its cheap baselines. `TASKS` is the table behind `weitiao list tasks` and the docs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Settings = Mapping[str, Any]  # what `calibrate` found on dev, JSON-able, such a
 TASKS = Table("task", {"classify": "weitiao.tasks.classify:Classify"})
 
 
-class RowFault(ValueError):
+class RowFault(ValueError):  # noqa: N818  (a fault of the row, not of the program)
     """A row cannot become a Record; the text is the reason that the ledger keeps."""
 
 
@@ -77,8 +77,8 @@ class Task(Protocol[R, P]):
     fields: Sequence[FieldSpec]
     baselines: Sequence[str]
 
-    def read(self, fields: Mapping[str, object], *, file: str, line: int, group: str) -> R:
-        """A Record from mapped fields.
+    def read(self, fields: Mapping[str, object], *, file: str, line: int, group: str = "", labelled: bool = True) -> R:
+        """A Record from mapped fields; `labelled` says whether the gold answer must be there.
 
         Raises:
             RowFault: the row cannot be used.
@@ -101,18 +101,18 @@ class Task(Protocol[R, P]):
         """Findings that only the task can see: too few classes, label typos, labels that train lacks, imbalance."""
         ...
 
-    def encode(self, records: Sequence[R], tokenizer: Tokenizer, labels: Sequence[str], max_length: int) -> list[Feature]:
+    def encode(
+        self, records: Sequence[R], tokenizer: Tokenizer, labels: Sequence[str], max_length: int
+    ) -> list[Feature]:
         """Features of the records; `Feature.group` is the record's index."""
         ...
 
-    def decode(
-        self, record: R, outputs: Sequence[Outputs], labels: Sequence[str], settings: Settings
-    ) -> P:
+    def decode(self, record: R, outputs: Sequence[Outputs], labels: Sequence[str], settings: Settings) -> P:
         """The answer, from the outputs of all of the record's features."""
         ...
 
-    def calibrate(self, records: Sequence[R], outputs: Sequence[Outputs], labels: Sequence[str]) -> Settings:
-        """Thresholds and the like, on dev only."""
+    def calibrate(self, records: Sequence[R], outputs: Sequence[Sequence[Outputs]], labels: Sequence[str]) -> Settings:
+        """Thresholds and the like, on dev only; `outputs` are those of each record's features."""
         ...
 
     def metrics(self, labels: Sequence[str]) -> Sequence[Metric]:

@@ -1,0 +1,301 @@
+"""Classify: one label (or several) for a text, or for a pair of texts.
+
+Fields `text`, `text_pair`, `label` become a `ClassifyRecord`; its one `Feature` goes through the head `classify`, whose
+`logits` [C] become a `ClassifyPrediction`. The label space comes from the training rows only, so a label that only dev
+or test has stays in the record, trains nothing and counts as wrong. Notation: T tokens, C classes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, field_validator, model_validator
+
+from weitiao.errors import Problem
+from weitiao.messages import _
+from weitiao.recipe import Options
+from weitiao.records import ClassifyPrediction, ClassifyRecord, Feature, FloatArray, Outputs
+from weitiao.tasks import FieldSpec, Metric, RowFault, Settings
+from weitiao.tasks.label_audit import LabelCounts, audit_labels
+from weitiao.tasks.labels import in_natural_order
+from weitiao.tasks.values import is_blank, text_of, texts_of
+from weitiao.text import Tokenizer
+
+CHUNK = 1024  # texts tokenised at a time: bounds the memory that the tokenizer's own objects take
+HALF = 0.5  # threshold of a label about which dev says nothing
+
+# fmt: off
+TEXT = FieldSpec("text", required=True, aliases=(
+    "text", "text_a", "text1", "sentence1", "sentence_a", "premise", "question1", "query1",
+    "sentence", "review", "comment", "content", "body", "message", "utterance", "query", "question", "tweet",
+    "document", "title", "headline", "文本", "文本1", "内容", "正文", "评论", "句子", "句子1", "问题", "留言", "标题",
+))
+TEXT_PAIR = FieldSpec("text_pair", required=False, aliases=(
+    "text_pair", "text_b", "text2", "sentence2", "sentence_b", "hypothesis", "question2", "query2", "文本2", "句子2",
+))
+LABEL = FieldSpec("label", required=True, only_labelled=True, aliases=(
+    "label", "labels", "category", "categories", "class", "intent", "sentiment", "topic", "target", "tag", "tags",
+    "stars", "rating", "标签", "类别", "分类", "类目", "情感", "意图", "主题", "评分",
+))
+# fmt: on
+
+
+class ClassifyOptions(Options):
+    """What a recipe may say under `task: {name: classify, ...}`."""
+
+    labels: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=2,
+        description="the labels, in order; default: those of the training rows, in natural order",
+    )
+    multi_label: bool = Field(
+        default=False, description="whether a text may have several labels, or none (written `[]`)"
+    )
+    separator: str | None = Field(
+        default=None,
+        min_length=1,
+        description="what stands between labels of a multi-label cell; default ','; JSON lists also work",
+    )
+    threshold: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="probability from which a multi-label answer holds; default: tuned on dev per label",
+    )
+    abstain_below: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="give no answer when the probability of the most likely label is below this",
+    )
+    class_weights: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default="none",
+        description="weight of each label in the loss: none, balanced (by rarity), or a mapping label -> weight",
+    )
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        """YAML reads `labels: [0, 1]` as numbers; the data's labels are text."""
+        return [text_of(each) for each in value] if isinstance(value, list | tuple) else value
+
+    @field_validator("labels")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        twice = [label for label, count in Counter(value or ()).items() if count > 1]
+        if twice:
+            raise ValueError(_("'{label}' is listed twice").format(label=twice[0]))
+        return value
+
+    @model_validator(mode="after")
+    def _only_for_multi_label(self) -> ClassifyOptions:
+        for name in ("separator", "threshold"):
+            if getattr(self, name) is not None and not self.multi_label:
+                raise ValueError(_("`{name}` works only with `multi_label: true`").format(name=name))
+        return self
+
+
+class Classify:
+    """The task: see `weitiao.tasks.Task`."""
+
+    name: ClassVar[str] = "classify"
+    options_model: ClassVar[type[ClassifyOptions]] = ClassifyOptions
+    record: ClassVar[type[ClassifyRecord]] = ClassifyRecord
+    prediction: ClassVar[type[ClassifyPrediction]] = ClassifyPrediction
+    head: ClassVar[str] = "classify"
+    mode: Literal["forward", "generate"] = "forward"
+    fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TEXT_PAIR, LABEL)
+    baselines: ClassVar[Sequence[str]] = ("majority", "tfidf")
+
+    def __init__(self, options: ClassifyOptions | None = None) -> None:
+        self.options = options or ClassifyOptions()
+
+    def read(
+        self, fields: Mapping[str, object], *, file: str, line: int, group: str = "", labelled: bool = True
+    ) -> ClassifyRecord:
+        text = _filled(fields.get("text"), "text")
+        pair = _filled(fields["text_pair"], "text_pair") if "text_pair" in fields else None
+        labels = self._labels(fields.get("label"))
+        if labelled and labels is None:
+            raise RowFault(_("no label"))
+        return ClassifyRecord.model_construct(
+            file=file, line=line, group=group, text=text, text_pair=pair, labels=labels
+        )
+
+    def _labels(self, value: object) -> tuple[str, ...] | None:
+        """The labels of a cell; None where it is empty."""
+        several = self.options.multi_label
+        named = texts_of(value, separator=(self.options.separator or ",") if several else None)
+        if named is None or several:
+            return None if named is None else tuple(dict.fromkeys(named))
+        if len(named) != 1:
+            raise RowFault(
+                _("{count} labels where one is expected (for several, set `multi_label: true`)").format(
+                    count=len(named)
+                )
+            )
+        return (named[0],)
+
+    def surface(self, record: ClassifyRecord) -> str:
+        return record.text if record.text_pair is None else f"{record.text}\n{record.text_pair}"
+
+    def answer(self, record: ClassifyRecord) -> str:
+        return " | ".join(sorted(record.labels or ()))
+
+    def label_space(self, records: Sequence[ClassifyRecord]) -> Sequence[str]:
+        if self.options.labels is not None:
+            return list(self.options.labels)
+        return in_natural_order(label for record in records for label in record.labels or ())
+
+    def audit(self, splits: Mapping[str, Sequence[ClassifyRecord]], labels: Sequence[str]) -> list[Problem]:
+        counts = {
+            split: LabelCounts.of((record.labels or (), record.file, record.line) for record in records)
+            for split, records in splits.items()
+        }
+        weights = self.options.class_weights
+        return audit_labels(
+            counts,
+            labels,
+            fixed=self.options.labels is not None,
+            multi_label=self.options.multi_label,
+            weighted=list(weights) if isinstance(weights, dict) else [],
+        )
+
+    def encode(
+        self, records: Sequence[ClassifyRecord], tokenizer: Tokenizer, labels: Sequence[str], max_length: int
+    ) -> list[Feature]:
+        index = {label: position for position, label in enumerate(labels)}
+        features = []
+        for start in range(0, len(records), CHUNK):
+            chunk = records[start : start + CHUNK]
+            for offset, feature in enumerate(_encoded(chunk, tokenizer, max_length)):
+                targets = self._targets(chunk[offset].labels, index)
+                features.append(replace(feature, targets=targets, group=start + offset))
+        return features
+
+    def _targets(self, gold: tuple[str, ...] | None, index: Mapping[str, int]) -> dict[str, npt.NDArray[np.generic]]:
+        """{"labels": [] or [C]}; nothing where the gold is missing or the training rows lack it."""
+        if gold is None or any(label not in index for label in gold):
+            return {}
+        if not self.options.multi_label:
+            return {"labels": np.asarray(index[gold[0]], dtype=np.int64)}  # []
+        hot = np.zeros(len(index), dtype=np.float32)  # [C]
+        hot[[index[label] for label in gold]] = 1.0
+        return {"labels": hot}
+
+    def decode(
+        self,
+        record: ClassifyRecord,  # noqa: ARG002  (other tasks need the text to answer)
+        outputs: Sequence[Outputs],
+        labels: Sequence[str],
+        settings: Settings,
+    ) -> ClassifyPrediction:
+        scores = self._probabilities(outputs[0])  # [C]
+        best = int(scores.argmax())
+        confidence = float(scores[best])
+        abstained = self.options.abstain_below is not None and confidence < self.options.abstain_below
+        answer = () if abstained else self._answer(scores, best, labels, settings)
+        return ClassifyPrediction.model_construct(
+            labels=answer,
+            confidence=confidence,
+            scores=dict(zip(labels, scores.tolist(), strict=True)),
+            abstained=abstained,
+        )
+
+    def _answer(self, scores: FloatArray, best: int, labels: Sequence[str], settings: Settings) -> tuple[str, ...]:
+        if not self.options.multi_label:
+            return (labels[best],)
+        thresholds: Mapping[str, float] = settings.get("thresholds", {})
+        default = self.options.threshold or HALF
+        return tuple(
+            label for label, score in zip(labels, scores, strict=True) if score >= thresholds.get(label, default)
+        )
+
+    def _probabilities(self, outputs: Outputs) -> FloatArray:
+        """Softmax, or a sigmoid each, of the logits in float64, [C]."""
+        logits = np.asarray(outputs["logits"], dtype=np.float64)  # [C]
+        if self.options.multi_label:
+            return np.exp(-np.logaddexp(0.0, -logits))
+        powers = np.exp(logits - logits.max())
+        return powers / powers.sum()  # type: ignore[no-any-return]
+
+    def calibrate(
+        self, records: Sequence[ClassifyRecord], outputs: Sequence[Sequence[Outputs]], labels: Sequence[str]
+    ) -> Settings:
+        """Multi-label: the threshold of each label that gives its best F1 on dev. Single-label: nothing."""
+        if not self.options.multi_label or self.options.threshold is not None:
+            return {}
+        known = [
+            (record.labels, each[0]) for record, each in zip(records, outputs, strict=True) if record.labels is not None
+        ]
+        if not known:
+            return {}
+        scores = np.stack([self._probabilities(each) for _gold, each in known])  # [N, C]
+        gold = np.array([[label in each for label in labels] for each, _outputs in known], dtype=bool)  # [N, C]
+        return {
+            "thresholds": {label: best_threshold(scores[:, c], gold[:, c]) for c, label in enumerate(labels)},
+        }
+
+    def metrics(self, labels: Sequence[str]) -> Sequence[Metric]:
+        from weitiao.metrics.classification import multi_label_metrics, single_label_metrics
+
+        return multi_label_metrics(labels) if self.options.multi_label else single_label_metrics(labels)
+
+    def targets(self, records: Sequence[ClassifyRecord], labels: Sequence[str]) -> Mapping[str, npt.NDArray[Any]]:
+        """{"class_weights": [C]}: of each class, or, multi-label, of a positive against its negatives."""
+        weights = self.options.class_weights
+        if weights == "none":
+            return {}
+        if isinstance(weights, dict):
+            return {"class_weights": np.array([weights.get(label, 1.0) for label in labels], dtype=np.float32)}  # [C]
+        counts = Counter(label for record in records for label in record.labels or ())
+        rows = np.array([max(counts[label], 1) for label in labels], dtype=np.float64)  # [C]
+        # single: rows / (C * rows of the class), King & Zeng 2001; multi-label: negatives / positives
+        balanced = (len(records) - rows) / rows if self.options.multi_label else rows.sum() / (len(labels) * rows)
+        return {"class_weights": balanced.astype(np.float32)}
+
+
+def best_threshold(scores: FloatArray, gold: npt.NDArray[np.bool_]) -> float:
+    """The cut with the best F1, half-way between two scores; of equals the one nearest to 0.5.
+
+    Args:
+        scores: probability of one label, [N].
+        gold: whether the label holds, [N].
+    """
+    if not gold.any():
+        return HALF
+    order = np.argsort(-scores, kind="stable")  # [N]
+    ranked, hits = scores[order], np.cumsum(gold[order])  # [N]
+    f1 = 2 * hits / (np.arange(1, len(ranked) + 1) + gold.sum())  # [N], of answering yes to the first 1, 2, ... N
+    below = np.append(ranked[1:], 0.0)  # [N]
+    cuts = (ranked + below) / 2
+    possible = (ranked > below) & (cuts > below)  # equal scores cannot be parted
+    f1 = np.where(possible, f1, -1.0)
+    ties = np.flatnonzero(f1 >= f1.max() - 1e-12)
+    return float(cuts[ties[np.abs(cuts[ties] - HALF).argmin()]])
+
+
+def _filled(value: object, name: str) -> str:
+    text = text_of(value)
+    if text is None or is_blank(text):
+        raise RowFault(_("empty {field}").format(field=name))
+    return text
+
+
+def _encoded(records: Sequence[ClassifyRecord], tokenizer: Tokenizer, max_length: int) -> list[Feature]:
+    """Features without targets, in order; texts and pairs go to the tokenizer apart."""
+    features: dict[int, Feature] = {}
+    for paired in (False, True):
+        chosen = [index for index, record in enumerate(records) if (record.text_pair is not None) is paired]
+        if not chosen:
+            continue
+        texts = [records[index].text for index in chosen]
+        pairs = [records[index].text_pair or "" for index in chosen] if paired else None
+        for index, (ids, types, cut) in zip(chosen, tokenizer.encode(texts, pairs, max_length=max_length), strict=True):
+            features[index] = Feature(input_ids=ids, token_type_ids=types, cut=cut)
+    return [features[index] for index in range(len(records))]

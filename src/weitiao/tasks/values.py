@@ -1,0 +1,82 @@
+"""Cells as text: what a spreadsheet, a parquet column or a JSON value says when a task wants text.
+
+Numbers read as they are shown (a whole float loses its `.0`), booleans as 'true' and 'false'; None, NaN and their
+pandas cousins are missing. What has no honest text (a list, a mapping, bytes) is a `RowFault`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+
+from weitiao.messages import _
+from weitiao.tasks import RowFault
+
+INVISIBLE = "\ufeff\u200b\u2060"  # byte order mark, zero-width space, word joiner: str.strip() leaves them
+MISSING = {"NoneType", "NAType", "NaTType"}  # by name, so that pandas need not be imported
+LARGEST_EXACT = 2.0**53  # above it a float no longer tells neighbouring whole numbers apart
+
+
+def text_of(value: object) -> str | None:
+    """The value as text, or None where it is missing.
+
+    Raises:
+        RowFault: it is a list, a mapping or bytes.
+    """
+    if isinstance(value, str):
+        return value
+    if type(value).__name__ in MISSING:
+        return None
+    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:  # a numpy scalar
+        value = value.item()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return _number(value)
+    if isinstance(value, list | tuple | dict | set | bytes) or hasattr(value, "__array__"):
+        raise RowFault(_("a {kind} where text is expected").format(kind=type(value).__name__))
+    return str(value)
+
+
+def texts_of(value: object, separator: str | None) -> list[str] | None:
+    """The texts in a cell, stripped; None where the cell is empty, which `[]` is not.
+
+    Args:
+        value: one value or a list; text may be a JSON list.
+        separator: what parts the text of one cell; None reads a cell of text as one.
+
+    Raises:
+        RowFault: something in it has no text.
+    """
+    if isinstance(value, str) and separator is not None:
+        listed = _json_list(value)
+        value = [part for part in value.split(separator) if not is_blank(part)] or None if listed is None else listed
+    if hasattr(value, "tolist") and getattr(value, "ndim", 0) == 1:
+        value = value.tolist()
+    if isinstance(value, list | tuple | set):
+        return [text.strip() for text in map(text_of, value) if text is not None and not is_blank(text)]
+    text = text_of(value)
+    return None if text is None or is_blank(text) else [text.strip()]
+
+
+def is_blank(text: str) -> bool:
+    """Whether there is nothing to read: only white space and invisible marks."""
+    return not text.strip().strip(INVISIBLE).strip()
+
+
+def _number(value: float) -> str | None:
+    if math.isnan(value):
+        return None
+    if value.is_integer() and abs(value) < LARGEST_EXACT:
+        return str(int(value))
+    return repr(float(value))
+
+
+def _json_list(text: str) -> list[object] | None:
+    if not text.lstrip().startswith("["):
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, list) else None
