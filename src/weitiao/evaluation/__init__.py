@@ -1,1 +1,16 @@
-"""..."""
+"""Predictions -> Report: intervals, baselines, comparison, the page and the model card.
+
+Two tables let the room grow by files: `BASELINES` (cheap answers to the same rows) and `ANALYSES` (what a task's
+report shows beyond its metrics).
+"""
+
+from weitiao.tables import Table
+
+BASELINES = Table(
+    "baseline",
+    {
+        "majority": "weitiao.evaluation.baselines:majority",
+        "tfidf": "weitiao.evaluation.baselines:tfidf",
+    },
+)
+ANALYSES = Table("analysis", {"classify": "weitiao.evaluation.classification:analyse"})

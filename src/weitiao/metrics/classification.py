@@ -207,7 +207,7 @@ def class_table(
 
 
 def confusion_matrix(answers: Sequence[str], gold: Sequence[str], labels: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Rows by gold label and answer, [S, S]; the last row holds unseen gold labels, the last column abstentions ('')."""
+    """Rows by gold label and answer, [S, S]; last row: unseen gold labels, last column: abstentions ('')."""
     slots = {label: index for index, label in enumerate(labels)}
     matrix = np.zeros((len(labels) + 1, len(labels) + 1), dtype=np.int64)
     for answer, truth in zip(answers, gold, strict=True):

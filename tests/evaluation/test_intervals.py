@@ -1,0 +1,107 @@
+"""The bootstrap: coverage, pairing, units, and that pooling equal rows changes nothing but the work."""
+
+import numpy as np
+import pytest
+
+from weitiao.evaluation import intervals
+from weitiao.evaluation.intervals import Resampling, bootstrap, collect, difference, interval
+from weitiao.metrics.classification import Accuracy, single_label_metrics
+from weitiao.records import ClassifyPrediction, ClassifyRecord
+
+RIGHT = ClassifyPrediction(labels=("a",), confidence=0.9, scores={})
+WRONG = ClassifyPrediction(labels=("b",), confidence=0.9, scores={})
+RECORD = ClassifyRecord(text="t", labels=("a",))
+
+
+def mean(total):
+    return total[..., 0] / total[..., 1]
+
+
+def answers(right):
+    return [RIGHT if each else WRONG for each in right]
+
+
+def test_coverage_is_near_what_is_promised():
+    rng = np.random.default_rng(1)
+    hits = 0
+    for trial in range(400):
+        right = rng.binomial(150, 0.8)
+        sample = intervals.Sample(np.array([[1.0, 1.0], [0.0, 1.0]]), np.array([right, 150 - right]))
+        score = bootstrap(mean, sample, Resampling(resamples=500, seed=trial))
+        hits += score.low <= 0.8 <= score.high
+    assert 0.91 <= hits / 400 <= 0.98
+
+
+def test_coverage_of_a_paired_difference():
+    rng = np.random.default_rng(2)
+    hits = 0
+    for trial in range(300):
+        hard = rng.random(150)  # both systems find the same rows hard
+        first, second = hard < 0.8, hard + rng.normal(0, 0.1, 150) < 0.7
+        sample = collect(np.stack([first, np.ones(150), second, np.ones(150)], axis=1))
+        score = bootstrap(lambda t: t[..., 0] / t[..., 1] - t[..., 2] / t[..., 3], sample, Resampling(500, seed=trial))
+        truth = 0.8 - 0.7  # P(u + noise < 0.7) = 0.7 up to 1e-3: the noise is small against both ends
+        hits += score.low <= truth <= score.high
+    assert 0.91 <= hits / 300 <= 0.985
+
+
+def test_pairing_is_narrower_than_two_intervals():
+    rng = np.random.default_rng(3)
+    right = rng.random(400) < 0.7
+    first, second = answers(right), answers(right | (rng.random(400) < 0.05))
+    records = [RECORD] * 400
+    paired = difference(Accuracy(), second, first, records, Resampling())
+    alone = interval(Accuracy(), first, records, Resampling())
+    assert paired.high - paired.low < (alone.high - alone.low) / 2
+    assert paired.low > 0
+
+
+def test_a_system_does_not_differ_from_itself():
+    right = answers(np.arange(50) % 3 == 0)
+    score = difference(Accuracy(), right, right, [RECORD] * 50, Resampling())
+    assert (score.value, score.low, score.high) == (0, 0, 0)
+
+
+def test_same_seed_same_interval_and_chunks_change_nothing(monkeypatch):
+    predictions, records = answers(np.arange(997) % 4 > 0), [RECORD] * 997
+    whole = interval(Accuracy(), predictions, records, Resampling())
+    monkeypatch.setattr(intervals, "CHUNK", 40)
+    assert interval(Accuracy(), predictions, records, Resampling()) == whole
+    assert interval(Accuracy(), predictions, records, Resampling(seed=18)) != whole
+
+
+def test_pooling_equal_rows_has_the_distribution_of_drawing_rows():
+    """The variance of a resampled mean is p(1-p)/n, whether or not rows are pooled."""
+    right = np.arange(120) % 5 > 0  # p = 0.8
+    rows = np.stack([right, np.ones(120)], axis=1)
+    pooled = bootstrap(mean, collect(rows), Resampling(4000))
+    single = bootstrap(mean, intervals.Sample(rows, np.ones(120, dtype=np.int64)), Resampling(4000))
+    expected = 2 * 1.96 * np.sqrt(0.8 * 0.2 / 120)
+    assert pooled.high - pooled.low == pytest.approx(expected, rel=0.08)
+    assert single.high - single.low == pytest.approx(expected, rel=0.08)
+
+
+def test_units_widen_the_interval_when_their_rows_agree():
+    right = np.repeat(np.arange(40) % 4 > 0, 10)
+    units = np.repeat(np.arange(40), 10).tolist()
+    predictions, records = answers(right), [RECORD] * 400
+    alone = interval(Accuracy(), predictions, records, Resampling())
+    together = interval(Accuracy(), predictions, records, Resampling(units=units))
+    assert together.value == alone.value
+    ratio = (together.high - together.low) / (alone.high - alone.low)
+    assert ratio == pytest.approx(np.sqrt(10), rel=0.15)
+
+
+def test_the_value_is_that_of_the_rows_and_lies_inside():
+    rng = np.random.default_rng(5)
+    right = rng.random(100) < 0.6
+    for metric in single_label_metrics(["a", "b"]):
+        score = interval(metric, answers(right), [RECORD] * 100, Resampling(resamples=300))
+        assert score.low <= score.value <= score.high
+
+
+def test_nothing_to_resample_is_an_error():
+    with pytest.raises(ValueError, match="no rows"):
+        interval(Accuracy(), [], [], Resampling())
+    with pytest.raises(ValueError, match="longer"):
+        interval(Accuracy(), [RIGHT], [RECORD, RECORD], Resampling())
