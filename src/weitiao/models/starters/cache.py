@@ -48,7 +48,7 @@ def _unchanged(path: Path, facts: Mapping[str, Any]) -> bool:
     status = path.stat()
     if status.st_size != facts["size"]:
         return False
-    return status.st_mtime_ns == facts["mtime_ns"] or sha256_of(path) == facts["sha256"]
+    return bool(status.st_mtime_ns == facts["mtime_ns"] or sha256_of(path) == facts["sha256"])
 
 
 def _stamp(path: Path, facts: Mapping[str, object]) -> None:

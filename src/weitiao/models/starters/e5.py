@@ -14,6 +14,7 @@ import mmap
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def read(source: Path) -> Checkpoint:
     text = cursor.bytes(text_bytes)
     _entries, map_bytes = cursor.take("<iI")
     cursor.bytes(map_bytes)
-    pieces = [text[start:end].decode("utf-8") for start, end in zip(offsets, offsets[1:], strict=False)]
+    pieces = [text[start:end].decode("utf-8") for start, end in pairwise(offsets)]
     named = dict(zip(("bos", "eos", "pad", "unk"), specials, strict=True))
     return Checkpoint(sizes, epsilon, pieces, scores, named, _tensors(cursor))
 
