@@ -1,0 +1,76 @@
+"""Features in, one padded tensor batch out.
+
+Notation: B rows, T tokens of the longest row, N = sum of the rows' lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from weitiao.records import Feature
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the network reads.
+
+    Args:
+        inputs: arguments of the backbone: input_ids [B, T], attention_mask [B, T], token_type_ids [B, T] where it takes them.
+        targets: arrays of the head, such as {"labels": [B]}; a row without target has weight 0.
+        weight: [B], 1.0 for rows with a target and 0.0 for others.
+        lengths: real tokens of each row, [B].
+        rows: index of each row among the features, [B].
+        frozen: output of the frozen lower layers, [N, H], rows one after the other, where it was cached.
+    """
+
+    inputs: Mapping[str, Tensor]
+    targets: Mapping[str, Tensor]
+    weight: Tensor
+    lengths: Tensor
+    rows: Sequence[int]
+    frozen: Tensor | None = field(default=None)
+
+    @property
+    def tokens(self) -> int:
+        """Real tokens, padding not counted."""
+        return int(self.lengths.sum())
+
+
+def collate(features: Sequence[Feature], pad_id: int, rows: Sequence[int] | None = None) -> Batch:
+    """Pad `features` on the right into a `Batch`."""
+    lengths = np.array([len(feature) for feature in features], dtype=np.int64)
+    shape = (len(features), int(lengths.max(initial=1)))
+    inside = np.arange(shape[1])[None, :] < lengths[:, None]  # [B, T]
+    inputs = {
+        "input_ids": _padded([feature.input_ids for feature in features], inside, pad_id),
+        "attention_mask": torch.from_numpy(inside.astype(np.int64)),
+    }
+    types = [feature.token_type_ids for feature in features if feature.token_type_ids is not None]
+    if len(types) == len(features):
+        inputs["token_type_ids"] = _padded(types, inside, 0)
+    targets, weight = _targets(features)
+    return Batch(inputs, targets, weight, torch.from_numpy(lengths), list(rows if rows is not None else range(shape[0])))
+
+
+def _padded(arrays: Sequence[np.ndarray], inside: np.ndarray, fill: int) -> Tensor:  # type: ignore[type-arg]
+    padded = np.full(inside.shape, fill, dtype=np.int64)
+    padded[inside] = np.concatenate(arrays)
+    return torch.from_numpy(padded)
+
+
+def _targets(features: Sequence[Feature]) -> tuple[dict[str, Tensor], Tensor]:
+    """Stack the targets; a row without any is filled with zeros and weighs nothing."""
+    weight = torch.tensor([1.0 if feature.targets else 0.0 for feature in features])
+    example = next((feature.targets for feature in features if feature.targets), None)
+    if example is None:
+        return {}, weight
+    stacked = {
+        name: torch.from_numpy(np.stack([feature.targets.get(name, np.zeros_like(array)) for feature in features]))
+        for name, array in example.items()
+    }
+    return stacked, weight

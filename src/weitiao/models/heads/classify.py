@@ -1,0 +1,101 @@
+"""Classification heads: the family's own (`stock`), or mean pooling with our own layers (`mean`).
+
+`stock` keeps the model loadable in plain transformers; it reads the first token (encoders) or the last one (decoders),
+through a pooler that many checkpoints never trained. `mean` averages over all tokens, which suits contrastively trained
+encoders such as both starters better; it loads through weitiao.
+
+Notation: B rows, T tokens, H hidden, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from weitiao.models.batch import Batch
+from weitiao.models.heads import Loss
+
+
+class ClassifyHead(nn.Module):
+    """Logits and loss of single-label and multi-label classification.
+
+    Args:
+        classes: C.
+        multi_label: a sigmoid a class instead of one softmax.
+        class_weights: [C], or None for equal weights.
+        label_smoothing: share of the target mass spread over all classes (Szegedy et al. 2016, section 7).
+        pooled_size: H of a mean head; None for a stock head, where `hidden` already is the logits.
+        hidden_layers: widths of extra layers of a mean head.
+        dropout: rate before each layer of a mean head.
+        initializer_range: standard deviation of a mean head's new weights, as in the backbone's config.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        *,
+        multi_label: bool = False,
+        class_weights: Tensor | None = None,
+        label_smoothing: float = 0.0,
+        pooled_size: int | None = None,
+        hidden_layers: Sequence[int] = (),
+        dropout: float = 0.1,
+        initializer_range: float = 0.02,
+    ) -> None:
+        super().__init__()
+        self.multi_label = multi_label
+        self.label_smoothing = label_smoothing
+        self.register_buffer("class_weights", class_weights, persistent=False)
+        self.layers = (
+            nn.Identity() if pooled_size is None else _layers(pooled_size, hidden_layers, classes, dropout, initializer_range)
+        )
+        self.pools = pooled_size is not None
+
+    def outputs(self, hidden: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """{"logits": [B, C]} from `hidden`: [B, T, H] for a mean head, the logits themselves for a stock one."""
+        return {"logits": self.layers(mean_pool(hidden, batch) if self.pools else hidden)}
+
+    def loss(self, hidden: Tensor, batch: Batch) -> Loss:
+        """Cross-entropy, or mean binary cross-entropy over classes, summed over the rows with a target.
+
+        With class weights the divisor is the sum of the rows' weights, as in `torch.nn.CrossEntropyLoss`.
+        """
+        logits = self.outputs(hidden, batch)["logits"].float()
+        if not batch.targets:
+            return Loss(logits.sum() * 0.0, torch.zeros(()))
+        if self.multi_label:
+            return self._binary(logits, batch.targets["labels"], batch.weight)
+        return self._categorical(logits, batch.targets["labels"], batch.weight)
+
+    def _categorical(self, logits: Tensor, labels: Tensor, weight: Tensor) -> Loss:
+        rows = F.cross_entropy(
+            logits, labels, weight=self.class_weights, label_smoothing=self.label_smoothing, reduction="none"
+        )  # [B]
+        divisor = weight if self.class_weights is None else weight * self.class_weights[labels]
+        return Loss((rows * weight).sum(), divisor.sum())
+
+    def _binary(self, logits: Tensor, labels: Tensor, weight: Tensor) -> Loss:
+        each = F.binary_cross_entropy_with_logits(logits, labels, weight=self.class_weights, reduction="none")  # [B, C]
+        return Loss((each.mean(-1) * weight).sum(), weight.sum())
+
+
+def mean_pool(hidden: Tensor, batch: Batch) -> Tensor:
+    """Mean over each row's real tokens, [B, T, H] -> [B, H]."""
+    mask = batch.inputs["attention_mask"].to(hidden.dtype)[:, :, None]  # [B, T, 1]
+    return (hidden * mask).sum(1) / mask.sum(1).clamp_min(1.0)
+
+
+def _layers(
+    size: int, hidden_layers: Sequence[int], classes: int, dropout: float, initializer_range: float
+) -> nn.Sequential:
+    modules: list[nn.Module] = []
+    for width in (*hidden_layers, classes):
+        linear = nn.Linear(size, width)
+        nn.init.normal_(linear.weight, std=initializer_range)
+        nn.init.zeros_(linear.bias)
+        modules += [nn.Dropout(dropout), linear, nn.GELU()]
+        size = width
+    return nn.Sequential(*modules[:-1])

@@ -1,0 +1,245 @@
+"""Batches without padding, through transformers' attention interface.
+
+The backbone is called with an ordinary padded batch. Behind the embeddings the rows are laid end to end, [1, N, H], so that
+linear layers, norms and dropout see real tokens only; the attention function registered here attends within each row; behind
+the last layer the rows are padded again, so that every family's own pooler and head read what they expect.
+
+Notation: B rows, T tokens of the longest row, N tokens without padding, G rows of a group, L longest row of a group,
+A attention heads, D width of a head, H = A * D hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from weitiao.models.dropout import keep_mask, random_bits
+from weitiao.models.stack import Stack
+
+NAME = "weitiao"
+
+# Families whose layers read hidden states and nothing else that has a token axis, and attend through the interface; each
+# is proven equal to its padded run by tests/models/test_packing.py.
+PACKABLE = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert", "ernie"})
+
+WORTH_PACKING = 1.03  # padded tokens per real token below which laying end to end saves nothing
+GROUP_WASTE = 1.15  # padded tokens per real token allowed inside an attention group
+LONG = 96  # tokens from which a row attends alone: its own matrices are then large enough
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Neighbouring rows that attend in one call.
+
+    Args:
+        start, stop: their tokens in the packed sequence.
+        rows, length: G and L.
+        gather: [G * L] token to read for each padded place; None where all rows have length L.
+        scatter: [stop - start] padded place of each token; None likewise.
+        bias: [G, 1, 1, L], 0 or -inf on padded keys; None likewise.
+    """
+
+    start: int
+    stop: int
+    rows: int
+    length: int
+    gather: Tensor | None
+    scatter: Tensor | None
+    bias: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How the rows of a batch lie end to end.
+
+    Args:
+        index: [N] flat place of each token in the padded batch.
+        shape: (B, T).
+        groups: for attention; they cover the rows in order.
+    """
+
+    index: Tensor
+    shape: tuple[int, int]
+    groups: Sequence[Group]
+
+    def pack(self, padded: Tensor) -> Tensor:
+        """[B, T, H] -> [1, N, H]."""
+        return padded.flatten(0, 1).index_select(0, self.index)[None]
+
+    def pad(self, packed: Tensor) -> Tensor:
+        """[1, N, H] -> [B, T, H], zeros where there is no token."""
+        hidden = packed.shape[-1]
+        flat = packed.new_zeros(self.shape[0] * self.shape[1], hidden)
+        return flat.index_copy(0, self.index, packed[0]).view(*self.shape, hidden)
+
+
+def plan_packing(lengths: Tensor) -> Packing:
+    """The packing of rows with these lengths, [B]."""
+    sizes = lengths.tolist()
+    longest = max(sizes)
+    inside = torch.arange(longest)[None, :] < lengths[:, None]  # [B, T]
+    index = inside.flatten().nonzero().squeeze(1)
+    groups, row, start = [], 0, 0
+    for count in _group_sizes(sizes):
+        group = _group(sizes[row : row + count], start)
+        groups.append(group)
+        row, start = row + count, group.stop
+    return Packing(index, (len(sizes), longest), groups)
+
+
+def _group_sizes(sizes: Sequence[int]) -> Iterator[int]:
+    """How many neighbouring rows attend together: the waste stays bounded, and long rows go alone."""
+    count, total, longest = 0, 0, 0
+    for size in sizes:
+        wider = max(longest, size)
+        fits = (count + 1) * wider <= GROUP_WASTE * (total + size) or (count + 1) * wider < LONG
+        if count and (not fits or (wider >= LONG and size != longest)):
+            yield count
+            count, total, wider = 0, 0, size
+        count, total, longest = count + 1, total + size, wider
+    if count:
+        yield count
+
+
+def _group(sizes: Sequence[int], start: int) -> Group:
+    length, total = max(sizes), sum(sizes)
+    if min(sizes) == length:
+        return Group(start, start + total, len(sizes), length, None, None, None)
+    lengths = torch.tensor(sizes)
+    inside = torch.arange(length)[None, :] < lengths[:, None]  # [G, L]
+    scatter = inside.flatten().nonzero().squeeze(1)
+    gather = torch.full((len(sizes) * length,), start)
+    gather[scatter] = torch.arange(start, start + total)
+    bias = torch.zeros(len(sizes), 1, 1, length).masked_fill_(~inside[:, None, None, :], float("-inf"))
+    return Group(start, start + total, len(sizes), length, gather, scatter, bias)
+
+
+@contextmanager
+def packed_layers(stack: Stack, packing: Packing, first: int) -> Iterator[None]:
+    """Pack before the layer at `first` (0: the lowest; above 0 the input is packed already) and pad behind the last."""
+    handles = []
+    if first == 0:
+        handles.append(stack.layers[0].register_forward_pre_hook(_pack_hook(packing), with_kwargs=True))
+    handles.append(stack.layers[-1].register_forward_hook(lambda _layer, _args, output: _on_hidden(packing.pad, output)))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _pack_hook(packing: Packing) -> Any:
+    def hook(_layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if args:
+            return (packing.pack(args[0]), *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": packing.pack(kwargs["hidden_states"])}
+
+    return hook
+
+
+def _on_hidden(change: Any, output: Any) -> Any:
+    """Apply to a layer's hidden states, which some families return inside a tuple."""
+    return (change(output[0]), *output[1:]) if isinstance(output, tuple) else change(output)
+
+
+def attention(
+    module: nn.Module,
+    query: Tensor,  # [B, A, T, D], or [1, A, N, D] when packed
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    packing: Packing | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Scaled dot-product attention; with `packing`, within each row of the packed sequence."""
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if packing is None:
+        if dropout and query.device.type == "cpu" and _plain(module, query, key, kwargs):
+            bias = _additive(attention_mask, query.dtype)
+            return dropout_attention(query, key, value, bias, dropout, scale).transpose(1, 2).contiguous(), None
+        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)  # type: ignore[no-untyped-call]
+    tokens = [projected[0].transpose(0, 1) for projected in (query, key, value)]  # three [N, A, D]
+    attended = [_attend(group, tokens, dropout, scale) for group in packing.groups]
+    return torch.cat(attended)[None], None
+
+
+def _attend(group: Group, tokens: Sequence[Tensor], dropout: float, scale: float) -> Tensor:
+    """Attention within the rows of one group; [stop - start, A, D]."""
+    grouped = []
+    for each in tokens:
+        chosen = each[group.start : group.stop] if group.gather is None else each.index_select(0, group.gather)
+        grouped.append(chosen.view(group.rows, group.length, *chosen.shape[1:]).transpose(1, 2))  # [G, A, L, D]
+    query, key, value = grouped
+    if dropout:
+        attended = dropout_attention(query, key, value, group.bias, dropout, scale)
+    else:
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=group.bias, scale=scale)
+    flat = attended.transpose(1, 2).flatten(0, 1)  # [G * L, A, D]
+    return flat if group.scatter is None else flat.index_select(0, group.scatter)
+
+
+def _plain(module: nn.Module, query: Tensor, key: Tensor, kwargs: dict[str, Any]) -> bool:
+    """Whether this is bidirectional attention without extras, which `dropout_attention` computes."""
+    causal = kwargs.get("is_causal")
+    causal = getattr(module, "is_causal", True) if causal is None else causal
+    return not causal and query.shape[1] == key.shape[1] and kwargs.get("position_bias") is None and query.dtype == torch.float32
+
+
+def _additive(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    if mask is None or mask.dtype != torch.bool:
+        return mask
+    return torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, float("-inf"))
+
+
+class _DropoutAttention(torch.autograd.Function):
+    """softmax(Q K^T) with dropout on the probabilities, times V; probabilities and random bits are kept for backward."""
+
+    @staticmethod
+    def forward(
+        context: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, rate: float, scale: float
+    ) -> Tensor:
+        scores = torch.matmul(query * scale, key.transpose(-1, -2))  # [G, A, L, L]
+        if bias is not None:
+            scores += bias
+        probabilities = torch.softmax(scores, -1)
+        bits = random_bits(probabilities.shape)
+        dropped = keep_mask(bits, rate).mul_(probabilities)
+        output = torch.matmul(dropped, value).mul_(1.0 / (1.0 - rate))  # [G, A, L, D]
+        context.save_for_backward(query, key, value, probabilities, bits, output)
+        context.rate, context.scale = rate, scale
+        return output
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, probabilities, bits, output = context.saved_tensors
+        gradient = gradients[0]
+        mask = keep_mask(bits, context.rate)
+        kept = 1.0 / (1.0 - context.rate)
+        row = (gradient * output).sum(-1, keepdim=True)  # [G, A, L, 1]: sum over keys of dP * P
+        inner = torch.matmul(gradient, value.transpose(-1, -2)).mul_(mask).mul_(kept).sub_(row).mul_(probabilities)
+        d_value = torch.matmul(mask.mul_(probabilities).transpose(-1, -2), gradient).mul_(kept)
+        d_query = torch.matmul(inner, key).mul_(context.scale)
+        d_key = torch.matmul(inner.transpose(-1, -2), query).mul_(context.scale)
+        return d_query, d_key, d_value, None, None, None
+
+
+def dropout_attention(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, rate: float, scale: float
+) -> Tensor:
+    """Attention with dropout on its probabilities; all [G, A, L, D], bias broadcastable to [G, A, L, L]."""
+    return _DropoutAttention.apply(query, key, value, bias, rate, scale)  # type: ignore[no-any-return, no-untyped-call]
+
+
+AttentionInterface.register(NAME, attention)
+AttentionMaskInterface.register(NAME, sdpa_mask)
