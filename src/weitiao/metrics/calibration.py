@@ -49,7 +49,7 @@ def reliability_curve(probability: FloatArray, happened: BoolArray, bins: int = 
 
 
 def calibration_error(curve: list[Bin]) -> float:
-    """Expected calibration error: the gap of each bin weighted by its rows (Naeini et al. 2015; Guo et al. 2017, eq. 3)."""
+    """Expected calibration error: each bin's gap, weighted by its rows (Naeini et al. 2015; Guo et al. 2017, eq. 3)."""
     rows = sum(each.rows for each in curve)
     return sum(each.rows * abs(each.accuracy - each.confidence) for each in curve) / rows if rows else 0.0
 
