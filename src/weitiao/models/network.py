@@ -74,6 +74,7 @@ class Network(nn.Module):
     Attributes:
         frozen_below: layers whose output `Batch.frozen` may bring; set by a method.
         frozen_modules: modules that never train, and so run without dropout; set by a method.
+        added: names of the parameters that the pretrained folder lacked.
     """
 
     def __init__(self, backbone: PreTrainedModel, head: Head, spec: NetworkSpec) -> None:
@@ -85,6 +86,7 @@ class Network(nn.Module):
         self.frozen_below = 0
         self.frozen_modules: list[nn.Module] = []
         self.checkpointed = False
+        self.added: set[str] = set()
 
     @property
     def stack(self) -> Stack:
@@ -103,6 +105,31 @@ class Network(nn.Module):
         for module in self.frozen_modules:
             module.eval()
         return self
+
+    def head_parameters(self) -> set[str]:
+        """Names of the parameters that fine-tuning adds: our head's, the family head's, and what the folder lacked."""
+        base = f"backbone.{self.backbone.base_model_prefix}."
+        own_head = self.spec.kind == "stock"
+        return {
+            name
+            for name, _parameter in self.named_parameters()
+            if not name.startswith("backbone.")
+            or name in self.added
+            or (own_head and not name.startswith(base))
+        }
+
+    def modules_before_stack(self) -> list[nn.Module]:
+        """The modules that run before the first layer: the embeddings and what belongs to them."""
+        before: list[nn.Module] = []
+        covered = ""
+        for name, module in self.backbone.named_modules(prefix="backbone"):
+            if name == self.stack.prefix:
+                break
+            if self.stack.prefix.startswith(name + ".") or (covered and name.startswith(covered + ".")):
+                continue
+            before.append(module)
+            covered = name
+        return before
 
     def checkpoint_gradients(self) -> None:
         """Recompute activations in the backward pass: less memory, about a third more time."""
@@ -155,8 +182,9 @@ def build(folder: Path, spec: NetworkSpec) -> Network:
         Refused: transformers cannot classify with this family, or the weights do not load.
     """
     config = _config(folder, spec)
-    backbone = _backbone(folder, config, spec)
+    backbone, added = _backbone(folder, config, spec)
     network = Network(backbone, _head(config, spec), spec)
+    network.added = {f"backbone.{name}" for name in added}
     _reinitialise(network, spec.reinit_layers)
     use_fast_dropout(network)
     return network
@@ -188,7 +216,8 @@ def _config(folder: Path, spec: NetworkSpec) -> PretrainedConfig:
     return config
 
 
-def _backbone(folder: Path, config: PretrainedConfig, spec: NetworkSpec) -> PreTrainedModel:
+def _backbone(folder: Path, config: PretrainedConfig, spec: NetworkSpec) -> tuple[PreTrainedModel, set[str]]:
+    """The backbone, and the names of the parameters that the folder did not have or had in another shape."""
     auto = AutoModelForSequenceClassification if spec.kind == "stock" else AutoModel
     if type(config) not in auto._model_mapping:
         raise Refused(
@@ -206,15 +235,16 @@ def _backbone(folder: Path, config: PretrainedConfig, spec: NetworkSpec) -> PreT
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # a new head is what fine-tuning is for; no warning needed
     try:
-        model = auto.from_pretrained(str(folder), **arguments)
+        model, loading = auto.from_pretrained(str(folder), output_loading_info=True, **arguments)
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise Refused(_("{folder}: the weights cannot be loaded ({reason})").format(folder=folder, reason=reason)) from error
     finally:
         transformers_logging.set_verbosity(level)
+    added = {*loading["missing_keys"], *(name for name, *_shapes in loading["mismatched_keys"])}
     if spec.kind == "mean" and config.is_encoder_decoder:
-        return model.get_encoder()  # type: ignore[no-any-return]
-    return model  # type: ignore[no-any-return]
+        return model.get_encoder(), set()
+    return model, added
 
 
 def _implementation(model_class: Any) -> str:
