@@ -111,9 +111,18 @@ def lookup(name: str) -> Starter:
     return STARTERS[name]
 
 
-def installed(name: str) -> bool:
-    """Whether a package with the weights of this starter is there; nothing is read or checked."""
-    return any(asset.path() is not None for asset in lookup(name).assets)
+def state(name: str) -> Literal["converted", "installed", "absent"]:
+    """What would happen if this starter were asked for; the weights are neither read nor checked.
+
+    'converted': its folder is ready; 'installed': its package is there and is converted on first use.
+    """
+    starter = lookup(name)
+    there = any(asset.path() is not None for asset in starter.assets)
+    if starter.conversion == "none":
+        return "converted" if there else "absent"
+    if cache.intact(cache.place(name, starter.assets[0].package.version, _options(starter))):
+        return "converted"
+    return "installed" if there else "absent"
 
 
 def corpus() -> Corpus:

@@ -22,7 +22,7 @@ STAMP = "starter.json"
 
 def folder(name: str, version: str, options: Mapping[str, object], convert: Callable[[Path], None]) -> Path:
     """The cached folder of a starter; `convert` fills it when it is missing or torn."""
-    path = cache_folder() / "starters" / f"{name}-{version}-{_hash(options)}"
+    path = place(name, version, options)
     if intact(path):
         return path
     with storage_guard(path):
@@ -33,6 +33,12 @@ def folder(name: str, version: str, options: Mapping[str, object], convert: Call
                     convert(beside)
                     _stamp(beside, {"name": name, "version": version, "options": dict(options)})
     return path
+
+
+def place(name: str, version: str, options: Mapping[str, object]) -> Path:
+    """Where the folder of a starter is or will be; another conversion has another name."""
+    digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
+    return cache_folder() / "starters" / f"{name}-{version}-{digest[:8]}"
 
 
 def intact(path: Path) -> bool:
@@ -57,7 +63,3 @@ def _stamp(path: Path, facts: Mapping[str, object]) -> None:
         for each in sorted(path.iterdir())
     }
     (path / STAMP).write_text(json.dumps({**facts, "files": files}, indent=2) + "\n", "utf-8")
-
-
-def _hash(options: Mapping[str, object]) -> str:
-    return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:8]

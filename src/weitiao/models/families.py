@@ -1,0 +1,36 @@
+"""Which model families the installed transformers knows, told from its source text: no import, so no torch.
+
+Its tables are plain lists of (model_type, class name) in one file; reading them takes a millisecond where importing
+them takes seconds. Where the file does not look as expected, nothing is claimed and the check is left to the build.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+BACKBONES = "MODEL_MAPPING_NAMES"
+CLASSIFIERS = "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES"
+
+
+@lru_cache(maxsize=8)
+def families(table: str = BACKBONES) -> frozenset[str]:
+    """Values of `model_type` in one of transformers' tables; empty when it cannot be told."""
+    found = re.search(rf"^{table} = OrderedDict\((.*?)^\)", _source(), re.MULTILINE | re.DOTALL)
+    return frozenset(re.findall(r'\(\s*"([\w.-]+)",\s*[("]', found.group(1))) if found else frozenset()
+
+
+def known(model_type: str, table: str = BACKBONES) -> bool:
+    """Whether `model_type` is in the table; true as well when the table cannot be read."""
+    return not families(table) or model_type in families(table)
+
+
+@lru_cache(maxsize=1)
+def _source() -> str:
+    spec = find_spec("transformers")
+    if spec is None or spec.origin is None:
+        return ""
+    path = Path(spec.origin).parent / "models" / "auto" / "modeling_auto.py"
+    return path.read_text("utf-8") if path.is_file() else ""
