@@ -1,0 +1,79 @@
+"""`weitiao predict`: answer texts, or the rows of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from weitiao.cli.failures import say
+from weitiao.cli.marking import N_
+from weitiao.cli.printing import Json, print_json, print_table
+from weitiao.errors import Refused
+from weitiao.messages import _, ngettext
+
+ABOUT = N_("Predict the labels of texts, or of the rows of a file.")
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help=N_("A run folder."))],
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="TEXT", help=N_("Texts; put -- before one that begins with a dash."))
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--input", metavar="FILE", help=N_("File of rows in any format that training reads."))
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help=N_("File to write: .csv, .tsv or .jsonl."))
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help=N_("Overwrite the output file."))] = False,
+    json: Json = False,
+) -> None:
+    """Answer on stdout, or into a file."""
+    if source is not None and not texts:
+        if output is None:
+            raise Refused(_("--output is missing; name the file to write: .csv, .tsv or .jsonl"))
+        _predict_file(run, source, output, force=force, json=json)
+    elif texts and source is None and output is None:
+        _predict_texts(run, texts, json=json)
+    else:
+        raise Refused(_("give either texts, or --input FILE with --output FILE"))
+
+
+def _predict_texts(run: Path, texts: list[str], *, json: bool) -> None:
+    from weitiao.verbs.predict import predict as predict_texts
+
+    predictions = predict_texts(run, texts)
+    if json:
+        rows = [{"text": text, **each.model_dump(mode="json")} for text, each in zip(texts, predictions, strict=True)]
+        print_json({"predictions": rows})
+        return
+    rows_shown = [(text, *_answer(each)) for text, each in zip(texts, predictions, strict=True)]
+    print_table(rows_shown, head=[_("text"), _("answer"), _("confidence")])
+
+
+def _answer(prediction: Any) -> tuple[str, str]:
+    if prediction.abstained:
+        return _("(abstains)"), f"{prediction.confidence:.2f}"
+    return " | ".join(prediction.labels) or _("(none)"), f"{prediction.confidence:.2f}"
+
+
+def _predict_file(run: Path, source: Path, output: Path, *, force: bool, json: bool) -> None:
+    from weitiao.verbs.predict import predict_file
+
+    answered = predict_file(
+        run, source, output, force=force, on_rows=lambda rows: say(_("{rows} rows").format(rows=f"{rows:,}"))
+    )
+    if answered.faulty:
+        shown = "\n".join(f"  {fault}" for fault in answered.faults)
+        message = ngettext(
+            "{count} row has no answer; see its `error` column:",
+            "{count} rows have no answer; see their `error` column:",
+            answered.faulty,
+        ).format(count=answered.faulty)
+        say(_("warning: {message}").format(message=f"{message}\n{shown}"))
+    if json:
+        print_json(answered.as_json())
+    else:
+        print(_("wrote {path}: {rows} rows").format(path=output, rows=f"{answered.rows:,}"))

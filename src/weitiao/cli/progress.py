@@ -1,0 +1,144 @@
+"""What a training run says while it runs, on stderr: a bar in a terminal, plain lines otherwise.
+
+Fed with the events of `weitiao.train`: {"kind": "phase" | "note" | "step" | "evaluation", ...}.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Protocol
+
+from weitiao.cli.failures import say
+from weitiao.cli.printing import duration
+from weitiao.messages import _
+
+EVERY = 10.0  # seconds between plain lines
+
+
+class Display(Protocol):
+    """Shows the events of a run."""
+
+    def __call__(self, event: Mapping[str, Any]) -> None: ...
+
+    def __enter__(self) -> Display: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def display() -> Display:
+    """The display that fits stderr."""
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+class Lines:
+    """One line a phase, note and evaluation, and one line of progress every ten seconds."""
+
+    def __init__(self, clock: Any = time.monotonic) -> None:
+        self._clock = clock
+        self._pace = Pace(clock)
+        self._last = -EVERY
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        if event["kind"] in ("phase", "note"):
+            say(str(event["text"]))
+        elif event["kind"] == "evaluation":
+            say(evaluation_line(event))
+        elif event["kind"] == "step":
+            left = self._pace.left(event["step"], event["steps"])
+            if self._clock() - self._last >= EVERY or event["step"] == event["steps"]:
+                self._last = self._clock()
+                say(_("step {step}/{steps}  {figures}").format(
+                    step=event["step"], steps=event["steps"], figures=figures(event, left)
+                ))  # fmt: skip
+
+
+class Bar:
+    """A bar with loss, tokens a second and the time left; other events scroll above it."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        self._pace = Pace()
+        self._progress = Progress(
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"),
+            console=Console(stderr=True, highlight=False),
+            transient=True,
+        )
+        self._task: Any = None
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        if event["kind"] == "step":
+            self._step(event)
+        elif event["kind"] == "evaluation":
+            self._say(evaluation_line(event))
+        elif event["kind"] in ("phase", "note"):
+            self._say(str(event["text"]))
+
+    def _say(self, text: str) -> None:
+        from rich.text import Text
+
+        self._progress.console.print(Text(text), soft_wrap=True)
+
+    def _step(self, event: Mapping[str, Any]) -> None:
+        shown = figures(event, self._pace.left(event["step"], event["steps"]))
+        if self._task is None:
+            self._task = self._progress.add_task("", total=event["steps"], figures=shown)
+            self._progress.start()
+        self._progress.update(self._task, completed=event["step"], total=event["steps"], figures=shown)
+
+
+class Pace:
+    """How long the rest takes, from the steps since the display began (a resumed run starts in the middle)."""
+
+    def __init__(self, clock: Any = time.monotonic) -> None:
+        self._clock = clock
+        self._first: tuple[int, float] | None = None
+
+    def left(self, step: int, steps: int) -> float | None:
+        """Seconds to go; None while unknown."""
+        now = self._clock()
+        if self._first is None or step < self._first[0]:
+            self._first = (step, now)
+            return None
+        first, began = self._first
+        return (now - began) / (step - first) * (steps - step) if step > first else None
+
+
+def figures(event: Mapping[str, Any], left: float | None) -> str:
+    """`loss 0.412  2,310 tokens/s  1 min 20 s left`."""
+    parts = [_("loss {loss}").format(loss=f"{event['loss']:.4f}")]
+    if event.get("tokens_per_second"):
+        parts.append(_("{rate} tokens/s").format(rate=f"{event['tokens_per_second']:,.0f}"))
+    if left is not None:
+        parts.append(_("{time} left").format(time=duration(left)))
+    return "  ".join(parts)
+
+
+def evaluation_line(event: Mapping[str, Any]) -> str:
+    """`dev at step 120: accuracy 0.871, macro_f1 0.868`."""
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in event["dev"].items() if isinstance(value, int | float))
+    return _("dev at step {step}: {figures}").format(step=event["step"], figures=shown)

@@ -1,0 +1,43 @@
+"""The end of a run on stdout: score with interval, baselines with paired difference, verdict, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from weitiao.cli.printing import duration, print_next, print_table
+from weitiao.messages import _
+
+
+def print_run(run: Any, seconds: float) -> None:
+    """The table of a finished run, its folder and the next commands."""
+    print_summary(run.report, title=str(run.path), seconds=seconds)
+    print()
+    print(_("run folder: {path}").format(path=run.path))
+    print(_("report: {path}").format(path=run.folder.page))
+    print_next(
+        _("Next:"),
+        [
+            f'weitiao predict {run.path} "..."',
+            f"weitiao evaluate {run.path} --data FILE",
+            f"weitiao serve {run.path}",
+        ],
+    )
+
+
+def print_summary(report: Mapping[str, Any], *, title: str, seconds: float | None = None) -> None:
+    """Metrics, baselines and verdict."""
+    from weitiao.verbs.summary import summary
+
+    found = summary(report)
+    rows = list(found.rows())
+    if seconds is not None:
+        rows.append((_("time"), duration(seconds)))
+    print_table(rows, title=title)
+    for sentence in found.sentences:
+        print(sentence)
+
+
+def run_as_json(run: Any, seconds: float) -> dict[str, Any]:
+    """The JSON object of a training verb."""
+    return {"run": str(run.path), "seconds": round(seconds, 3), "report": run.report}

@@ -1,0 +1,69 @@
+"""`weitiao train`: fit a model by a recipe, or go on with an interrupted run."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from weitiao.cli.failures import report_problems
+from weitiao.cli.marking import N_
+from weitiao.cli.printing import Json, print_json
+from weitiao.cli.progress import display
+from weitiao.cli.results import print_run, run_as_json
+from weitiao.errors import Refused
+from weitiao.messages import _
+
+ABOUT = N_("Train by a recipe: check it, fit the model, measure it, write the run folder.")
+
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="KEY=VALUE", help=N_("Changes to the recipe, such as training.epochs=5."))
+]
+Strict = Annotated[bool, typer.Option("--strict", help=N_("Treat warnings as errors."))]
+
+
+def train(
+    recipe: Annotated[Path | None, typer.Argument(metavar="RECIPE", help=N_("The recipe, a YAML file."))] = None,
+    changes: Overrides = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="RUN", help=N_("Go on with this interrupted run; takes no recipe."))
+    ] = None,
+    model: Annotated[str, typer.Option("--model", metavar="NAME", help=N_("The pretrained model; short for model.name=NAME."))] = "",
+    output: Annotated[str, typer.Option("--output", metavar="DIR", help=N_("The run folder; short for output=DIR."))] = "",
+    strict: Strict = False,
+    json: Json = False,
+) -> None:
+    """Train and show what came out."""
+    overrides = overrides_of(changes, model=model, output=output)
+    if resume is not None and (recipe is not None or overrides):
+        raise Refused(_("--resume goes on with the run's own recipe; give no recipe and no changes with it"))
+    if resume is None and recipe is None:
+        raise Refused(_("RECIPE is missing; write one with: weitiao new classify, or go on with a run by --resume RUN"))
+    from weitiao.verbs.train import train as train_run
+
+    began = time.monotonic()
+    with display() as on_event:
+        run = train_run(recipe, overrides=overrides, strict=strict, resume=resume, on_event=on_event)
+    show(run, time.monotonic() - began, json=json)
+
+
+def overrides_of(changes: list[str] | None, *, model: str = "", output: str = "") -> list[str]:
+    """The `key=value` changes, with those that have an option of their own."""
+    named = {"model.name": model, "output": output}
+    return [*(changes or []), *(f"{key}={quoted(value)}" for key, value in named.items() if value)]
+
+
+def quoted(text: str) -> str:
+    """`text` as a YAML scalar that reads back as text."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def show(run: Any, seconds: float, *, json: bool) -> None:
+    """The end of a training verb."""
+    report_problems(getattr(run, "warnings", ()))
+    if json:
+        print_json(run_as_json(run, seconds))
+    else:
+        print_run(run, seconds)

@@ -1,0 +1,192 @@
+"""A fitted model that answers: Records in, Predictions out, in the same order.
+
+Loaded from a run folder, or from its `model/` folder alone, by what `task.json` says. torch is imported when a predictor
+is loaded, not before. An answer does not depend on what else is asked in the same call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weitiao.artifact import open_run, read_json
+from weitiao.errors import Refused
+from weitiao.messages import _
+from weitiao.records import Outputs, Prediction, Record
+from weitiao.tasks import TASKS, RowFault, Settings
+from weitiao.text import Tokenizer, load_tokenizer
+
+if TYPE_CHECKING:
+    from weitiao.models.network import Network
+
+Input = str | tuple[str, ...] | list[str] | Mapping[str, object] | Record
+TASK_FILE = "task.json"
+BATCH_TOKENS = 2048  # tokens a micro-batch; what the training loop also evaluates with
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """A fitted model with all it needs to answer.
+
+    Args:
+        task: the task, with the options it was trained with.
+        labels: the label space.
+        settings: what was calibrated on dev, such as thresholds.
+        name: the run's name, as it is served.
+        max_length: tokens a text.
+    """
+
+    network: Network
+    tokenizer: Tokenizer
+    task: Any
+    labels: Sequence[str]
+    settings: Settings
+    name: str
+    max_length: int
+    batch_tokens: int = field(default=BATCH_TOKENS)
+
+    @classmethod
+    def load(cls, run: Path | str) -> Predictor:
+        """The predictor of a run folder or of a `model/` folder.
+
+        Raises:
+            Refused: the folder is missing, unfinished or of a task that is not known here.
+        """
+        folder = model_folder(Path(run))
+        card = TaskCard.read(folder)
+        from weitiao.models.network import load
+
+        return cls(
+            network=load(folder),
+            tokenizer=load_tokenizer(folder),
+            task=card.task(),
+            labels=card.labels,
+            settings=card.settings,
+            name=card.name,
+            max_length=card.max_length,
+        )
+
+    def predict(self, records: Sequence[Record]) -> list[Prediction]:
+        """An answer for each record, in order."""
+        return [
+            self.task.decode(record, outputs, self.labels, self.settings)
+            for record, outputs in zip(records, self.outputs(records), strict=True)
+        ]
+
+    def outputs(self, records: Sequence[Record]) -> list[list[Outputs]]:
+        """What the head puts out for each record: one entry a feature, in the order of the record's features."""
+        if not records:
+            return []
+        from weitiao.models.inference import infer
+
+        features = self.task.encode(records, self.tokenizer, self.labels, self.max_length)
+        grouped: list[list[Outputs]] = [[] for _record in records]
+        for feature, outputs in zip(features, infer(self.network, features, batch_tokens=self.batch_tokens), strict=True):
+            grouped[feature.group].append(outputs)
+        return grouped
+
+    def records(self, inputs: Iterable[Input]) -> list[Record]:
+        """Records of texts, of tuples (text, second text), or of mappings of the task's fields; Records stay as they are.
+
+        Raises:
+            Refused: an input cannot be used; the message says which, from 1, and why.
+        """
+        if isinstance(inputs, str | Mapping):
+            raise Refused(_("expected a list of texts; got a single one: put it in a list"))
+        found = []
+        for number, each in enumerate(inputs, start=1):
+            try:
+                found.append(each if isinstance(each, Record) else self.record(each))
+            except RowFault as fault:
+                raise Refused(_("input {number}: {reason}").format(number=number, reason=fault)) from fault
+        return found
+
+    def record(self, value: Input) -> Record:
+        """One Record, under the same rules as the rows of a file.
+
+        Raises:
+            RowFault: it cannot be used.
+        """
+        fields = self._fields(value)
+        for name, each in fields.items():
+            check_characters(name, each)
+        record: Record = self.task.read(fields, file="", line=0, group="", labelled=False)
+        return record
+
+    def _fields(self, value: Input) -> Mapping[str, object]:
+        names = [spec.name for spec in self.task.fields if not spec.only_labelled]
+        if isinstance(value, Mapping):
+            unknown = [str(key) for key in value if key not in {spec.name for spec in self.task.fields}]
+            if unknown:
+                raise RowFault(
+                    _("unknown field '{name}'; expected: {names}").format(name=unknown[0], names=", ".join(names))
+                )
+            return value
+        parts = [value] if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple) or not 1 <= len(parts) <= len(names):
+            raise RowFault(_("expected a text, or a tuple of: {names}").format(names=", ".join(names)))
+        return dict(zip(names, parts, strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCard:
+    """What `model/task.json` says of a fitted model."""
+
+    task_name: str
+    options: Mapping[str, Any]
+    labels: Sequence[str]
+    settings: Settings
+    max_length: int
+    name: str
+
+    @classmethod
+    def read(cls, folder: Path) -> TaskCard:
+        """The card of a model folder.
+
+        Raises:
+            Refused: it is not there, or lacks a key.
+        """
+        path = folder / TASK_FILE
+        value = read_json(path)
+        try:
+            return cls(
+                task_name=value["task"],
+                options=value.get("options") or {},
+                labels=value["labels"],
+                settings=value.get("settings") or {},
+                max_length=int(value["max_length"]),
+                name=value.get("name") or folder.resolve().parent.name,
+            )
+        except KeyError as error:
+            raise Refused(_("{path}: `{key}` is missing").format(path=path, key=error.args[0])) from error
+
+    def task(self) -> Any:
+        """The task, built with the options it was trained with."""
+        kind: Callable[..., Any] = TASKS[self.task_name]
+        return kind(kind.options_model.model_validate(self.options))  # type: ignore[attr-defined]
+
+
+def model_folder(run: Path) -> Path:
+    """The folder with `task.json`: `run` itself, or the `model/` in it.
+
+    Raises:
+        Refused: neither is one.
+    """
+    return run if (run / TASK_FILE).is_file() else open_run(run).model
+
+
+def check_characters(name: str, value: object) -> None:
+    """Refuse text that is no Unicode text: half of a surrogate pair.
+
+    Raises:
+        RowFault: `value` holds one.
+    """
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        raise RowFault(_("{field} holds half of a surrogate pair, which is not a character").format(field=name))
+
+
+def load(run: Path | str) -> Predictor:
+    """`weitiao.load(run)`: the predictor of a run folder, or of its `model/` folder."""
+    return Predictor.load(run)

@@ -1,0 +1,117 @@
+"""`weitiao doctor`: what this machine and installation offer.
+
+Versions are read without importing the packages; only torch is imported, to ask it for its device and threads.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from weitiao import __version__
+from weitiao.artifact import cache_folder
+
+PACKAGES = (
+    "torch", "transformers", "accelerate", "safetensors", "tokenizers", "numpy", "pydantic", "ruamel.yaml", "typer",
+    "rich", "pyarrow", "python-calamine", "scikit-learn", "jinja2", "pandas", "fastapi", "uvicorn", "datasets", "gguf",
+)  # fmt: skip
+
+
+def doctor() -> dict[str, Any]:
+    """Versions, machine, starters and folders, ready for JSON."""
+    return {
+        "machine": {**machine(), **torch_facts()},
+        "packages": {name: installed_version(name) for name in PACKAGES},
+        "starters": starters(),
+        "cache": {"path": str(cache_folder()), "writable": is_writable(cache_folder())},
+    }
+
+
+def machine() -> dict[str, Any]:
+    """The computer and the interpreter."""
+    return {
+        "weitiao": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": usable_cores(),
+        "memory_gb": memory_gb(),
+    }
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def memory_gb() -> float | None:
+    """Physical memory in GB (10**9 bytes); None where the system does not say."""
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def torch_facts() -> dict[str, Any]:
+    """Device, threads and bfloat16 as torch sees them; why not, where it cannot be imported."""
+    try:
+        import torch
+    except ImportError as error:
+        return {"device": f"torch cannot be imported ({error})"}
+    device = "cpu"
+    if torch.cuda.is_available():
+        device = f"cuda ({torch.cuda.get_device_name()})"
+    elif torch.backends.mps.is_available():
+        device = "mps"
+    return {"device": device, "threads": torch.get_num_threads(), "bf16": has_bf16(device)}
+
+
+def has_bf16(device: str) -> bool:
+    """Whether the device has bfloat16 instructions; without them mixed precision is many times slower than fp32."""
+    import torch
+
+    if device.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported())
+    if device == "mps":
+        return False
+    flags = cpu_flags()
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def cpu_flags() -> set[str]:
+    """Instruction sets that Linux names; empty elsewhere."""
+    if not sys.platform.startswith("linux"):
+        return set()
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return set()
+    found = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return set(found.partition(":")[2].split())
+
+
+def installed_version(package: str) -> str | None:
+    """The version of a package, None where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def starters() -> dict[str, str]:
+    """Starter -> 'converted', 'installed' or 'absent'."""
+    from weitiao.models.starters import STARTERS, state
+
+    return {name: state(name) for name in STARTERS}
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether files can be made in `folder`, or it can be made itself."""
+    while not folder.exists():
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK)
