@@ -8,7 +8,7 @@ and the recipe schema are made from them. Other packages add entries through ent
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -43,7 +43,16 @@ class Table(Mapping[str, Any]):
                 )
             )
         module, _colon, attribute = self._entries[name].partition(":")
-        return getattr(import_module(module), attribute)
+        try:
+            return getattr(import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            if name in self._own:
+                raise
+            raise Refused(
+                _("the {kind} '{name}' of another package cannot be loaded from {place} ({reason})").format(
+                    kind=self.kind, name=name, place=self._entries[name], reason=error
+                )
+            ) from error
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries
@@ -55,13 +64,14 @@ class Table(Mapping[str, Any]):
         return len(self._entries)
 
 
-def closest(name: str, known: Mapping[str, object] | list[str] | tuple[str, ...] | set[str]) -> str | None:
-    """The known name most like `name`, or None when none is close."""
-    found = difflib.get_close_matches(str(name), [str(each) for each in known], n=1, cutoff=0.6)
-    return found[0] if found else None
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like `name`, whatever the case, or None when none is close."""
+    by_folded = {each.casefold(): each for each in known}
+    found = difflib.get_close_matches(name.casefold(), list(by_folded), n=1, cutoff=0.6)
+    return by_folded[found[0]] if found else None
 
 
-def did_you_mean(name: str, known: Mapping[str, object] | list[str] | tuple[str, ...] | set[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?`, or nothing when no known name is close."""
     guess = closest(name, known)
     return _("; did you mean '{guess}'?").format(guess=guess) if guess else ""

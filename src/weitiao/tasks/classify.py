@@ -50,6 +50,7 @@ class ClassifyOptions(Options):
 
     labels: tuple[str, ...] | None = Field(
         default=None,
+        strict=False,
         min_length=2,
         description="the labels, in order; default: those of the training rows, in natural order",
     )
@@ -131,8 +132,10 @@ class Classify:
         """The labels of a cell; None where it is empty."""
         several = self.options.multi_label
         named = texts_of(value, separator=(self.options.separator or ",") if several else None)
-        if named is None or several:
-            return None if named is None else tuple(dict.fromkeys(named))
+        if named is not None and several:
+            return tuple(dict.fromkeys(named))
+        if not named:
+            return None
         if len(named) != 1:
             raise RowFault(
                 _("{count} labels where one is expected (for several, set `multi_label: true`)").format(

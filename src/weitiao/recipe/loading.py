@@ -1,0 +1,194 @@
+"""From a source to a validated recipe, with every mistake at once.
+
+A recipe with mistakes still gives a `Draft`: what was wrong is mended by the nearest known name or the default, so that
+`check` can go on to look at the files and the model that the recipe names. Only a draft without problems is a recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from weitiao.errors import Problem, ProblemsFound
+from weitiao.messages import _
+from weitiao.recipe.sentences import Finding, findings, kind_of
+from weitiao.recipe.source import SHORT_FORMS, Places, read_source
+from weitiao.recipe.specs import Choice, Recipe
+from weitiao.tables import closest, did_you_mean
+
+EMPTY_SECTIONS = ("training", "evaluation", "report")  # `training:` with nothing under it is `training: {}`
+PLACEHOLDERS: Mapping[str, Mapping[str, Any]] = {"model": {"name": ""}, "data": {"file": ""}}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What loading needs to know of tasks and methods.
+
+    Args:
+        options: kind -> name -> options model.
+        defaults: kind -> name that is taken where the recipe has none.
+        check: findings about how the sections of a valid recipe fit together.
+    """
+
+    options: Mapping[str, Mapping[str, type[BaseModel]]]
+    defaults: Mapping[str, str]
+    check: Callable[[Recipe], Iterable[Finding]] = lambda recipe: ()  # noqa: ARG005
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A recipe as far as it could be understood.
+
+    Args:
+        recipe: mended where it was wrong.
+        problems: everything that was wrong; empty for a good recipe.
+        places: where each key was written.
+        doubtful: top-level sections with a mistake; what they say was partly guessed.
+    """
+
+    recipe: Recipe
+    problems: Sequence[Problem]
+    places: Places
+    doubtful: frozenset[str] = field(default_factory=frozenset)
+
+
+def load_recipe(source: Path | str | Mapping[str, Any], frame: Frame, overrides: Sequence[str] = ()) -> Recipe:
+    """Read, override and validate a recipe.
+
+    Args:
+        source: a YAML file, or the same as a mapping.
+        frame: the options models of tasks and methods.
+        overrides: dotted `key=value` pairs; the value is read as YAML.
+
+    Raises:
+        ProblemsFound: with every mistake, each with file and line.
+    """
+    draft = load_draft(source, frame, overrides)
+    if draft.problems:
+        raise ProblemsFound(draft.problems)
+    return draft.recipe
+
+
+def load_draft(source: Path | str | Mapping[str, Any], frame: Frame, overrides: Sequence[str] = ()) -> Draft:
+    """The same, for a caller that goes on after mistakes.
+
+    Raises:
+        ProblemsFound: the source is no YAML mapping at all, so that there is nothing to go on with.
+    """
+    raw, places = read_source(source, overrides)
+    tree = _long_forms(raw, frame)
+    recipe, found = _validated(tree, frame)
+    wrong = {finding.keys for finding in found}
+    found += [finding for finding in frame.check(recipe) if finding.keys not in wrong]
+    problems = [places.problem(finding.code, finding.keys, finding.message) for finding in found]
+    return Draft(
+        recipe,
+        sorted(problems, key=lambda problem: (problem.file, problem.line)),
+        places,
+        frozenset(finding.keys[0] for finding in found if finding.keys),
+    )
+
+
+def _long_forms(raw: Mapping[str, Any], frame: Frame) -> dict[str, Any]:
+    """`data: FILE` as `data: {file: FILE}` and the like, with the default task and method filled in."""
+    tree = dict(raw)
+    for key, short in SHORT_FORMS.items():
+        value = tree.get(key, frame.defaults.get(key))
+        if isinstance(value, str) or (key == "data" and isinstance(value, list)):
+            value = {short: value}
+        if value is None:
+            tree.pop(key, None)
+        else:
+            tree[key] = value
+    return {key: {} if value is None and key in EMPTY_SECTIONS else value for key, value in tree.items()}
+
+
+def _validated(tree: dict[str, Any], frame: Frame) -> tuple[Recipe, list[Finding]]:
+    """The recipe, mended if need be, and what was wrong with it as it was written."""
+    found: list[Finding] = []
+    for kind, table in frame.options.items():
+        if kind in tree:
+            tree[kind], mistakes = _choice(kind, tree[kind], table, frame.defaults.get(kind) or min(table))
+            found += mistakes
+    first = True
+    while True:
+        try:
+            return Recipe.model_validate(tree), found
+        except ValidationError as error:
+            mistakes = findings(error, Recipe)
+        for mistake in mistakes:  # what mending brings to light later is no mistake of the user's, and goes whole
+            _mend(tree, mistake if first else replace(mistake, keys=mistake.keys[:1]), Recipe, frame)
+        found += mistakes if first else []
+        first = False
+
+
+def _choice(kind: str, value: Any, table: Mapping[str, type[BaseModel]], default: str) -> tuple[Choice, list[Finding]]:
+    """Validate `{name: ..., options}` against the options model that the table names."""
+    spare = Choice(name=default, options=table[default]())
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        got = kind_of(value.get("name") if isinstance(value, dict) else value)
+        message = _("`{key}` must be a name, or a mapping with `name`; got {got}").format(key=kind, got=got)
+        return spare, [Finding("bad-value", (kind,), message)]
+    name = value["name"]
+    if name not in table:
+        message = _("unknown {kind} '{name}'; expected one of: {names}{hint}").format(
+            kind=kind, name=name, names=", ".join(sorted(table)), hint=did_you_mean(name, list(table))
+        )
+        guess = closest(name, list(table))
+        rest = Choice(name=guess, options=table[guess]()) if guess else spare
+        return rest, [Finding(f"unknown-{kind}", (kind, "name"), message)]
+    options = {key: each for key, each in value.items() if key != "name"}
+    try:
+        return Choice(name=name, options=table[name].model_validate(options)), []
+    except ValidationError as error:
+        mistakes = findings(error, table[name], (kind,))
+    for mistake in mistakes:
+        _mend({kind: options}, mistake, table[name], None)
+    try:
+        return Choice(name=name, options=table[name].model_validate(options)), mistakes
+    except ValidationError:
+        return Choice(name=name, options=table[name]()), mistakes
+
+
+def _mend(tree: dict[str, Any], mistake: Finding, model: type[BaseModel], frame: Frame | None) -> None:
+    """Take the mistaken key away: renamed to the known one it resembles, else left to its default."""
+    *parents, last = mistake.keys
+    if not parents or (mistake.code == "missing-key" and parents[0] in PLACEHOLDERS):
+        _fill(tree, mistake.keys[0], frame)
+        return
+    node: Any = tree
+    for parent in parents:
+        inner = node.get(parent)
+        if not isinstance(inner, dict):  # the mistake is in a list: its whole key goes
+            node.pop(parent, None)
+            return
+        node = inner
+    value = node.pop(last, None)
+    guess = closest(last, _fields_at(model, parents if frame else parents[1:]))
+    if mistake.code == "unknown-key" and guess is not None:
+        node.setdefault(guess, value)
+
+
+def _fill(tree: dict[str, Any], key: str, frame: Frame | None) -> None:
+    """The section as if the recipe did not have it."""
+    value = tree.pop(key, None)
+    if frame is not None and key in frame.options:
+        name = frame.defaults.get(key) or min(frame.options[key])
+        tree[key] = Choice(name=name, options=frame.options[key][name]())
+    elif key in PLACEHOLDERS:
+        tree[key] = dict(PLACEHOLDERS[key])
+    elif frame is not None and (guess := closest(key, Recipe.model_fields)) is not None and guess != key:
+        tree.setdefault(guess, value)
+
+
+def _fields_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
+    for part in path:
+        inner = model.model_fields[part].annotation if part in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)

@@ -1,0 +1,120 @@
+"""The frame of every recipe: the options of all tasks and methods, and how a recipe's sections must fit together.
+
+`recipe/` knows neither tasks nor methods; this room knows both and hands them over. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from weitiao.messages import _
+from weitiao.methods.options import METHOD_OPTIONS
+from weitiao.recipe import Draft, Finding, Frame, Recipe, TrainingSpec, load_draft
+from weitiao.recipe.specs import share_of
+from weitiao.tables import did_you_mean
+from weitiao.tasks import TASKS, Task
+
+
+def frame() -> Frame:
+    """What `load_recipe` needs to know."""
+    return Frame(
+        options={
+            "task": {name: TASKS[name].options_model for name in TASKS},
+            "method": dict(METHOD_OPTIONS),
+        },
+        defaults={"method": "full"},
+        check=misfits,
+    )
+
+
+def read_draft(source: Path | str | dict[str, Any], overrides: tuple[str, ...] | list[str] = ()) -> Draft:
+    """The recipe as far as it can be understood, with its mistakes."""
+    return load_draft(source, frame(), overrides)
+
+
+def task_of(recipe: Recipe) -> Task[Any, Any]:
+    """The task that the recipe names, with its options."""
+    task: Task[Any, Any] = TASKS[recipe.task.name](recipe.task.options)
+    return task
+
+
+def misfits(recipe: Recipe) -> Iterator[Finding]:
+    """Sections that are right by themselves and wrong together."""
+    yield from _metric(recipe)
+    yield from _dev(recipe)
+    yield from _baselines(recipe)
+    yield from _frozen(recipe)
+    yield from _without_effect(recipe.training)
+    if recipe.training.label_smoothing and getattr(recipe.task.options, "multi_label", False):
+        message = _("`training.label_smoothing` works only with one label a text; remove it, or `multi_label`")
+        yield Finding("misfit", ("training", "label_smoothing"), message)
+
+
+def _metric(recipe: Recipe) -> Iterator[Finding]:
+    name = recipe.training.metric
+    known = metric_names(task_of(recipe))
+    if name is not None and name not in known:
+        message = _("unknown metric '{name}'; expected one of: {names}{hint}").format(
+            name=name, names=", ".join(known), hint=did_you_mean(name, known)
+        )
+        yield Finding("unknown-metric", ("training", "metric"), message)
+
+
+def metric_names(task: Task[Any, Any]) -> list[str]:
+    """Names of the task's metrics, the headline first."""
+    return [metric.name for metric in task.metrics(("a", "b"))]
+
+
+def _dev(recipe: Recipe) -> Iterator[Finding]:
+    """Options that need a dev split, and folds, which make their own."""
+    data, training = recipe.data, recipe.training
+    has_own_splits = data.file is not None and (bool(data.splits) or "split" in data.fields)
+    if data.dev is None and not has_own_splits and recipe.folds is None:
+        for name in ("patience", "stop_at", "metric", "evaluate_every"):
+            if getattr(training, name) is not None:
+                message = _("`training.{name}` needs a dev split; set `data.dev`, such as 10%").format(name=name)
+                yield Finding("misfit", ("training", name), message)
+    if recipe.folds is not None and data.dev is not None and share_of(data.dev) is None:
+        message = _("`folds` makes its own dev split of the training rows; remove `data.dev`, or `folds`")
+        yield Finding("misfit", ("folds",), message)
+
+
+def _baselines(recipe: Recipe) -> Iterator[Finding]:
+    known = list(task_of(recipe).baselines)
+    for index, name in enumerate(recipe.evaluation.baselines or ()):
+        if name not in known:
+            message = _("unknown baseline '{name}'; expected one of: {names}{hint}").format(
+                name=name, names=", ".join(known), hint=did_you_mean(name, known)
+            )
+            yield Finding("unknown-baseline", ("evaluation", "baselines", str(index)), message)
+
+
+def _frozen(recipe: Recipe) -> Iterator[Finding]:
+    """Options about layers that do not learn."""
+    if recipe.method.name != "head":
+        return
+    if recipe.model.reinit_layers:
+        message = _("`model.reinit_layers` needs layers that learn; `method: head` freezes them all")
+        yield Finding("misfit", ("model", "reinit_layers"), message)
+    if recipe.training.layer_decay != 1.0:
+        message = _("`training.layer_decay` needs layers that learn; `method: head` freezes them all")
+        yield Finding("misfit", ("training", "layer_decay"), message)
+
+
+def _without_effect(training: TrainingSpec) -> Iterator[Finding]:
+    """Options that only another choice makes use of, set away from their defaults."""
+    fields = TrainingSpec.model_fields
+    uses = {
+        "momentum": ("optimizer", training.optimizer == "sgd", "sgd"),
+        "betas": ("optimizer", training.optimizer != "sgd", "adamw"),
+        "epsilon": ("optimizer", training.optimizer != "sgd", "adamw"),
+        "schedule_power": ("schedule", training.schedule == "polynomial", "polynomial"),
+    }
+    for name, (other, used, wanted) in uses.items():
+        if not used and getattr(training, name) != fields[name].default:
+            message = _("`training.{name}` has no effect without `{other}: {wanted}`; remove it").format(
+                name=name, other=other, wanted=wanted
+            )
+            yield Finding("misfit", ("training", name), message)
