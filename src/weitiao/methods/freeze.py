@@ -68,7 +68,7 @@ def _cache(options: CacheOptions) -> str | None:
 
 def _freeze_below(network: Network, layers: int) -> None:
     """Stop gradients and dropout of everything that runs before layer `layers` of the stack."""
-    frozen = [*network.modules_before_stack(), *list(network.stack.layers)[:layers]]
+    frozen = [*network.before_stack().values(), *list(network.stack.layers)[:layers]]
     for module in frozen:
         module.requires_grad_(False)
     network.frozen_modules = frozen

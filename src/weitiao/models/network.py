@@ -118,16 +118,16 @@ class Network(nn.Module):
             or (own_head and not name.startswith(base))
         }
 
-    def modules_before_stack(self) -> list[nn.Module]:
-        """The modules that run before the first layer: the embeddings and what belongs to them."""
-        before: list[nn.Module] = []
+    def before_stack(self) -> dict[str, nn.Module]:
+        """Name -> module of what runs before the first layer: the embeddings and what belongs to them."""
+        before: dict[str, nn.Module] = {}
         covered = ""
         for name, module in self.backbone.named_modules(prefix="backbone"):
             if name == self.stack.prefix:
                 break
             if self.stack.prefix.startswith(name + ".") or (covered and name.startswith(covered + ".")):
                 continue
-            before.append(module)
+            before[name] = module
             covered = name
         return before
 

@@ -1,1 +1,1 @@
-"""..."""
+"""Training: batching, one loop, optimiser, schedule, checkpoints. `loop.fit` is the door."""

@@ -1,0 +1,121 @@
+"""Checkpoints: written beside, fsynced, renamed, checksummed; nothing is unpickled.
+
+    checkpoints/step-00000120/
+      weights.safetensors      parameters that learn
+      optimizer.safetensors    moments, by parameter index
+      state.json               step, history, ...; and the sha256 of the two files
+
+Random numbers need no state: the draws of a step are seeded by (seed, step), so a resumed run repeats them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from weitiao.artifact import replacing_folder, sha256_of
+from weitiao.messages import _
+
+WEIGHTS, OPTIMISER, STATE = "weights.safetensors", "optimizer.safetensors", "state.json"
+_FOLDER = re.compile(r"step-(\d{8})")
+
+
+def save(folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> Path:
+    """Write one checkpoint under `folder`, named by `state["step"]`; whole or not at all."""
+    target = folder / f"step-{state['step']:08d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing_folder(target) as beside:
+        save_file(_trained(network), beside / WEIGHTS)
+        save_file(_moments(optimiser), beside / OPTIMISER)
+        sums = {name: sha256_of(beside / name) for name in (WEIGHTS, OPTIMISER)}
+        (beside / STATE).write_text(json.dumps({**state, "sha256": sums}, ensure_ascii=False), "utf-8")
+    return target
+
+
+def load(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer | None) -> dict[str, Any]:
+    """Put a checkpoint's weights (and moments) in place and return its state."""
+    trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
+    with torch.no_grad():
+        for name, value in load_file(path / WEIGHTS).items():
+            trained[name].copy_(value)
+    if optimiser is not None:
+        _restore_moments(optimiser, load_file(path / OPTIMISER))
+    state: dict[str, Any] = json.loads((path / STATE).read_text("utf-8"))
+    return state
+
+
+def newest(folder: Path) -> tuple[Path | None, list[str]]:
+    """The newest intact checkpoint, and a sentence for each broken one that was passed over."""
+    warnings = []
+    for path in reversed(list(_steps(folder))):
+        reason = fault(path)
+        if not reason:
+            return path, warnings
+        warnings.append(_("{path}: {reason}; the checkpoint before it is used").format(path=path, reason=reason))
+    return None, warnings
+
+
+def at_step(folder: Path, step: int) -> Path:
+    """Where the checkpoint of `step` stands."""
+    return folder / f"step-{step:08d}"
+
+
+def fault(path: Path) -> str:
+    """Why a checkpoint cannot be used; empty when it is intact."""
+    try:
+        state = json.loads((path / STATE).read_text("utf-8"))
+        for name, digest in state["sha256"].items():
+            if sha256_of(path / name) != digest:
+                return _("{name} does not match its checksum").format(name=name)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        return _("the checkpoint is torn ({reason})").format(reason=error)
+    return ""
+
+
+def prune(folder: Path, keep: int, best_step: int | None) -> None:
+    """Remove all but the newest `keep` checkpoints and the best one, and what a killed process left half-written."""
+    steps = list(_steps(folder))
+    for path in steps[:-keep]:
+        if path != (at_step(folder, best_step) if best_step is not None else None):
+            shutil.rmtree(path, ignore_errors=True)
+    for path in folder.glob(".step-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _steps(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from sorted(path for path in folder.iterdir() if _FOLDER.fullmatch(path.name))
+
+
+def _trained(network: nn.Module) -> dict[str, Tensor]:
+    return {
+        name: parameter.detach().contiguous() for name, parameter in network.named_parameters() if parameter.requires_grad
+    }
+
+
+def _moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's tensors, named INDEX.KEY."""
+    states = optimiser.state_dict()["state"]
+    return {
+        f"{index}.{key}": value.contiguous() if isinstance(value, Tensor) else torch.tensor(value)
+        for index, state in states.items()
+        for key, value in state.items()
+        if value is not None
+    }
+
+
+def _restore_moments(optimiser: torch.optim.Optimizer, saved: Mapping[str, Tensor]) -> None:
+    states: dict[int, dict[str, Tensor]] = {}
+    for name, value in saved.items():
+        index, _dot, key = name.partition(".")
+        states.setdefault(int(index), {})[key] = value
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": states})

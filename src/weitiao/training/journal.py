@@ -1,0 +1,39 @@
+"""log.jsonl: one line a logged step or evaluation; a resumed run goes on behind its last checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from weitiao.artifact import storage_guard, write_text
+
+
+class Journal:
+    """Appends to a log file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, entry: Mapping[str, Any]) -> None:
+        """Append one line."""
+        with storage_guard(self.path), self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+    def rewind(self, step: int) -> None:
+        """Drop the lines after `step`, and a half-written last one."""
+        kept = [line for line in self._lines() if _step(line) <= step]
+        write_text(self.path, "".join(kept))
+
+    def _lines(self) -> list[str]:
+        if not self.path.is_file():
+            return []
+        return self.path.read_bytes().decode("utf-8", "replace").splitlines(keepends=True)
+
+
+def _step(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")

@@ -1,0 +1,366 @@
+"""The training loop: one, for every task, method and model.
+
+Features, a network and plain settings go in; the network comes out with the weights of its best evaluation on dev, and a
+`FitResult` says how it went. A step's loss is a sum and a divisor, so micro-batches, processes and row order change nothing
+but rounding. Every random draw of a step is seeded by (seed, step), so a run killed anywhere and resumed ends bit-identical.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from weitiao.errors import Failed, Interrupted, NonFiniteLoss, NothingLearnt
+from weitiao.messages import _
+from weitiao.methods import Method
+from weitiao.models.batch import Batch, collate
+from weitiao.models.heads import Loss
+from weitiao.models.network import Network
+from weitiao.records import Feature
+from weitiao.training import checkpoint
+from weitiao.training.batching import Order, epoch_steps, micro_batches, steps_per_epoch
+from weitiao.training.journal import Journal
+from weitiao.training.optimiser import OptimiserSpec, Penalty, clip, gradients, make_optimiser
+from weitiao.training.processes import Processes
+from weitiao.training.schedule import Name, factor, warmup_steps
+from weitiao.training.signals import StopSignal
+
+Objective = Callable[[Network, Batch], Loss]
+Evaluate = Callable[[], Mapping[str, float]]
+Frozen = Callable[[Sequence[int]], Tensor]
+TOKEN_BUDGET = 4096  # real tokens a micro-batch; above it activations leave the cache and memory grows for nothing
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSettings:
+    """How long, in what order and how carefully; names and meanings as in the recipe's `training`."""
+
+    epochs: float = 3
+    max_steps: int | None = None
+    max_minutes: float | None = None
+    batch_size: int = 32
+    token_budget: int | None = None
+    order: Order = "grouped"
+    schedule: Name = "linear"
+    schedule_power: float = 2.0
+    warmup: float = 0.1
+    clip: float | None = 1.0
+    bf16: bool = False
+    evaluate_every: int | None = None
+    metric: str = "accuracy"
+    patience: int | None = None
+    stop_at: float | None = None
+    checkpoint_every: int | None = None
+    keep_checkpoints: int = 2
+    seed: int = 17
+    optimiser: OptimiserSpec = OptimiserSpec()
+
+
+@dataclass(slots=True)
+class Progress:
+    """The counters that a checkpoint keeps."""
+
+    step: int = 0
+    seconds: float = 0.0
+    tokens: int = 0
+    best: float | None = None
+    best_step: int | None = None
+    without_gain: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    loss_sum: float = 0.0
+    loss_steps: int = 0
+    stopped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """How the fitting went.
+
+    Args:
+        steps, epochs, seconds, tokens: what was done; real tokens, over all processes.
+        best_step: step of the weights that were kept; None where there was no dev split.
+        history: one entry an evaluation: step, epoch, train_loss, and dev metrics.
+        stopped: why it ended before its last step; empty if it did not.
+    """
+
+    steps: int
+    epochs: float
+    seconds: float
+    tokens: int
+    best_step: int | None
+    history: Sequence[Mapping[str, Any]]
+    stopped: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the loop is handed by whoever calls it.
+
+    Args:
+        evaluate: dev metrics of the network as it is; None without a dev split.
+        describe: feature index -> 'FILE:LINE', for messages.
+        frozen: cached output of the frozen layers, by feature index.
+        on_event: told of steps, evaluations and notes.
+        objective: network and batch -> loss.
+    """
+
+    evaluate: Evaluate | None = None
+    describe: Callable[[int], str] = str
+    frozen: Frozen | None = None
+    on_event: Callable[[dict[str, Any]], None] = lambda _event: None
+    objective: Objective = Network.loss
+
+
+def fit(
+    network: Network,
+    method: Method,
+    features: Sequence[Feature],
+    settings: LoopSettings,
+    hooks: Hooks,
+    *,
+    folder: Path,
+    log: Path,
+) -> FitResult:
+    """Fit `network` to `features`, going on from the newest intact checkpoint in `folder` if there is one.
+
+    Raises:
+        NonFiniteLoss: the loss became NaN or infinite; the message names the row and the cause.
+        NothingLearnt: a step held no target.
+        Interrupted: SIGINT or SIGTERM; a checkpoint was written.
+    """
+    return _Fit(network, method, features, settings, hooks, folder, Journal(log)).run()
+
+
+class _Fit:
+    """One call of `fit`: the loop's state, and its parts in the order in which they run."""
+
+    def __init__(
+        self,
+        network: Network,
+        method: Method,
+        features: Sequence[Feature],
+        settings: LoopSettings,
+        hooks: Hooks,
+        folder: Path,
+        journal: Journal,
+    ) -> None:
+        self.network, self.method, self.features, self.settings, self.hooks = network, method, features, settings, hooks
+        self.folder, self.journal = folder, journal
+        self.lengths = [len(feature) for feature in features]
+        self.epoch_steps = steps_per_epoch(features, settings.batch_size)
+        self.total = settings.max_steps or max(1, math.ceil(settings.epochs * self.epoch_steps))
+        self.warmup = warmup_steps(settings.warmup, self.total)
+        self.processes = Processes.current()
+        method.apply(network, self.total)
+        self.optimiser = make_optimiser(network, settings.optimiser)
+        self.penalty = Penalty(network, settings.optimiser)
+        self.trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.progress = Progress()
+
+    def run(self) -> FitResult:
+        self._resume()
+        self.network.train()
+        with StopSignal() as signal:
+            started = time.monotonic() - self.progress.seconds
+            while self.progress.step < self.total and not self.progress.stopped:
+                for rows in self._rest_of_epoch():
+                    self._step(rows)
+                    self.progress.seconds = time.monotonic() - started
+                    self._after_step()
+                    if self.progress.stopped or self.progress.step >= self.total:
+                        break
+                    if self.processes.any(signal.received):
+                        self._leave()
+        return self._finish()
+
+    def _resume(self) -> None:
+        path, warnings = checkpoint.newest(self.folder)
+        for warning in warnings:
+            self._tell(kind="note", text=warning)
+        if path is not None:
+            state = checkpoint.load(path, self.network, self.optimiser)
+            self.progress = Progress(**{name: state[name] for name in asdict(self.progress)})
+            self._tell(kind="note", text=_("resumed at step {step} of {total}").format(step=self.progress.step, total=self.total))
+        if self.processes.is_main:
+            self.journal.rewind(self.progress.step)
+
+    def _rest_of_epoch(self) -> Sequence[list[int]]:
+        """The steps of the current epoch that are still to be done."""
+        epoch, done = divmod(self.progress.step, self.epoch_steps)
+        return epoch_steps(self.features, self.settings.batch_size, self.settings.order, self.settings.seed, epoch)[done:]
+
+    def _step(self, rows: Sequence[int]) -> None:
+        """One optimiser step over `rows`: accumulate, scale, clip, update."""
+        step = self.progress.step
+        torch.manual_seed(_step_seed(self.settings.seed, step, self.processes.rank))
+        rate = factor(self.settings.schedule, step, self.warmup, self.total, self.settings.schedule_power)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["peak"] * rate
+        budget = self.settings.token_budget or TOKEN_BUDGET
+        parts = list(micro_batches(self.processes.share(rows), self.lengths, budget))
+        alone = len(parts) == 1 and self.processes.count == 1
+        total, weight = torch.zeros(()), torch.zeros(())
+        for part in parts:
+            loss = self._loss(part)
+            (loss.total / loss.weight if alone and loss.weight > 0 else loss.total).backward()
+            total, weight = total + loss.total.detach(), weight + loss.weight
+        total, weight = self.processes.sum(total, weight)
+        self._check(float(total), float(weight), rows)
+        self.processes.sum_gradients(self.trained)
+        grads = gradients(self.trained)
+        if not alone:
+            torch._foreach_div_(grads, float(weight))
+        self.penalty.add()
+        norm = clip(grads, self.settings.clip)
+        if not math.isfinite(norm):
+            raise NonFiniteLoss(self._cause(rows))
+        self.optimiser.step()
+        self.method.after_step(self.network, step)
+        self.optimiser.zero_grad(set_to_none=True)
+        self._count(rows, float(total / weight), rate)
+
+    def _loss(self, part: Sequence[int]) -> Loss:
+        batch = collate([self.features[row] for row in part], self.network.spec.pad_id, part)
+        if self.hooks.frozen is not None:
+            batch = replace(batch, frozen=self.hooks.frozen(part))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bf16):
+            return self.hooks.objective(self.network, batch)
+
+    def _check(self, total: float, weight: float, rows: Sequence[int]) -> None:
+        if weight == 0:
+            raise NothingLearnt(
+                _("step {step}: no row of the step has a target to learn from ({rows}); check the labels of these rows").format(
+                    step=self.progress.step + 1, rows=self._names(rows)
+                )
+            )
+        if not math.isfinite(total):
+            raise NonFiniteLoss(self._cause(rows))
+
+    def _cause(self, rows: Sequence[int]) -> str:
+        """Why the loss is not finite: weights that blew up before, or the first row whose own loss is not finite."""
+        step = self.progress.step + 1
+        broken = [name for name, value in self.network.named_parameters() if not torch.isfinite(value).all()]
+        if broken:
+            return _(
+                "step {step}: the loss is not finite, because the weights are not ({name}); lower training.learning_rate ({rate:g}), or set training.clip"
+            ).format(step=step, name=broken[0], rate=self.settings.optimiser.learning_rate)
+        with torch.no_grad():
+            for row in rows:
+                if not math.isfinite(float(self._loss([row]).total)):
+                    return _(
+                        "step {step}: {place}: the loss of this row is not finite; look at its text, and lower training.learning_rate ({rate:g})"
+                    ).format(step=step, place=self.hooks.describe(row), rate=self.settings.optimiser.learning_rate)
+        return _("step {step}: the gradient is not finite ({rows}); lower training.learning_rate ({rate:g})").format(
+            step=step, rows=self._names(rows), rate=self.settings.optimiser.learning_rate
+        )
+
+    def _names(self, rows: Sequence[int]) -> str:
+        names = ", ".join(self.hooks.describe(row) for row in rows[:3])
+        return names + (", ..." if len(rows) > 3 else "")
+
+    def _count(self, rows: Sequence[int], loss: float, rate: float) -> None:
+        progress = self.progress
+        progress.step += 1
+        tokens = sum(self.lengths[row] for row in rows)
+        progress.tokens += tokens
+        progress.loss_sum += loss
+        progress.loss_steps += 1
+        self._log(
+            step=progress.step, epoch=self._epoch(), loss=loss, learning_rate=self.settings.optimiser.learning_rate * rate, tokens=tokens
+        )
+        self._tell(
+            kind="step", step=progress.step, steps=self.total, epoch=self._epoch(), loss=loss, tokens=progress.tokens,
+            learning_rate=self.settings.optimiser.learning_rate * rate,
+        )  # fmt: skip
+
+    def _after_step(self) -> None:
+        """Evaluate, checkpoint and stop where it is due."""
+        settings, progress = self.settings, self.progress
+        if settings.max_minutes is not None and self.processes.any(progress.seconds >= 60 * settings.max_minutes):
+            progress.stopped = "max_minutes"
+        due = progress.step % (settings.evaluate_every or self.epoch_steps) == 0
+        if due or progress.step >= self.total or progress.stopped:
+            self._evaluate()
+            self._save()
+        elif settings.checkpoint_every and progress.step % settings.checkpoint_every == 0:
+            self._save()
+
+    def _evaluate(self) -> None:
+        progress = self.progress
+        entry: dict[str, Any] = {
+            "step": progress.step,
+            "epoch": self._epoch(),
+            "train_loss": progress.loss_sum / max(1, progress.loss_steps),
+        }
+        progress.loss_sum, progress.loss_steps = 0.0, 0
+        if self.hooks.evaluate is not None:
+            entry["dev"] = dict(self.hooks.evaluate())
+            self._judge(entry["dev"])
+        progress.history.append(entry)
+        self._log(**entry)
+        self._tell(kind="evaluation", **entry)
+
+    def _judge(self, dev: Mapping[str, float]) -> None:
+        """Keep the best evaluation so far (the earlier of equals) and see whether to stop."""
+        progress, settings = self.progress, self.settings
+        if settings.metric not in dev:
+            raise Failed(_("the evaluation gives no metric '{name}'; it gives: {names}").format(name=settings.metric, names=", ".join(dev)))
+        score = dev[settings.metric]
+        if progress.best is None or score > progress.best:
+            progress.best, progress.best_step, progress.without_gain = score, progress.step, 0
+        else:
+            progress.without_gain += 1
+        if settings.stop_at is not None and score >= settings.stop_at:
+            progress.stopped = "stop_at"
+        elif settings.patience is not None and progress.without_gain >= settings.patience:
+            progress.stopped = "patience"
+
+    def _save(self) -> None:
+        if self.processes.is_main:
+            checkpoint.save(self.folder, self.network, self.optimiser, asdict(self.progress))
+            checkpoint.prune(self.folder, self.settings.keep_checkpoints, self.progress.best_step)
+        self.processes.wait()
+
+    def _leave(self) -> None:
+        self._save()
+        raise Interrupted(_("interrupted at step {step} of {total}; the run is saved").format(step=self.progress.step, total=self.total))
+
+    def _finish(self) -> FitResult:
+        """Put the best weights in place."""
+        progress = self.progress
+        if progress.best_step is not None and progress.best_step != progress.step:
+            path = checkpoint.at_step(self.folder, progress.best_step)
+            reason = checkpoint.fault(path)
+            if reason:
+                self._tell(kind="note", text=_("{path}: {reason}; the last weights are kept instead").format(path=path, reason=reason))
+                progress.best_step = progress.step
+            else:
+                checkpoint.load(path, self.network, None)
+        self.network.eval()
+        return FitResult(
+            progress.step, self._epoch(), progress.seconds, progress.tokens, progress.best_step, progress.history, progress.stopped
+        )
+
+    def _epoch(self) -> float:
+        return round(self.progress.step / self.epoch_steps, 4)
+
+    def _log(self, **entry: Any) -> None:
+        if self.processes.is_main:
+            self.journal.write(entry)
+
+    def _tell(self, **event: Any) -> None:
+        if self.processes.is_main:
+            self.hooks.on_event(event)
+
+
+def _step_seed(seed: int, step: int, rank: int) -> int:
+    """A seed for the draws of one step in one process."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
