@@ -1,0 +1,98 @@
+"""The predictor: order, independence of the batch, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import weitiao
+from weitiao.errors import Refused
+from weitiao.records import ClassifyRecord
+from weitiao.serving.predictor import Predictor
+
+TEXTS = ["fine", "a much longer text about a lazy dog and a quick brown fox " * 3, "很好", "dull, overlong", "x" * 400]
+
+
+@pytest.fixture
+def predictor(made_run: Path) -> Predictor:
+    return Predictor.load(made_run)
+
+
+def test_a_batch_answers_as_single_calls_do(predictor: Predictor) -> None:
+    records = predictor.records(TEXTS)
+    together = predictor.predict(records)
+    for record, answer in zip(records, together, strict=True):
+        alone = predictor.predict([record])[0]
+        assert alone.labels == answer.labels
+        assert alone.scores == pytest.approx(answer.scores, abs=1e-6)
+
+
+def test_the_order_of_the_texts_does_not_change_the_answers(predictor: Predictor) -> None:
+    forward = predictor.predict(predictor.records(TEXTS))
+    backward = predictor.predict(predictor.records(TEXTS[::-1]))
+    assert [each.confidence for each in forward] == pytest.approx([each.confidence for each in backward[::-1]], abs=1e-6)
+
+
+def test_outputs_are_the_logits_that_predictions_come_from(predictor: Predictor) -> None:
+    record = predictor.records(["fine"])
+    logits = predictor.outputs(record)[0][0]["logits"]
+    scores = np.exp(logits) / np.exp(logits).sum()
+    assert list(predictor.predict(record)[0].scores.values()) == pytest.approx(scores.tolist(), abs=1e-6)
+
+
+def test_nothing_asked_nothing_answered(predictor: Predictor) -> None:
+    assert predictor.predict([]) == []
+
+
+def test_the_model_folder_alone_is_enough(made_run: Path, predictor: Predictor) -> None:
+    alone = weitiao.load(made_run / "model")
+    assert alone.name == "reviews"
+    assert alone.predict(alone.records(TEXTS)) == predictor.predict(predictor.records(TEXTS))
+
+
+def test_records_take_texts_pairs_mappings_and_records(predictor: Predictor) -> None:
+    record = ClassifyRecord(text="a", text_pair="b")
+    same = predictor.records([("a", "b"), ["a", "b"], {"text": "a", "text_pair": "b"}, record])
+    assert {(each.text, each.text_pair) for each in same} == {("a", "b")}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("  ", "input 2: empty text"),
+        ("half \ud83d", "input 2: text holds half of a surrogate pair, which is not a character"),
+        ({"txt": "a"}, "input 2: unknown field 'txt'; expected: text, text_pair"),
+        (("a", "b", "c"), "input 2: expected a text, or a tuple of: text, text_pair"),
+        (5, "input 2: expected a text, or a tuple of: text, text_pair"),
+        (None, "input 2: expected a text, or a tuple of: text, text_pair"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_number(predictor: Predictor, value: object, message: str) -> None:
+    with pytest.raises(Refused) as refused:
+        predictor.records(["fine", value])  # type: ignore[list-item]
+    assert str(refused.value) == message
+
+
+def test_a_single_text_must_stand_in_a_list(predictor: Predictor) -> None:
+    with pytest.raises(Refused, match="put it in a list"):
+        predictor.records("fine")
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="no such run folder"):
+        Predictor.load(tmp_path / "absent")
+    with pytest.raises(Refused, match="not a run folder"):
+        Predictor.load(tmp_path)
+
+
+def test_a_torn_card_is_refused(made_run: Path) -> None:
+    path = made_run / "model" / "task.json"
+    card = json.loads(path.read_text("utf-8"))
+    del card["labels"]
+    path.write_text(json.dumps(card), "utf-8")
+    with pytest.raises(Refused) as refused:
+        Predictor.load(made_run)
+    assert str(refused.value) == f"{path}: `labels` is missing"
