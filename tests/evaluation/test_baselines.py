@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from weitiao.evaluation import BASELINES
-from weitiao.evaluation.baselines import Splits, hot, majority, tfidf, vectorizer_for
+from weitiao.evaluation.baselines import Splits, majority, tfidf, vectorizer_for
+from weitiao.metrics.classification import label_matrix
 from weitiao.records import ClassifyRecord
 from weitiao.tasks.classify import Classify, ClassifyOptions
 
@@ -106,7 +107,7 @@ def test_one_class_left_falls_back_to_majority():
 
 
 def test_labels_outside_the_label_space_are_left_out():
-    assert hot([ClassifyRecord(text="t", labels=("new",))], ["a"]).sum() == 0
+    assert label_matrix([ClassifyRecord(text="t", labels=("new",))], ["a"]).sum() == 0
 
 
 def test_a_fit_that_did_not_converge_is_said(monkeypatch):

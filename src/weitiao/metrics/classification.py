@@ -213,3 +213,12 @@ def confusion_matrix(answers: Sequence[str], gold: Sequence[str], labels: Sequen
     for answer, truth in zip(answers, gold, strict=True):
         matrix[slots.get(truth, len(labels)), slots.get(answer, len(labels))] += 1
     return matrix
+
+
+def label_matrix(records: Sequence[ClassifyRecord], labels: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which labels each record has, [N, C]; labels outside the label space are left out."""
+    slots = {label: index for index, label in enumerate(labels)}
+    matrix = np.zeros((len(records), len(labels)), dtype=np.bool_)
+    for row, record in enumerate(records):
+        matrix[row, [slots[label] for label in record.labels or () if label in slots]] = True
+    return matrix

@@ -1,0 +1,224 @@
+"""Over-fitted, under-fitted or fine: rules over the curves of training, each with its figures and what to change.
+
+Noise is one standard error of the dev metric, sqrt(m (1 - m) / rows): a smaller change is no change.
+
+    over-fitted    dev-fell         the dev metric ended more than the noise below its best while the training loss fell
+                   dev-loss-rose    the dev loss ended 20 % above its lowest and at twice the training loss
+    under-fitted   no-gain          the score is not above the majority baseline's, by the paired interval
+                   learnt-little    the training loss ended above 80 % of that of guessing, ln(classes)
+                   still-improving  the last evaluation is the best, by more than the noise
+    fine           settled           none of these
+    unknown        too-few           no two evaluations on dev to compare
+
+Over-fitting is looked for first; the best checkpoint on dev is what a run keeps, so it costs time more than score.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from weitiao.evaluation.intervals import Score
+from weitiao.evaluation.schema import Change, Curves, DevPoint, Finding, Verdict
+from weitiao.messages import _
+
+ROSE = 1.2  # dev loss against its lowest
+GAP = 2.0  # dev loss against training loss
+LITTLE = 0.8  # training loss against that of guessing
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a verdict is made from.
+
+    Args:
+        curves: of training.
+        metric: the dev metric to read, higher is better.
+        dev_rows: rows of dev.
+        classes: labels of which one is right; 0 where guessing has no such loss (multi-label).
+        method: name of the method.
+        over_majority: the score minus the majority baseline's; None where it was not measured.
+    """
+
+    curves: Curves
+    metric: str
+    dev_rows: int
+    classes: int
+    method: str
+    over_majority: Score | None = None
+
+
+def judge(course: Course) -> Verdict:
+    """The verdict on a run's training."""
+    points = [point for point in course.curves.dev if course.metric in point.metrics]
+    over = _found(OVER, course, points)
+    if over:
+        return Verdict(kind="over-fitted", findings=over, changes=_less(points, course.metric))
+    under = _found(UNDER, course, points)
+    if under:
+        return Verdict(kind="under-fitted", findings=under, changes=_more(points, course))
+    if len(points) < 2:
+        return Verdict(
+            kind="unknown", findings=[Finding(code="too-few", figures={"evaluations": len(points)})], changes=[]
+        )
+    return Verdict(kind="fine", findings=[_settled(course, points)], changes=[])
+
+
+Rule = Callable[[Course, Sequence[DevPoint]], Finding | None]
+
+
+def _found(rules: Sequence[Rule], course: Course, points: Sequence[DevPoint]) -> list[Finding]:
+    return [finding for rule in rules if (finding := rule(course, points)) is not None]
+
+
+def _best(points: Sequence[DevPoint], metric: str) -> DevPoint:
+    """The first of the best evaluations."""
+    return max(points, key=lambda point: point.metrics[metric])
+
+
+def noise(value: float, rows: int) -> float:
+    """One standard error of a share measured on so many rows."""
+    return math.sqrt(max(value * (1 - value), 0) / rows) if rows else 0.0
+
+
+def _dev_fell(course: Course, points: Sequence[DevPoint]) -> Finding | None:
+    if len(points) < 2:
+        return None
+    best, last = _best(points, course.metric), points[-1]
+    top, end = best.metrics[course.metric], last.metrics[course.metric]
+    if top - end <= noise(top, course.dev_rows) or not _falling(best.train_loss, last.train_loss):
+        return None
+    figures = {"metric": course.metric, "best": top, "best_epoch": best.epoch, "last": end, "last_epoch": last.epoch}
+    return Finding(code="dev-fell", figures=figures)
+
+
+def _falling(before: float | None, after: float | None) -> bool:
+    """Whether a loss went down; an unknown loss does not speak against it."""
+    return before is None or after is None or after < before
+
+
+def _dev_loss_rose(course: Course, points: Sequence[DevPoint]) -> Finding | None:  # noqa: ARG001 - one signature for all rules
+    losses = [(point.metrics["loss"], point.epoch) for point in points if "loss" in point.metrics]
+    if len(losses) < 2 or points[-1].train_loss is None:
+        return None
+    (lowest, epoch), (end, _last_epoch), train = min(losses), losses[-1], points[-1].train_loss
+    if end < ROSE * lowest or end < GAP * train:
+        return None
+    return Finding(
+        code="dev-loss-rose", figures={"lowest": lowest, "lowest_epoch": epoch, "last": end, "train_loss": train}
+    )
+
+
+def _no_gain(course: Course, points: Sequence[DevPoint]) -> Finding | None:  # noqa: ARG001 - one signature for all rules
+    gain = course.over_majority
+    if gain is None or gain.low > 0:
+        return None
+    return Finding(code="no-gain", figures={"gain": gain.value, "low": gain.low, "high": gain.high})
+
+
+def _learnt_little(course: Course, points: Sequence[DevPoint]) -> Finding | None:
+    loss = points[-1].train_loss if points else None
+    if loss is None or course.classes < 2 or loss <= LITTLE * math.log(course.classes):
+        return None
+    return Finding(code="learnt-little", figures={"train_loss": loss, "guessing": math.log(course.classes)})
+
+
+def _still_improving(course: Course, points: Sequence[DevPoint]) -> Finding | None:
+    if len(points) < 2:
+        return None
+    last, before = points[-1].metrics[course.metric], max(point.metrics[course.metric] for point in points[:-1])
+    if last - before <= noise(last, course.dev_rows):
+        return None
+    return Finding(
+        code="still-improving",
+        figures={"metric": course.metric, "before": before, "last": last, "last_epoch": points[-1].epoch},
+    )
+
+
+OVER: Sequence[Rule] = (_dev_fell, _dev_loss_rose)
+UNDER: Sequence[Rule] = (_no_gain, _learnt_little, _still_improving)
+
+
+def _settled(course: Course, points: Sequence[DevPoint]) -> Finding:
+    best = _best(points, course.metric)
+    value = best.metrics[course.metric]
+    figures = {
+        "metric": course.metric,
+        "best": value,
+        "best_epoch": best.epoch,
+        "last": points[-1].metrics[course.metric],
+        "noise": noise(value, course.dev_rows),
+    }
+    return Finding(code="settled", figures=figures)
+
+
+def _less(points: Sequence[DevPoint], metric: str) -> list[Change]:
+    epochs = _number(_best(points, metric).epoch)
+    return [
+        Change(key="training.epochs", value=epochs),
+        Change(key="training.patience", value="2"),
+        Change(key="model.dropout", value="0.2"),
+    ]
+
+
+def _more(points: Sequence[DevPoint], course: Course) -> list[Change]:
+    changes = [Change(key="training.epochs", value=_number(2 * points[-1].epoch))] if points else []
+    if course.curves.learning_rate:
+        changes.append(Change(key="training.learning_rate", value=f"{2 * course.curves.learning_rate:.2g}"))
+    if course.method != "full":
+        changes.append(Change(key="method", value="full"))
+    return changes
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def headline(verdict: Verdict) -> str:
+    """The verdict in a word or two, in the language in force."""
+    words = {
+        "over-fitted": _("Over-fitted"),
+        "under-fitted": _("Under-fitted"),
+        "fine": _("Fine"),
+        "unknown": _("Cannot be told"),
+    }
+    return words[verdict.kind]
+
+
+def explain(finding: Finding) -> str:
+    """A finding as one sentence with its figures, in the language in force."""
+    sentences = {
+        "dev-fell": _(
+            "On dev, {metric} fell from {best} (epoch {best_epoch}) to {last} (epoch {last_epoch}) while the training "
+            "loss went on falling; the best checkpoint was kept."
+        ),
+        "dev-loss-rose": _(
+            "The dev loss rose from {lowest} (epoch {lowest_epoch}) to {last}, while the training loss ended at "
+            "{train_loss}: the model grows surer than it is right."
+        ),
+        "no-gain": _(
+            "The score is not above that of always giving the commonest answer: difference {gain}, "
+            "interval {low} to {high}."
+        ),
+        "learnt-little": _("The training loss ended at {train_loss}; guessing gives {guessing}."),
+        "still-improving": _(
+            "On dev, {metric} was still rising when training stopped: {before} before, {last} at epoch {last_epoch}."
+        ),
+        "settled": _(
+            "On dev, {metric} reached {best} at epoch {best_epoch} and ended at {last}; changes within {noise} are noise."
+        ),
+        "too-few": _("Dev was measured {evaluations} times while training; at least two are needed to see a course."),
+    }
+    return sentences[finding.code].format(**_rounded(finding.figures))
+
+
+def _rounded(figures: Mapping[str, float | str]) -> dict[str, str]:
+    return {
+        key: value
+        if isinstance(value, str)
+        else f"{value:.3g}"
+        if key.endswith(("epoch", "evaluations"))
+        else f"{value:.3f}"
+        for key, value in figures.items()
+    }
