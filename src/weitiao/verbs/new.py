@@ -37,16 +37,16 @@ def write_recipe(task: str, path: Path | str, *, data: str | None = None) -> Pat
     Raises:
         Refused: the task is unknown, or the file is already there.
     """
-    text = recipe_text(task, data=data)
     path = Path(path)
+    text = recipe_text(task, data=data, path=path)
     if path.exists():
         raise Refused(_("{path}: already there and never overwritten; name another file").format(path=path))
     write_text(path, text)
     return path
 
 
-def recipe_text(task: str, *, data: str | None = None) -> str:
-    """The text of a commented recipe."""
+def recipe_text(task: str, *, data: str | None = None, path: Path | None = None) -> str:
+    """The text of a commented recipe; `path`, where it will stand, names the run."""
     known = frame()
     tasks, methods = known.options["task"], known.options["method"]
     if task not in tasks:
@@ -62,7 +62,7 @@ def recipe_text(task: str, *, data: str | None = None) -> str:
     lines += ["data:", *_settings(DataSpec, {"file": data or DATA}, INDENT), ""]
     lines += ["method:", f"{INDENT}# {_('one of: {names}').format(names=', '.join(sorted(methods)))}"]
     lines += [f"{INDENT}name: {method}", *_settings(methods[method], {}, INDENT), ""]
-    lines += _sections()
+    lines += _sections({"output": f"runs/{_run_name(path)}"})
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -73,18 +73,34 @@ def _opening() -> list[str]:
     ]
 
 
-def _sections() -> Iterator[str]:
-    """What follows task, model, data and method: whole sections commented out, then the single keys."""
+def _run_name(path: Path | None) -> str:
+    """A run is named after its recipe."""
+    return path.stem if path is not None and path.stem != "recipe" else "run"
+
+
+def _sections(given: Mapping[str, Any]) -> Iterator[str]:
+    """What follows task, model, data and method: the other sections, then the single keys."""
     done = {"task", "model", "data", "method"}
     for name, field in Recipe.model_fields.items():
-        inner = field.annotation
-        if name not in done and isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield f"#{name}:"
-            yield from _settings(inner, {}, INDENT)
+        section = _section(field)
+        if name not in done and section is not None:
+            yield f"{name}:"
+            yield from _settings(section, _first_default(section), INDENT)
             yield ""
     for name, field in Recipe.model_fields.items():
-        if name not in done and not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-            yield from _setting(name, field, None, "")
+        if name not in done and _section(field) is None:
+            yield from _setting(name, field, given.get(name), "")
+
+
+def _section(field: FieldInfo) -> type[BaseModel] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _first_default(model: type[BaseModel]) -> dict[str, Any]:
+    """One key that stands without a `#`, so that the section is there for the others."""
+    name, field = next(iter(model.model_fields.items()))
+    return {name: field.get_default(call_default_factory=True)}
 
 
 def _settings(model: type[BaseModel], given: Mapping[str, Any], indent: str) -> Iterator[str]:
@@ -95,7 +111,9 @@ def _settings(model: type[BaseModel], given: Mapping[str, Any], indent: str) -> 
 def _setting(name: str, field: FieldInfo, given: Any, indent: str) -> Iterator[str]:
     """The description of a key, then the key: as given, or its default commented out."""
     about = [_(field.description)] if field.description else []
-    about += [_("one of: {names}").format(names=", ".join(choices))] if (choices := _choices(field.annotation)) else []
+    choices = _choices(field.annotation)
+    if any(each not in (field.description or "") for each in choices):
+        about.append(_("one of: {names}").format(names=", ".join(choices)))
     if about:
         yield f"{indent}# {'; '.join(about)}"
     if given is not None:
