@@ -65,8 +65,8 @@ class RunFacts:
     seed: int = 17
     recipe: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    curves: Curves = field(default_factory=Curves)
-    data: DataSummary = field(default_factory=DataSummary)
+    curves: Curves = Curves()  # noqa: RUF009 - frozen
+    data: DataSummary = DataSummary()  # noqa: RUF009 - frozen
     timing: Timing = Timing()  # noqa: RUF009 - frozen
     seeds: Spread | None = None
     folds: Spread | None = None

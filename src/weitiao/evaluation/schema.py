@@ -113,7 +113,7 @@ class Curves(Part):
 
     train: list[TrainPoint] = Field(default_factory=list, description="at most 300 points; each a mean over its steps")
     dev: list[DevPoint] = Field(default_factory=list)
-    learning_rate: float | None = Field(None, description="largest learning rate that was used")
+    learning_rate: float | None = Field(default=None, description="largest learning rate that was used")
 
 
 class Finding(Part):
@@ -154,7 +154,7 @@ class Timing(Part):
     """What training cost."""
 
     train_seconds: float | None = None
-    tokens_per_second: float | None = Field(None, description="real tokens, padding not counted")
+    tokens_per_second: float | None = Field(default=None, description="real tokens, padding not counted")
     peak_memory_bytes: int | None = None
 
 
@@ -188,9 +188,11 @@ class Report(Part):
     grouped: bool = Field(description="whether rows of one group were resampled together")
     baselines: dict[str, BaselineScore]
     per_class: list[ClassScore] = Field(default_factory=list)
-    unseen: int = Field(0, description="gold labels in the measured rows that training never saw; each counts as wrong")
-    abstained: int = Field(0, description="rows that the model left without an answer; each counts as wrong")
-    confusion: Confusion | None = Field(None, description="null for multi-label")
+    unseen: int = Field(
+        default=0, description="gold labels in the measured rows that training never saw; each counts as wrong"
+    )
+    abstained: int = Field(default=0, description="rows that the model left without an answer; each counts as wrong")
+    confusion: Confusion | None = Field(default=None, description="null for multi-label")
     calibration: Calibration | None = None
     mistakes: list[Mistake] = Field(default_factory=list, description="most confident first")
     slices: list[Slice] = Field(default_factory=list, description="quarters of the rows by length of text")
@@ -201,7 +203,7 @@ class Report(Part):
     timing: Timing = Timing()
     seeds: Spread | None = None
     folds: Spread | None = None
-    recipe: str = Field("", description="the resolved recipe, YAML")
+    recipe: str = Field(default="", description="the resolved recipe, YAML")
 
 
 class Analysis(Part):

@@ -89,7 +89,13 @@ def _dev_fell(course: Course, points: Sequence[DevPoint]) -> Finding | None:
     top, end = best.metrics[course.metric], last.metrics[course.metric]
     if top - end <= noise(top, course.dev_rows) or not _falling(best.train_loss, last.train_loss):
         return None
-    figures = {"metric": course.metric, "best": top, "best_epoch": best.epoch, "last": end, "last_epoch": last.epoch}
+    figures: dict[str, float | str] = {
+        "metric": course.metric,
+        "best": top,
+        "best_epoch": best.epoch,
+        "last": end,
+        "last_epoch": last.epoch,
+    }
     return Finding(code="dev-fell", figures=figures)
 
 
@@ -143,7 +149,7 @@ UNDER: Sequence[Rule] = (_no_gain, _learnt_little, _still_improving)
 def _settled(course: Course, points: Sequence[DevPoint]) -> Finding:
     best = _best(points, course.metric)
     value = best.metrics[course.metric]
-    figures = {
+    figures: dict[str, float | str] = {
         "metric": course.metric,
         "best": value,
         "best_epoch": best.epoch,
