@@ -1,0 +1,150 @@
+"""What rows say about each other: duplicates, conflicting labels, and leaks from train into dev and test.
+
+Items of every split in, warnings out: one a kind and split, with the count and the first example on both sides. Under
+`--strict` they are errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from weitiao.data.dedup import fold, near_pairs
+from weitiao.data.items import Item
+from weitiao.errors import Problem
+from weitiao.messages import _
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """One split, indexed: `first` maps a folded surface to the first row that has it."""
+
+    name: str
+    items: Sequence[Item]
+    surfaces: Sequence[str]
+    first: Mapping[str, int]
+
+
+def audit(splits: Mapping[str, Sequence[Item]]) -> list[Problem]:
+    """Duplicates and conflicts within each split; conflicts and leaks, exact and near, from each split into later ones.
+
+    Args:
+        splits: split -> its items, train first.
+    """
+    indexed = _index(splits)
+    problems: list[Problem] = []
+    for split in indexed:
+        problems += _duplicates(split)
+        problems += _conflicts_within(split)
+    for early, late in combinations(indexed, 2):
+        problems += _conflicts_across(early, late)
+        problems += _exact_leaks(early, late)
+        problems += _near_leaks(early, late)
+    return problems
+
+
+def _index(splits: Mapping[str, Sequence[Item]]) -> list[_Split]:
+    everything = [item.surface for items in splits.values() for item in items]
+    folded = iter(fold(everything))
+    indexed = []
+    for name, items in splits.items():
+        surfaces = [next(folded) for _item in items]
+        first: dict[str, int] = {}
+        for row, surface in enumerate(surfaces):
+            first.setdefault(surface, row)
+        indexed.append(_Split(name, items, surfaces, first))
+    return indexed
+
+
+def _duplicates(split: _Split) -> Iterator[Problem]:
+    found = [(split.items[split.first[surface]], item) for item, surface in zip(split.items, split.surfaces, strict=True) if split.items[split.first[surface]] is not item]  # fmt: skip
+    same = [(early, late) for early, late in found if early.answer == late.answer]
+    if same:
+        early, late = same[0]
+        message = _("{count} rows of {split} repeat an earlier row; the first repeats {place}").format(
+            count=len(same), split=split.name, place=early.place
+        )
+        yield _warning("duplicate-rows", message, late)
+
+
+def _conflicts_within(split: _Split) -> Iterator[Problem]:
+    answers: dict[str, dict[str, Item]] = {}
+    for item, surface in zip(split.items, split.surfaces, strict=True):
+        answers.setdefault(surface, {}).setdefault(item.answer, item)
+    found = [list(each.values()) for each in answers.values() if len(each) > 1]
+    if found:
+        early, late = found[0][:2]
+        message = _(
+            "{count} texts of {split} occur with different labels; the first: '{answer}' here, '{other}' at {place}"
+        ).format(  # fmt: skip
+            count=len(found), split=split.name, answer=late.answer, other=early.answer, place=early.place
+        )
+        yield _warning("conflicting-labels", message, late)
+
+
+def _conflicts_across(early: _Split, late: _Split) -> Iterator[Problem]:
+    known: dict[str, dict[str, Item]] = {}
+    for item, surface in zip(early.items, early.surfaces, strict=True):
+        if surface in late.first:
+            known.setdefault(surface, {}).setdefault(item.answer, item)
+    found = [(item, known[surface]) for item, surface in zip(late.items, late.surfaces, strict=True) if surface in known and item.answer not in known[surface]]  # fmt: skip
+    if found:
+        item, others = found[0]
+        other = next(iter(others.values()))
+        message = _(
+            "{count} rows of {late} have a label that {early} gives their text nowhere; the first: '{answer}' here, '{other}' at {place}"
+        ).format(  # fmt: skip
+            count=len(found),
+            late=late.name,
+            early=early.name,
+            answer=item.answer,
+            other=other.answer,
+            place=other.place,
+        )
+        yield _warning("conflicting-labels-across", message, item)
+
+
+def _exact_leaks(early: _Split, late: _Split) -> Iterator[Problem]:
+    found = [(item, early.items[early.first[surface]]) for item, surface in zip(late.items, late.surfaces, strict=True) if surface in early.first]  # fmt: skip
+    if found:
+        item, twin = found[0]
+        message = _("{count} of {rows} rows of {late} are also in {early}; the first is at {place}").format(
+            count=len(found), rows=len(late.items), late=late.name, early=early.name, place=twin.place
+        )
+        yield _warning("exact-leak", message, item)
+
+
+def _near_leaks(early: _Split, late: _Split) -> Iterator[Problem]:
+    """Rows of `late` that are no exact duplicate, but nearly one, of a row of `early`."""
+    left = list(early.first)
+    right = [surface for surface in late.first if surface not in early.first]
+    twins = _near_twins(left, right)
+    if not twins:
+        return
+    found = [
+        (item, twins[surface]) for item, surface in zip(late.items, late.surfaces, strict=True) if surface in twins
+    ]
+    item, (surface, value) = found[0]
+    message = _("{count} of {rows} rows of {late} are nearly the same as a row of {early}; the first as {place} (Jaccard {value})").format(  # fmt: skip
+        count=len(found), rows=len(late.items), late=late.name, early=early.name,
+        place=early.items[early.first[surface]].place, value=f"{value:.2f}",
+    )  # fmt: skip
+    yield _warning("near-duplicate-leak", message, item)
+
+
+def _near_twins(left: Sequence[str], right: Sequence[str]) -> dict[str, tuple[str, float]]:
+    """Text of `right` -> (the most similar text of `left`, Jaccard), where one is near."""
+    best: dict[int, tuple[float, int]] = {}
+    for pairs, values in near_pairs([*left, *right], len(left)):
+        order = np.lexsort((pairs[:, 0], -values))
+        for (i, j), value in zip(pairs[order].tolist(), values[order].tolist(), strict=True):
+            if j not in best or (-value, i) < (-best[j][0], best[j][1]):
+                best[j] = (value, i)
+    return {right[j - len(left)]: (left[i], value) for j, (value, i) in best.items()}
+
+
+def _warning(code: str, message: str, item: Item) -> Problem:
+    return Problem(code, message, file=item.file, line=item.line, severity="warning")

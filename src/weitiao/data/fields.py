@@ -1,0 +1,172 @@
+"""Columns become record fields: by the recipe's mapping, else by the names that a task takes for each field.
+
+`map_columns` decides once a source; `FieldMap.apply` then turns each row into what `task.read` expects. Which column
+became which field is kept in the source's `FileReading`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from weitiao.data.reading.source import Reading
+from weitiao.errors import Problem
+from weitiao.messages import _
+from weitiao.tables import did_you_mean
+
+GROUP, SPLIT = "group", "split"
+SHOWN = 12  # columns that a message lists
+
+
+class FieldLike(Protocol):
+    """What this room needs to know of a task's field (`tasks.FieldSpec`)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def required(self) -> bool: ...
+    @property
+    def aliases(self) -> tuple[str, ...]: ...
+    @property
+    def only_labelled(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMap:
+    """Where each field of a source's rows stands.
+
+    Args:
+        paths: field -> keys that lead to its value; one key, or several into nested objects.
+    """
+
+    paths: Mapping[str, tuple[str, ...]]
+
+    def apply(self, row: Mapping[str, object]) -> dict[str, object]:
+        """The fields of one row; None where the row lacks the column."""
+        return {field: row.get(path[0]) if len(path) == 1 else _inner(row, path) for field, path in self.paths.items()}
+
+    def to_json(self) -> dict[str, str]:
+        """field -> column, as the recipe writes it."""
+        return {field: ".".join(path) for field, path in self.paths.items()}
+
+
+def map_columns(
+    reading: Reading, mapping: Mapping[str, str | int], fields: Sequence[FieldLike], *, labelled: bool = True
+) -> tuple[FieldMap, list[Problem]]:
+    """Find the column of every field of one source.
+
+    Args:
+        reading: the source.
+        mapping: the recipe's `data.fields`: field -> column name, number from 1, or dotted path.
+        fields: the task's fields.
+        labelled: whether the fields that only training and evaluation need are needed.
+
+    Returns:
+        the map, and what is wrong with it (then the map lacks those fields).
+    """
+    problems = list(_unknown_fields(mapping, fields, reading.file.path))
+    paths: dict[str, tuple[str, ...]] = {}
+    for name, column in mapping.items():
+        path = _told(column, reading)
+        if path is not None:
+            paths[name] = path
+        elif (
+            name == SPLIT
+            or any(each.name == name and (labelled or not each.only_labelled) for each in fields)
+            or name == GROUP
+        ):
+            problems.append(_no_such_column(name, column, reading))
+    taken = {path[0] for path in paths.values() if len(path) == 1}
+    for each in fields:
+        if each.name in mapping:
+            continue
+        found = _by_alias(each.aliases, reading.columns, taken)
+        if found is not None:
+            paths[each.name] = (found,)
+            taken.add(found)
+        elif each.required and (labelled or not each.only_labelled):
+            problems.append(_no_column(each, reading))
+    return FieldMap(paths), problems
+
+
+def known_names(mapping: Mapping[str, str | int], fields: Sequence[FieldLike]) -> frozenset[str]:
+    """Column names that are looked for, case-folded: evidence for a header."""
+    told = {column.casefold() for column in mapping.values() if isinstance(column, str) and not column.isdigit()}
+    return frozenset(told | {alias.casefold() for each in fields for alias in each.aliases if not alias.isdigit()})
+
+
+def _unknown_fields(mapping: Mapping[str, str | int], fields: Sequence[FieldLike], file: str) -> Iterator[Problem]:
+    known = [*(each.name for each in fields), GROUP, SPLIT]
+    for name in mapping:
+        if name not in known:
+            message = _("`data.fields` names '{name}', which the task does not read; expected: {names}{hint}").format(
+                name=name, names=", ".join(known), hint=did_you_mean(name, known)
+            )
+            yield Problem("unknown-field", message, file=file)
+
+
+def _told(column: str | int, reading: Reading) -> tuple[str, ...] | None:
+    """The path that the recipe names, or None where the source has no such column."""
+    columns = reading.columns
+    if isinstance(column, int):
+        return (columns[column - 1],) if 1 <= column <= len(columns) else None
+    if column in columns:
+        return (column,)
+    folded = [each for each in columns if each.strip().casefold() == column.strip().casefold()]
+    if len(folded) == 1:
+        return (folded[0],)
+    path = tuple(column.split("."))
+    if len(path) > 1 and any(_inner(row.fields, path) is not None for row in reading.rows):
+        return path
+    return None
+
+
+def _by_alias(aliases: Sequence[str], columns: Sequence[str], taken: set[str]) -> str | None:
+    folded: dict[str, str] = {}
+    for column in columns:
+        folded.setdefault(column.strip().casefold(), column)
+    return next(
+        (folded[each.casefold()] for each in aliases if folded.get(each.casefold(), "") not in ("", *taken)), None
+    )
+
+
+def _inner(row: Mapping[str, object], path: Sequence[str]) -> object:
+    value: object = row
+    for key in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value
+
+
+def _no_such_column(name: str, column: str | int, reading: Reading) -> Problem:
+    if isinstance(column, int):
+        message = _("`data.fields.{field}` is column {column}, but there are {count}: {columns}").format(
+            field=name, column=column, count=len(reading.columns), columns=_listed(reading)
+        )
+    else:
+        message = _("no column '{column}' for the field `{field}`{hint}; the columns are: {columns}").format(
+            column=column, field=name, hint=did_you_mean(column, list(reading.columns)), columns=_listed(reading)
+        )
+    return Problem("unknown-column", message, file=reading.file.path)
+
+
+def _no_column(field: FieldLike, reading: Reading) -> Problem:
+    example = reading.columns[0] if reading.columns else "1"
+    message = _(
+        "no column for the field `{field}`; name it in the recipe, such as data.fields.{field}={example}; the columns are: {columns}"
+    ).format(  # fmt: skip
+        field=field.name, example=example, columns=_listed(reading)
+    )
+    return Problem("no-column", message, file=reading.file.path)
+
+
+def _listed(reading: Reading) -> str:
+    """The columns; where they are only numbers, with what the first row holds."""
+    columns = list(reading.columns)
+    first = next((row.fields for row in reading.rows if not row.problem), {})
+    shown = columns[:SHOWN]
+    if columns and all(column.isdigit() for column in columns):
+        shown = [f"{column} ({str(first.get(column, ''))[:20]!r})" for column in shown]
+    return ", ".join(shown) + (", ..." if len(columns) > SHOWN else "")

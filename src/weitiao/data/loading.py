@@ -1,0 +1,240 @@
+"""`load_data`: the recipe's `data` block in, a Dataset of Records out, everything that is wrong reported at once.
+
+Each source is read, its columns mapped, each row handed to the task's `read`; then rows go to their splits. Nothing is
+raised for bad input: the problems are in the Dataset, and every row read is in its ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from weitiao.data.assigning import Assignment, Loaded, assign
+from weitiao.data.fields import GROUP, SPLIT, FieldLike, FieldMap, known_names, map_columns
+from weitiao.data.items import Item, fingerprint
+from weitiao.data.ledger import FAULTY, Ledger
+from weitiao.data.reading import FileReading, Reading, read_rows
+from weitiao.data.reading.memory import read_memory
+from weitiao.data.sources import Part, plan_parts
+from weitiao.errors import Problem, ProblemsFound, Refused
+from weitiao.messages import _
+from weitiao.recipe import DataSpec
+from weitiao.records import Record, Row
+
+FIRST_FAULTS = 5  # faulty rows that a message names
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Everything that was loaded.
+
+    Args:
+        records: split -> Records in row order; absent splits are absent keys; train, dev, test.
+        items: split -> Items, one a Record, in the same order.
+        files: how each source was read.
+        ledger: where every row went.
+        problems: everything that is wrong or odd, errors included.
+    """
+
+    records: dict[str, list[Record]]
+    items: dict[str, list[Item]]
+    files: list[FileReading]
+    ledger: Ledger
+    problems: list[Problem] = field(default_factory=list)
+
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """split -> sha256 of its surfaces and answers, in order."""
+        return {split: fingerprint(items) for split, items in self.items.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Files, ledger and splits as they stand in a run's data.json."""
+        return {
+            "files": [file.to_json() for file in self.files],
+            "ledger": self.ledger.to_json(),
+            "splits": {
+                split: {"rows": len(items), "fingerprint": self.fingerprints[split]}
+                for split, items in self.items.items()
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _TaskReading:
+    """The task's side of loading: its fields and its three callables."""
+
+    fields: Sequence[FieldLike]
+    read: Callable[..., Record]
+    answer: Callable[[Any], str]
+    surface: Callable[[Any], str]
+
+
+def load_data(
+    spec: DataSpec,
+    *,
+    fields: Sequence[FieldLike],
+    read: Callable[..., Record],
+    answer: Callable[[Any], str],
+    surface: Callable[[Any], str],
+    memory: Mapping[str, Any] | None = None,
+) -> Dataset:
+    """Read every source of `spec` and put each row into its split.
+
+    Args:
+        spec: the recipe's `data` block.
+        fields: the task's fields.
+        read: `task.read`: (mapped fields, file=, line=, group=) -> Record; a ValueError is the row's fault.
+        answer: `task.answer`.
+        surface: `task.surface`.
+        memory: 'train', 'dev', 'test' or 'file' -> rows in Python (DataFrame, list of dicts) that replace that source.
+    """
+    parts, shares, problems = plan_parts(spec, memory or {})
+    task = _TaskReading(fields, read, answer, surface)
+    ledger, files, loaded = Ledger(), [], []
+    for part in parts:
+        rows, file, found = _load_part(part, spec, task, ledger)
+        problems += found
+        loaded += rows
+        files += file
+    broken = any(problem.severity == "error" for problem in problems)
+    assignment = assign(loaded, shares, spec, complete=not broken)
+    problems += assignment.problems
+    return _dataset(assignment, files, ledger, problems)
+
+
+def _dataset(assignment: Assignment, files: list[FileReading], ledger: Ledger, problems: list[Problem]) -> Dataset:
+    for row, code, reason in assignment.dropped:
+        ledger.drop(row.item.file, row.item.line, code, reason)
+    for split, rows in assignment.splits.items():
+        ledger.kept.update((row.item.file, split) for row in rows)
+    ledger.check()
+    records = {split: [row.record for row in rows] for split, rows in assignment.splits.items()}
+    items = {split: [row.item for row in rows] for split, rows in assignment.splits.items()}
+    return Dataset(records, items, files, ledger, problems)
+
+
+def _load_part(
+    part: Part, spec: DataSpec, task: _TaskReading, ledger: Ledger
+) -> tuple[list[Loaded], list[FileReading], list[Problem]]:
+    """(usable rows, how the source was read, problems) of one source."""
+    try:
+        reading = _read(part, spec, task)
+    except ProblemsFound as error:
+        return [], [], list(error.problems)
+    except Refused as error:
+        return [], [], [Problem("refused", str(error), file=part.name)]
+    mapped, problems = map_columns(reading, spec.fields, task.fields)
+    problems = [*reading.problems, *problems]
+    split, wrong = _split_path(part, reading, mapped, spec)
+    problems += wrong
+    file = replace(reading.file, fields=mapped.to_json())
+    if any(problem.severity == "error" for problem in problems):
+        return [], [file], problems
+    rows = _load_rows(
+        reading.rows, FieldMap({**mapped.paths, SPLIT: split}) if split else mapped, part.split, task, ledger
+    )
+    return rows, [file], problems + _too_many_faults(ledger, reading.file.path, spec.max_dropped)
+
+
+def _read(part: Part, spec: DataSpec, task: _TaskReading) -> Reading:
+    if part.data is not None:
+        return read_memory(part.data, part.name)
+    return read_rows(
+        part.name,
+        format=spec.format,
+        encoding=spec.encoding,
+        delimiter=spec.delimiter,
+        header=spec.header,
+        sheet=spec.sheet,
+        names=known_names(spec.fields, task.fields),
+    )
+
+
+SPLIT_COLUMNS = ("split", "subset", "partition")
+
+
+def _split_path(
+    part: Part, reading: Reading, mapped: FieldMap, spec: DataSpec
+) -> tuple[tuple[str, ...] | None, list[Problem]]:
+    """Where the rows of a source that holds every split say which is theirs."""
+    told = mapped.paths.get(SPLIT)
+    if part.split:
+        return None, _not_for_one_split(part, reading, told)
+    if told or SPLIT in spec.fields:
+        return told, []
+    if reading.split_column:
+        return (reading.split_column,), []
+    column = next((each for each in reading.columns if each.strip().casefold() in SPLIT_COLUMNS), None)
+    if column is None and spec.splits:
+        message = _(
+            "`data.splits` is given, but no column says which split a row belongs to; name it under data.fields.split"
+        )
+        return None, [Problem("no-split-column", message, file=part.name)]
+    return (column,) if column else None, []
+
+
+def _not_for_one_split(part: Part, reading: Reading, told: tuple[str, ...] | None) -> list[Problem]:
+    if told:
+        message = _("`data.fields.split` goes with `data.file`; here the rows are all given as `data.{split}`").format(
+            split=part.split
+        )
+        return [Problem("split-twice", message, file=part.name)]
+    values = {str(row.fields.get(reading.split_column)) for row in reading.rows} if reading.split_column else set()
+    if len(values) > 1:
+        message = _("holds several splits ({names}); give it as `data.file`, not as `data.{split}`").format(
+            names=", ".join(sorted(values)), split=part.split
+        )
+        return [Problem("several-splits", message, file=part.name)]
+    return []
+
+
+def _load_rows(rows: Sequence[Row], mapped: FieldMap, split: str, task: _TaskReading, ledger: Ledger) -> list[Loaded]:
+    """The rows that the task can use; the others go to the ledger."""
+    loaded = []
+    for row in rows:
+        ledger.read[row.file] += 1
+        if row.problem:
+            ledger.drop(row.file, row.line, FAULTY, row.problem)
+            continue
+        values = mapped.apply(row.fields)
+        group, own_split = _word(values.pop(GROUP, None)), _word(values.pop(SPLIT, None))
+        if not split and SPLIT in mapped.paths and not own_split:
+            ledger.drop(row.file, row.line, FAULTY, _("no split"))
+            continue
+        try:
+            record = task.read(values, file=row.file, line=row.line, group=group)
+        except ValueError as fault:
+            ledger.drop(row.file, row.line, FAULTY, (str(fault).splitlines() or [type(fault).__name__])[0])
+            continue
+        item = Item(row.file, row.line, task.surface(record), task.answer(record), group)
+        loaded.append(Loaded(record, item, split, own_split))
+    return loaded
+
+
+def _word(value: object) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _too_many_faults(ledger: Ledger, file: str, allowed: float) -> list[Problem]:
+    """An error where more rows are faulty than allowed; otherwise a note."""
+    faults = [drop for drop in ledger.faults if drop.file == file]
+    if not faults:
+        return []
+    rows = ledger.read[file]
+    named = "; ".join(
+        _("line {line}: {reason}").format(line=drop.line, reason=drop.reason) for drop in faults[:FIRST_FAULTS]
+    )
+    more = _("; and {count} more").format(count=len(faults) - FIRST_FAULTS) if len(faults) > FIRST_FAULTS else ""
+    if len(faults) <= allowed * rows:
+        message = _("{count} of {rows} rows cannot be used and are left out ({named}{more})").format(
+            count=len(faults), rows=rows, named=named, more=more
+        )
+        return [Problem("dropped-rows", message, file=file, line=faults[0].line, severity="note")]
+    message = _(
+        "{count} of {rows} rows cannot be used, more than data.max_dropped = {allowed} allows ({named}{more}); repair them or raise it"
+    ).format(  # fmt: skip
+        count=len(faults), rows=rows, allowed=f"{allowed:.2%}", named=named, more=more
+    )
+    return [Problem("too-many-dropped", message, file=file, line=faults[0].line)]

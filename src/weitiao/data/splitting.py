@@ -1,0 +1,178 @@
+"""Seeded shares, samples and folds that never leak.
+
+Rows move in units: rows of one group and rows whose folded surfaces are equal stay together. Within each answer the
+units are ordered by a hash of seed and content, so a split does not depend on the order of the file, on numpy's version
+or on which other rows there are; quotas a stratum are rounded by largest remainders.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from weitiao.data.dedup import fold
+from weitiao.data.items import Item
+from weitiao.errors import Refused
+from weitiao.messages import _
+
+POOLED = 0.1  # share of the rows in strata of one unit above which those are one stratum (multi-label combinations)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """Rows that stay together, ordered among others by `key`."""
+
+    key: bytes
+    rows: tuple[int, ...]
+
+
+def take_share(items: Sequence[Item], share: float, seed: int) -> list[int]:
+    """Indices, ascending, of a stratified share of the items; no group or surface is on both sides.
+
+    An answer that only one unit has stays out of the share, so that the rest can learn it.
+    """
+    strata = _strata(_units(items, seed), items)
+    total = max(round(share * len(items)), 1)
+    quotas = _quotas([sum(len(unit.rows) for unit in units) for units in strata], total)
+    left: list[list[_Unit]] = []
+    taken: list[int] = []
+    for units, quota in zip(strata, quotas, strict=True):
+        rows, rest = _fill(units, quota)
+        taken += rows
+        left.append(rest)
+    taken += _top_up(left, total - len(taken))
+    return sorted(taken or _smallest(strata))
+
+
+def take_sample(items: Sequence[Item], count: int, seed: int) -> list[int]:
+    """Indices, ascending, of a stratified sample of exactly `count` items (all of them where there are fewer)."""
+    if count >= len(items):
+        return list(range(len(items)))
+    strata: dict[str, list[int]] = defaultdict(list)
+    for index, item in enumerate(items):
+        strata[item.answer].append(index)
+    folded = fold([item.surface for item in items])
+    groups = [sorted(rows, key=lambda row: (_hash(seed, folded[row]), row)) for _answer, rows in sorted(strata.items())]
+    quotas = _quotas([len(rows) for rows in groups], count)
+    return sorted(row for rows, quota in zip(groups, quotas, strict=True) for row in rows[:quota])
+
+
+def folds(items: Sequence[Item], k: int, seed: int) -> list[list[int]]:
+    """Indices of the rows that each of `k` folds holds out; stratified, and no group or surface is in two folds.
+
+    Raises:
+        Refused: there are fewer units than folds.
+    """
+    units = _units(items, seed)
+    if len(units) < k:
+        raise Refused(
+            _("{k} folds need at least {k} different texts or groups; got {count}").format(k=k, count=len(units))
+        )
+    held: list[list[int]] = [[] for _fold in range(k)]
+    for stratum in _strata(units, items):
+        counts = [0] * k
+        for unit in sorted(stratum, key=lambda each: -len(each.rows)):
+            place = min(range(k), key=lambda each: (counts[each], len(held[each]), each))
+            counts[place] += len(unit.rows)
+            held[place] += unit.rows
+    return [sorted(rows) for rows in held]
+
+
+def _units(items: Sequence[Item], seed: int) -> list[_Unit]:
+    """The connected components of rows under 'same group' and 'same folded surface'."""
+    parents = list(range(len(items)))
+
+    def root(row: int) -> int:
+        while parents[row] != row:
+            parents[row] = parents[parents[row]]
+            row = parents[row]
+        return row
+
+    folded = fold([item.surface for item in items])
+    first: dict[tuple[str, str], int] = {}
+    for row, (item, surface) in enumerate(zip(items, folded, strict=True)):
+        keys = [("surface", surface), ("group", item.group)] if item.group else [("surface", surface)]
+        for key in keys:
+            low, high = sorted((root(row), root(first.setdefault(key, row))))
+            parents[high] = low
+    members: dict[int, list[int]] = defaultdict(list)
+    for row in range(len(items)):
+        members[root(row)].append(row)
+    return [_Unit(min(_hash(seed, folded[row]) for row in rows), tuple(rows)) for rows in members.values()]
+
+
+def _strata(units: Sequence[_Unit], items: Sequence[Item]) -> list[list[_Unit]]:
+    """Units by their most frequent answer, each stratum in seeded order."""
+    strata: dict[str, list[_Unit]] = defaultdict(list)
+    for unit in units:
+        strata[_answer(unit, items)].append(unit)
+    single = [answer for answer, each in strata.items() if len(each) == 1]
+    lone = sum(len(strata[answer][0].rows) for answer in single)
+    if len(single) > 1 and lone > POOLED * len(items):
+        pooled = [strata.pop(answer)[0] for answer in single]
+        strata["\x00pooled"] = pooled
+    return [sorted(strata[answer], key=lambda unit: unit.key) for answer in sorted(strata)]
+
+
+def _answer(unit: _Unit, items: Sequence[Item]) -> str:
+    if len(unit.rows) == 1:
+        return items[unit.rows[0]].answer
+    answers = [items[row].answer for row in unit.rows]
+    return max(sorted(set(answers)), key=answers.count)
+
+
+def _quotas(sizes: Sequence[int], total: int) -> list[int]:
+    """`total` over strata in proportion to their sizes, by largest remainders."""
+    rows = sum(sizes) or 1
+    quotas = [size * total // rows for size in sizes]
+    order = sorted(range(len(sizes)), key=lambda each: (-(sizes[each] * total % rows), each))
+    for each in order[: total - sum(quotas)]:
+        quotas[each] += 1
+    return quotas
+
+
+def _fill(units: Sequence[_Unit], quota: int) -> tuple[list[int], list[_Unit]]:
+    """Rows of the units that fit the quota, in order, and the units that stay: always at least one."""
+    taken: list[int] = []
+    rest: list[_Unit] = []
+    for number, unit in enumerate(units, start=1):
+        if len(taken) + len(unit.rows) <= quota and (rest or number < len(units)):
+            taken += unit.rows
+        else:
+            rest.append(unit)
+    return taken, rest
+
+
+def _top_up(left: Sequence[Sequence[_Unit]], missing: int) -> list[int]:
+    """Where large groups fit no stratum's quota: units of any stratum that fit what is missing; one of each stays."""
+    spare = sorted((unit for units in left for unit in units[:-1]), key=lambda unit: unit.key)
+    taken: list[int] = []
+    for unit in spare:
+        if len(taken) + len(unit.rows) <= missing:
+            taken += unit.rows
+    return taken
+
+
+def _smallest(strata: Sequence[Sequence[_Unit]]) -> list[int]:
+    """Where no unit fits: the smallest one, if something is left behind."""
+    units = sorted((unit for units in strata for unit in units), key=lambda unit: (len(unit.rows), unit.key))
+    return list(units[0].rows) if len(units) > 1 else []
+
+
+def _hash(seed: int, text: str) -> bytes:
+    return hashlib.blake2b(f"{seed}\x00{text}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+Aliases = Mapping[str, Sequence[str]]
+ALIASES: Aliases = {
+    "train": ("train", "training", "trn", "训练", "训练集"),
+    "dev": ("dev", "val", "valid", "validation", "devel", "development", "eval", "验证", "验证集", "开发集"),
+    "test": ("test", "testing", "tst", "测试", "测试集"),
+}
+
+
+def split_values(told: Aliases) -> dict[str, str]:
+    """Value of a split column, case-folded -> split; the usual names where the recipe says nothing."""
+    return {value.strip().casefold(): split for split, values in (told or ALIASES).items() for value in values}
