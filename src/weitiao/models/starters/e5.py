@@ -77,10 +77,10 @@ def convert(source: Path, folder: Path, *, trimmed: bool) -> None:
         trimmed: keep the Chinese and English pieces only, by `vocabulary.keep`.
     """
     checkpoint = read(source)
-    ids = _kept(checkpoint) if trimmed else list(range(len(checkpoint.pieces)))
+    ids = kept(checkpoint) if trimmed else list(range(len(checkpoint.pieces)))
     # `save_file` would make the file readable for its owner only, and caches are shared
     (folder / "model.safetensors").write_bytes(save(_weights(checkpoint, ids), metadata={"format": "pt"}))
-    _tokenizer(checkpoint, ids).save(str(folder / "tokenizer.json"))
+    tokenizer(checkpoint, ids).save(str(folder / "tokenizer.json"))
     _write(folder / "config.json", _config(checkpoint, ids))
     _write(folder / "tokenizer_config.json", _tokenizer_config(checkpoint))
 
@@ -151,10 +151,10 @@ def _dequantise(stored: bytes) -> Float32:
     return ((nibbles.astype(np.float32) - 8) * scales).reshape(-1)
 
 
-def _kept(checkpoint: Checkpoint) -> list[int]:
+def kept(checkpoint: Checkpoint, **options: Any) -> list[int]:
     """Piece ids of the trimmed vocabulary, in the file's order: special pieces and `vocabulary.keep`."""
     specials = {*checkpoint.specials.values(), checkpoint.pieces.index(MASK)}
-    return sorted(specials | vocabulary.keep(checkpoint.pieces, checkpoint.scores))
+    return sorted(specials | vocabulary.keep(checkpoint.pieces, checkpoint.scores, **options))
 
 
 def _weights(checkpoint: Checkpoint, ids: Sequence[int]) -> dict[str, Float32]:
@@ -219,23 +219,23 @@ def _config(checkpoint: Checkpoint, ids: Sequence[int]) -> dict[str, object]:
     }
 
 
-def _tokenizer(checkpoint: Checkpoint, ids: Sequence[int]) -> Tokenizer:
+def tokenizer(checkpoint: Checkpoint, ids: Sequence[int]) -> Tokenizer:
     """XLM-R's tokenizer over the kept pieces."""
     entries = [(checkpoint.pieces[each], float(checkpoint.scores[each])) for each in ids]
-    tokenizer = Tokenizer(models.Unigram(entries, unk_id=ids.index(checkpoint.specials["unk"])))
-    tokenizer.normalizer = _normalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.decoder = decoders.Metaspace()
+    made = Tokenizer(models.Unigram(entries, unk_id=ids.index(checkpoint.specials["unk"])))
+    made.normalizer = _normalizer()
+    made.pre_tokenizer = pre_tokenizers.Metaspace()
+    made.decoder = decoders.Metaspace()
     names = {role: checkpoint.pieces[each] for role, each in checkpoint.specials.items()}
     start, end = names["bos"], names["eos"]
-    tokenizer.post_processor = processors.TemplateProcessing(
+    made.post_processor = processors.TemplateProcessing(
         single=f"{start} $A {end}",
         pair=f"{start} $A {end} {end} $B {end}",
         special_tokens=[(start, ids.index(checkpoint.specials["bos"])), (end, ids.index(checkpoint.specials["eos"]))],
     )
-    tokenizer.add_special_tokens([AddedToken(name, special=True) for name in names.values()])
-    tokenizer.add_special_tokens([AddedToken(MASK, lstrip=True, special=True)])
-    return tokenizer
+    made.add_special_tokens([AddedToken(name, special=True) for name in names.values()])
+    made.add_special_tokens([AddedToken(MASK, lstrip=True, special=True)])
+    return made
 
 
 def _normalizer() -> normalizers.Normalizer:
