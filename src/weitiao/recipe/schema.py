@@ -14,6 +14,8 @@ from weitiao.recipe.specs import Recipe
 def dump_recipe(recipe: Recipe) -> str:
     """The resolved recipe as YAML that `load_recipe` reads back to an equal recipe."""
     tree = recipe.model_dump(mode="json")
+    if "dev" not in recipe.data.model_fields_set:  # written down it would read as a wish, against a file's own dev rows
+        del tree["data"]["dev"]
     for kind in ("task", "method"):
         choice = tree[kind]
         tree[kind] = {"name": choice["name"], **choice["options"]}

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def frame() -> Frame:
     )
 
 
-def read_draft(source: Path | str | dict[str, Any], overrides: tuple[str, ...] | list[str] = ()) -> Draft:
+def read_draft(source: Path | str | Mapping[str, Any], overrides: Sequence[str] = ()) -> Draft:
     """The recipe as far as it can be understood, with its mistakes."""
     return load_draft(source, frame(), overrides)
 

@@ -1,0 +1,93 @@
+"""Records to Features for every split, and what that shows: lengths, and what truncation cuts off.
+
+`train` encodes every row; `check` does so up to 2 MB of text, and above that takes a seeded sample and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from weitiao.recipe import SPLITS
+from weitiao.records import Feature, Record
+from weitiao.tasks import Task
+from weitiao.text import WIDEST, Tokenizer
+from weitiao.verbs.cost import Lengths
+from weitiao.verbs.plan import Measured
+
+ALL_BELOW = 2_000_000  # bytes of text up to which `check` tokenises every row
+SAMPLE_SEED = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What tokenising gave.
+
+    Args:
+        features: split -> Features of all its records; empty where only a sample was tokenised.
+        measured: lengths and cuts for the plan.
+        seen: rows that were tokenised.
+        rows: rows there are.
+    """
+
+    features: Mapping[str, Sequence[Feature]]
+    measured: Measured
+    seen: int
+    rows: int
+
+
+def length_limit(wanted: int | None, tokenizer: Tokenizer) -> int:
+    """Tokens a text is cut to: the recipe's, else the model's limit and at most 512."""
+    return min(wanted or WIDEST, tokenizer.max_length or wanted or WIDEST)
+
+
+def encode_splits(
+    task: Task[Any, Any],
+    records: Mapping[str, Sequence[Record]],
+    tokenizer: Tokenizer,
+    labels: Sequence[str],
+    *,
+    max_length: int,
+    full: bool,
+) -> Encoded:
+    """Encode every split, or (not `full`, and above `ALL_BELOW`) a sample of it."""
+    rows = sum(len(each) for each in records.values())
+    share = 1.0 if full else min(1.0, ALL_BELOW / max(_bytes(task, records), 1))
+    rng = np.random.default_rng(SAMPLE_SEED)
+    features: dict[str, Sequence[Feature]] = {}
+    lengths: dict[str, Lengths] = {}
+    cuts: dict[str, Lengths] = {}
+    seen = 0
+    for split in (name for name in SPLITS if name in records):
+        chosen = _sample(records[split], share, rng)
+        found = task.encode(chosen, tokenizer, labels, max_length)
+        seen += len(chosen)
+        if len(chosen) == len(records[split]):
+            features[split] = found
+        lengths[split], cuts[split] = _measured(found, len(records[split]), rng)
+    whole = seen == rows
+    return Encoded(features if whole else {}, Measured(lengths, cuts, max_length, not whole), seen, rows)
+
+
+def _bytes(task: Task[Any, Any], records: Mapping[str, Sequence[Record]]) -> int:
+    return sum(len(task.surface(record).encode("utf-8", "replace")) for each in records.values() for record in each)
+
+
+def _sample(records: Sequence[Record], share: float, rng: np.random.Generator) -> Sequence[Record]:
+    if share >= 1.0:
+        return records
+    count = max(1, round(share * len(records)))
+    return [records[index] for index in np.sort(rng.choice(len(records), count, replace=False))]
+
+
+def _measured(features: Sequence[Feature], rows: int, rng: np.random.Generator) -> tuple[Lengths, Lengths]:
+    """Lengths and cuts of all features; a sample is drawn from until it has as many as there are rows."""
+    lengths = np.fromiter((len(feature) for feature in features), dtype=np.int64, count=len(features))
+    cuts = np.fromiter((feature.cut for feature in features), dtype=np.int64, count=len(features))
+    if len(features) >= rows:
+        return lengths, cuts
+    drawn = rng.integers(0, len(features), rows)
+    return lengths[drawn], cuts[drawn]

@@ -1,0 +1,82 @@
+"""What a recipe asks of its model that this model, or this machine, cannot give; told from config and headers alone."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+from weitiao.messages import _
+from weitiao.methods.options import FreezeOptions
+from weitiao.models.reference import ModelFolder
+from weitiao.recipe import Finding, Recipe
+from weitiao.text import Tokenizer
+from weitiao.verbs.shape import stack_depth_of
+
+FAST_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # x86 and Arm names of the instructions
+
+
+def model_misfits(recipe: Recipe, folder: ModelFolder, tokenizer: Tokenizer | None) -> Iterator[Finding]:
+    """Findings about the recipe in the light of its model."""
+    yield from _layers(recipe, stack_depth_of(folder.config))
+    if recipe.model.head == "stock" and not folder.classifies:
+        message = _("transformers has no classification head for the family '{family}'; set model.head=mean").format(
+            family=folder.family
+        )
+        yield Finding("no-stock-head", ("model", "head"), message)
+    wanted = recipe.training.max_length
+    if wanted is not None and tokenizer is not None and 0 < tokenizer.max_length < wanted:
+        message = _("`training.max_length` is {got}, but the model reads at most {limit} tokens").format(
+            got=wanted, limit=tokenizer.max_length
+        )
+        yield Finding("misfit", ("training", "max_length"), message)
+
+
+def _layers(recipe: Recipe, depth: int) -> Iterator[Finding]:
+    """Layers that the recipe counts and the model does not have."""
+    if not depth:
+        return
+    options, again = recipe.method.options, recipe.model.reinit_layers
+    frozen = options.frozen(depth) if isinstance(options, FreezeOptions) else 0
+    if frozen > depth:
+        message = _("`method.layers` is {got}, but the model has {depth} layers").format(got=frozen, depth=depth)
+        yield Finding("misfit", ("method", "layers"), message)
+    if again > depth:
+        message = _("`model.reinit_layers` is {got}, but the model has {depth} layers").format(got=again, depth=depth)
+        yield Finding("misfit", ("model", "reinit_layers"), message)
+    elif again + frozen > depth and frozen <= depth:
+        message = _(
+            "`model.reinit_layers` starts {again} of {depth} layers anew, "
+            "but `method: freeze` keeps {frozen} from learning"
+        ).format(again=again, depth=depth, frozen=frozen)
+        yield Finding("misfit", ("model", "reinit_layers"), message)
+
+
+def precision_misfits(recipe: Recipe) -> Iterator[Finding]:
+    """Mixed precision on a machine that is slow at it."""
+    wanted = recipe.training.precision
+    if wanted == "fp32" or _has_accelerator():
+        return
+    if wanted == "fp16":
+        message = _("`training.precision: fp16` needs a GPU, and there is none here; use fp32")
+        yield Finding("slow-precision", ("training", "precision"), message)
+    elif not FAST_BF16 & cpu_flags():
+        message = _(
+            "`training.precision: bf16` is many times slower than fp32 on this CPU, "
+            "which has no bf16 instructions; use fp32"
+        )
+        yield Finding("slow-precision", ("training", "precision"), message)
+
+
+def cpu_flags(path: Path = Path("/proc/cpuinfo")) -> set[str]:
+    """Instruction sets of the CPU; empty where the system does not list them."""
+    if not path.is_file():
+        return set()
+    lines = path.read_text("utf-8", "replace").splitlines()
+    listed = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
+    return set(listed.partition(":")[2].split())
+
+
+def _has_accelerator() -> bool:
+    """Whether there may be a GPU; which one, training asks torch."""
+    return Path("/dev/nvidia0").exists() or Path("/dev/kfd").exists() or platform.system() == "Darwin"

@@ -1,0 +1,173 @@
+"""The plan: what `train` would do with a recipe, how long that takes and how much memory it needs.
+
+Token lengths, the model's shape and the recipe go in; a `Plan` comes out. The arithmetic is in `cost`, the
+machine's speed in `speed`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from weitiao.methods.options import CacheOptions, FreezeOptions
+from weitiao.recipe import Recipe
+from weitiao.verbs import cost
+from weitiao.verbs.cost import Learning, Lengths
+from weitiao.verbs.shape import Shape
+from weitiao.verbs.speed import machine_speed, remember_speed
+
+__all__ = ["Plan", "make_plan", "remember_speed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run comes to.
+
+    Args:
+        rows: rows of each split.
+        classes: number of labels.
+        lengths: split -> p50, p95 and max of its rows' tokens, before they are cut.
+        max_length: tokens a text is cut to.
+        truncated: split -> rows that are cut.
+        cut: share of all tokens that cutting removes.
+        sampled: whether lengths and cuts are estimates from a sample of the rows.
+        tokens: tokens of one epoch.
+        steps: optimiser steps of one run.
+        epochs: passes that these steps make.
+        evaluations: evaluations on dev among them.
+        parameters: of the whole model.
+        trained: of those, how many learn.
+        runs: models that are fitted: seeds times folds.
+        memory_bytes: estimated peak.
+        seconds: estimated, of the whole verb.
+        speed_measured: whether the estimate rests on an earlier run on this machine.
+        work: operations of the loop of one run; `remember_speed` takes it, in proportion to the steps that were done.
+    """
+
+    rows: Mapping[str, int]
+    classes: int
+    lengths: Mapping[str, Mapping[str, int]]
+    max_length: int
+    truncated: Mapping[str, int]
+    cut: float
+    sampled: bool
+    tokens: int
+    steps: int
+    epochs: float
+    evaluations: int
+    parameters: int
+    trained: int
+    runs: int
+    memory_bytes: int
+    seconds: float
+    speed_measured: bool
+    work: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What tokenising showed.
+
+    Args:
+        lengths: split -> tokens the model reads of each row; drawn from a sample where not all rows were tokenised.
+        cuts: the same, tokens that are cut off.
+        max_length: tokens a text is cut to.
+        sampled: whether a sample stands for all rows.
+    """
+
+    lengths: Mapping[str, Lengths]
+    cuts: Mapping[str, Lengths]
+    max_length: int
+    sampled: bool
+
+
+def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, classes: int) -> Plan:
+    """The plan of a recipe whose data and model are known."""
+    training = recipe.training
+    learning = learning_of(recipe, shape)
+    train = measured.lengths["train"]
+    steps, per_epoch = steps_of(recipe, len(train))
+    trained = cost.trained_parameters(shape, learning, classes)
+    evaluations = steps_of_evaluation(recipe, steps, per_epoch)
+    waste = cost.padding(train, training.batch_size, training.order)
+    if family in cost.PACKED and not training.gradient_checkpointing:
+        waste = min(waste, cost.PACKING_WASTE)
+    epoch = cost.epoch_work(shape, train, learning, training, waste)
+    work = (
+        epoch * steps / per_epoch
+        + steps * cost.step_work(trained, training.optimizer)
+        + evaluations * cost.checkpoint_work(shape, trained, training.optimizer)
+        + evaluations * _answering(shape, learning, measured, ("dev",))
+    )
+    after = _answering(shape, learning, measured, ("train", "dev", "test"))
+    cache = (
+        sum(cost.inference_work(shape, each, learning.frozen) for each in measured.lengths.values())
+        if learning.cached
+        else 0
+    )
+    speed, known = machine_speed()
+    fitting = work / speed
+    if training.max_minutes is not None:
+        fitting = min(fitting, 60 * training.max_minutes)
+    runs = recipe.seeds * (recipe.folds or 1)
+    return Plan(
+        rows={split: len(each) for split, each in measured.lengths.items()},
+        classes=classes,
+        lengths={split: cost.length_quantiles(each + measured.cuts[split]) for split, each in measured.lengths.items()},
+        max_length=measured.max_length,
+        truncated={split: int(np.count_nonzero(each)) for split, each in measured.cuts.items()},
+        cut=_share_cut(measured),
+        sampled=measured.sampled,
+        tokens=int(train.sum()),
+        steps=steps,
+        epochs=steps / per_epoch,
+        evaluations=evaluations,
+        parameters=shape.total + shape.hidden * classes + classes,
+        trained=trained,
+        runs=runs,
+        memory_bytes=int(cost.peak_bytes(shape, learning, training, train, classes)),
+        seconds=cost.START_SECONDS + cost.REPORT_SECONDS + runs * (fitting + (after + cache) / speed),
+        speed_measured=known,
+        work=work,
+    )
+
+
+def learning_of(recipe: Recipe, shape: Shape) -> Learning:
+    """Which part of the model the recipe's method trains."""
+    options = recipe.method.options
+    if not isinstance(options, CacheOptions):
+        return Learning(frozen=0, embeddings=True, cached=False)
+    frozen = min(options.frozen(shape.depth), shape.depth) if isinstance(options, FreezeOptions) else shape.depth
+    return Learning(frozen=frozen, embeddings=False, cached=options.cache and frozen > 0)
+
+
+def steps_of(recipe: Recipe, rows: int) -> tuple[int, int]:
+    """(optimiser steps of a run, steps an epoch)."""
+    per_epoch = max(1, -(-rows // recipe.training.batch_size))
+    return recipe.training.max_steps or max(1, math.ceil(recipe.training.epochs * per_epoch)), per_epoch
+
+
+def steps_of_evaluation(recipe: Recipe, steps: int, per_epoch: int) -> int:
+    """Evaluations (and checkpoints) of a run: one at each interval, and one at the end."""
+    return -(-steps // (recipe.training.evaluate_every or per_epoch))
+
+
+def _answering(shape: Shape, learning: Learning, measured: Measured, splits: tuple[str, ...]) -> float:
+    layers = shape.depth - learning.frozen if learning.cached else shape.depth
+    return sum(
+        cost.inference_work(shape, measured.lengths[split], layers) for split in splits if split in measured.lengths
+    )
+
+
+def _share_cut(measured: Measured) -> float:
+    cut = sum(int(each.sum()) for each in measured.cuts.values())
+    kept = sum(int(each.sum()) for each in measured.lengths.values())
+    return cut / max(cut + kept, 1)

@@ -1,0 +1,233 @@
+"""Everything that can be known before weights are opened: recipe, files, columns, labels, model, lengths, plan.
+
+A recipe goes in, or a draft with mistakes; a `Preflight` comes out with every problem found on the way. Each part is
+looked at as far as the others allow, so that one run tells all. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from weitiao.data import Dataset, audit, load_data
+from weitiao.errors import Problem, ProblemsFound, Refused, refuse_if_errors
+from weitiao.messages import _
+from weitiao.models.reference import ModelFolder, resolve
+from weitiao.recipe import Draft, Finding, Recipe
+from weitiao.recipe.source import Places
+from weitiao.records import Feature
+from weitiao.tasks import Task
+from weitiao.text import Tokenizer, load_tokenizer
+from weitiao.verbs.encoding import Encoded, encode_splits, length_limit
+from weitiao.verbs.frame import metric_names, task_of
+from weitiao.verbs.model_checks import model_misfits, precision_misfits
+from weitiao.verbs.plan import Plan, make_plan
+from weitiao.verbs.shape import shape_of
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Preflight:
+    """What is known before weights are opened; what could not be known is None or empty.
+
+    Args:
+        recipe: the recipe, mended where the draft was wrong.
+        task: the recipe's task.
+        problems: everything that is wrong or odd.
+        dataset: the rows.
+        labels: the label space, from the training rows.
+        folder: the model.
+        tokenizer: its tokenizer.
+        max_length: tokens a text is cut to.
+        features: split -> Features; empty where only a sample was tokenised.
+        plan: what training comes to.
+    """
+
+    recipe: Recipe
+    task: Task[Any, Any]
+    problems: list[Problem] = field(default_factory=list)
+    dataset: Dataset | None = None
+    labels: Sequence[str] = ()
+    folder: ModelFolder | None = None
+    tokenizer: Tokenizer | None = None
+    max_length: int = 0
+    features: Mapping[str, Sequence[Feature]] = field(default_factory=dict)
+    plan: Plan | None = None
+
+    @property
+    def metric(self) -> str:
+        """The dev metric that chooses the best checkpoint: the recipe's, else the task's first."""
+        return self.recipe.training.metric or metric_names(self.task)[0]
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """Problems that do not stop a run."""
+        return [problem for problem in self.problems if problem.severity != "error"]
+
+    def refuse(self, *, strict: bool = False) -> None:
+        """Raise `ProblemsFound` with every error (and, under `strict`, warning)."""
+        refuse_if_errors(self.problems, strict=strict)
+
+
+def inspect(
+    recipe: Recipe | Draft,
+    *,
+    memory: Mapping[str, Any] | None = None,
+    full: bool,
+    recipe_file: str = "",
+    download: bool = True,
+) -> Preflight:
+    """Look at everything that a run would need.
+
+    Args:
+        recipe: a recipe, or a draft whose mistakes are to be reported with the rest.
+        memory: split -> rows in Python that stand in for the recipe's files.
+        full: encode every row (training needs the Features), instead of a sample where texts are many.
+        recipe_file: file to name in messages about a recipe that is no draft.
+        download: whether a hub may be asked for the model.
+    """
+    draft = recipe if isinstance(recipe, Draft) else Draft(recipe, [], Places(recipe_file, {}))
+    return _Inspection(draft, memory, full, download).run()
+
+
+class _Inspection:
+    """One call of `inspect`, part by part."""
+
+    def __init__(self, draft: Draft, memory: Mapping[str, Any] | None, full: bool, download: bool) -> None:
+        self.draft, self.memory, self.full, self.download = draft, memory, full, download
+        self.recipe = draft.recipe
+        self.found = Preflight(draft.recipe, task_of(draft.recipe), list(draft.problems))
+
+    def run(self) -> Preflight:
+        self._add(precision_misfits(self.recipe))
+        if not self.draft.doubtful & {"data", "task"}:
+            self._data()
+        if "model" not in self.draft.doubtful:
+            self._model()
+        if self.found.dataset is not None and self.found.tokenizer is not None and not self._broken():
+            self._encode(self.found.dataset, self.found.tokenizer)
+        return self.found
+
+    def _add(self, findings: Any) -> None:
+        """Findings about the recipe, placed at the keys that they name."""
+        finding: Finding
+        for finding in findings:
+            self.found.problems.append(self.draft.places.problem(finding.code, finding.keys, finding.message))
+
+    def _try(self, code: str, keys: tuple[str, ...], action: Callable[[], T]) -> T | None:
+        """The result of `action`; where it refuses, None and the problem."""
+        try:
+            return action()
+        except ProblemsFound as error:
+            self.found.problems.extend(error.problems)
+        except Refused as error:
+            self._add([Finding(code, keys, str(error))])
+        return None
+
+    def _broken(self) -> bool:
+        """Whether the rows themselves are in doubt; then lengths and plan would mislead."""
+        return self.found.dataset is None or not self.found.dataset.records.get("train") or not self.found.labels
+
+    def _data(self) -> None:
+        task = self.found.task
+        dataset = self._try(
+            "data",
+            ("data",),
+            lambda: load_data(
+                self.recipe.data,
+                fields=task.fields,
+                read=task.read,
+                answer=task.answer,
+                surface=task.surface,
+                memory=self.memory,
+            ),
+        )
+        if dataset is None:
+            return
+        self.found.dataset = dataset
+        self.found.problems += dataset.problems
+        train = dataset.records.get("train", [])
+        self.found.labels = task.label_space(train)
+        self.found.problems += task.audit(dataset.records, self.found.labels)
+        self.found.problems += audit(dataset.items)
+        if train and "dev" not in dataset.records:
+            self._add(self._needs_dev())
+
+    def _needs_dev(self) -> list[Finding]:
+        """Options that wait for a dev split that the data turned out not to have."""
+        if self.recipe.folds is not None or self.recipe.data.dev is None:
+            return []
+        message = _("`training.{name}` needs a dev split, and the data have none; set `data.dev`, such as 10%")
+        return [
+            Finding("misfit", ("training", name), message.format(name=name))
+            for name in ("patience", "stop_at")
+            if getattr(self.recipe.training, name) is not None
+        ]
+
+    def _model(self) -> None:
+        spec = self.recipe.model
+        folder = self._try(
+            "model",
+            ("model", "name"),
+            lambda: resolve(spec.name, revision=spec.revision, download=self.download, code=spec.trust_remote_code),
+        )
+        if folder is None:
+            return
+        self.found.folder = folder
+        path: Path = folder.path
+        self.found.tokenizer = self._try("tokenizer", ("model", "name"), lambda: load_tokenizer(path))
+        self._add(model_misfits(self.recipe, folder, self.found.tokenizer))
+
+    def _encode(self, dataset: Dataset, tokenizer: Tokenizer) -> None:
+        found = self.found
+        found.max_length = length_limit(self.recipe.training.max_length, tokenizer)
+        encoded = encode_splits(
+            found.task, dataset.records, tokenizer, found.labels, max_length=found.max_length, full=self.full
+        )
+        found.features = encoded.features
+        if found.folder is not None:
+            shape = shape_of(found.folder.config, found.folder.parameters)
+            found.plan = make_plan(self.recipe, shape, found.folder.family, encoded.measured, len(found.labels))
+            self._truncation(encoded, found.plan)
+            self._warmup(found.plan)
+        for split, features in encoded.features.items():
+            records = dataset.records[split]
+            cut = {feature.group for feature in features if feature.cut}
+            dataset.ledger.truncate(split, [records[row].file for row in sorted(cut)])
+
+    def _truncation(self, encoded: Encoded, plan: Plan) -> None:
+        cut = sum(plan.truncated.values())
+        if not cut:
+            return
+        values = {
+            "cut": cut,
+            "rows": encoded.rows,
+            "limit": plan.max_length,
+            "share": f"{plan.cut:.1%}",
+            "seen": encoded.seen,
+        }
+        if plan.sampled:
+            message = _(
+                "about {cut} of {rows} texts are longer than {limit} tokens and lose their end, {share} of all tokens "
+                "(estimated from {seen} rows); raise training.max_length if the model allows, or shorten them"
+            )
+        else:
+            message = _(
+                "{cut} of {rows} texts are longer than {limit} tokens and lose their end, {share} of all tokens; "
+                "raise training.max_length if the model allows, or shorten them"
+            )
+        problem = self.draft.places.problem(
+            "truncation", ("training", "max_length"), message.format(**values), severity="warning"
+        )
+        self.found.problems.append(problem)
+
+    def _warmup(self, plan: Plan) -> None:
+        warmup = self.recipe.training.warmup
+        if 1 <= plan.steps <= warmup:
+            message = _("`training.warmup` takes {warmup} steps, but the whole of training has {steps}").format(
+                warmup=int(warmup), steps=plan.steps
+            )
+            self._add([Finding("misfit", ("training", "warmup"), message)])
