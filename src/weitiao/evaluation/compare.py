@@ -75,7 +75,8 @@ class Comparison(Part):
             ).format(a=self.a, b=self.b, **figures)
         better, worse = (self.a, self.b) if self.verdict == "a" else (self.b, self.a)
         return _(
-            "{better} is better than {worse}: {metric} of {a} minus {b} is {value}, {percent} % interval {low} to {high}."
+            "{better} is better than {worse}: {metric} of {a} minus {b} is {value}, "
+            "{percent} % interval {low} to {high}."
         ).format(better=better, worse=worse, a=self.a, b=self.b, **figures)
 
 

@@ -156,8 +156,8 @@ def note_on(split: str) -> str:
     if split != "dev":
         return ""
     return _(
-        "There is no test split: this is the score on dev, on which the best checkpoint and the thresholds were chosen, "
-        "so it is optimistic."
+        "There is no test split: this is the score on dev, on which the best checkpoint and the thresholds were "
+        "chosen, so it is optimistic."
     )
 
 
@@ -209,7 +209,7 @@ def spread(values: Mapping[str, float]) -> Spread:
 
 
 def read_curves(log: Path) -> Curves:
-    """The curves of a run's `log.jsonl`; a line cut short is left out, a repeated step replaces the earlier."""
+    """The curves in a `log.jsonl`; lines cut short are left out, a repeated step replaces the earlier."""
     train: dict[int, Mapping[str, Any]] = {}
     dev: dict[int, Mapping[str, Any]] = {}
     for line in log.read_text("utf-8").splitlines() if log.is_file() else []:

@@ -212,7 +212,8 @@ def explain(finding: Finding) -> str:
             "On dev, {metric} was still rising when training stopped: {before} before, {last} at epoch {last_epoch}."
         ),
         "settled": _(
-            "On dev, {metric} reached {best} at epoch {best_epoch} and ended at {last}; changes within {noise} are noise."
+            "On dev, {metric} reached {best} at epoch {best_epoch} and ended at {last}; "
+            "changes within {noise} are noise."
         ),
         "too-few": _("Dev was measured {evaluations} times while training; at least two are needed to see a course."),
     }

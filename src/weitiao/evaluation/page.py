@@ -1,0 +1,183 @@
+"""`report.html`: a Report as one self-contained page, in the language in force.
+
+The template (report.html.j2) escapes everything; charts come as Markup from `charts`. The page asks for nothing over
+the network and forbids it by its own content policy. Every figure carries its place in report.json in `data-key`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from weitiao.evaluation import charts
+from weitiao.evaluation.intervals import Score
+from weitiao.evaluation.schema import Report
+from weitiao.evaluation.verdict import explain, headline
+from weitiao.messages import _, current_language, ngettext
+
+WHOLE_MATRIX = 30  # classes up to which the confusion matrix is drawn; above, its largest entries are listed
+OPEN_TABLE = 30  # classes up to which the table of classes is open at once
+
+
+def render_page(report: Report) -> str:
+    """The whole page as HTML."""
+    lang = current_language().replace("_", "-")
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            lang=lang,
+            charts=_charts(report),
+            verdict=headline(report.verdict),
+            reasons=[explain(finding) for finding in report.verdict.findings],
+            metric=lambda name: metric_title(name, report.multi_label),
+            split=split_title(report.split),
+            note=note_of(report),
+            baseline=baseline_title,
+            open_table=len(report.per_class) <= OPEN_TABLE,
+        )
+    )
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("weitiao.evaluation", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update({"_": _, "ngettext": ngettext, "figure": figure, "plain": plain})
+    environment.filters.update({"duration": duration, "thousands": thousands, "size": size, "pretty": pretty})
+    return environment
+
+
+def figure(key: str, value: float, name: str = "", *, signed: bool = False) -> Markup:
+    """A figure with its exact value and its place in report.json."""
+    shown = plain(value, name, signed=signed)
+    return Markup('<data data-key="{}" value="{!r}">{}</data>').format(key, float(value), shown)
+
+
+def plain(value: float, name: str = "", *, signed: bool = False) -> str:
+    """A share in percent; MCC, which is no share, and losses with three decimals."""
+    sign = "+" if signed else ""
+    text = f"{value:{sign}.3f}" if name in NO_SHARES else f"{100 * value:{sign}.1f}\u202f%"
+    return text.replace("-", "\u2212")
+
+
+NO_SHARES = frozenset({"mcc", "loss", "ece", "brier", "negative_log_likelihood"})
+
+
+def metric_title(name: str, multi_label: bool = False) -> str:
+    """What a metric is called on the page."""
+    if name == "accuracy" and multi_label:
+        return _("Accuracy (all labels right)")
+    titles = {
+        "accuracy": _("Accuracy"),
+        "macro_f1": _("Macro F1"),
+        "macro_precision": _("Macro precision"),
+        "macro_recall": _("Macro recall"),
+        "weighted_f1": _("Weighted F1"),
+        "weighted_precision": _("Weighted precision"),
+        "weighted_recall": _("Weighted recall"),
+        "micro_f1": _("Micro F1"),
+        "micro_precision": _("Micro precision"),
+        "micro_recall": _("Micro recall"),
+        "mcc": _("Matthews correlation"),
+        "samples_f1": _("F1 by row"),
+        "hamming_accuracy": _("Label decisions right (1 − Hamming loss)"),
+    }
+    return titles.get(name, name.replace("_", " "))
+
+
+def baseline_title(name: str) -> str:
+    """What a baseline is called on the page."""
+    return {"majority": _("Majority"), "tfidf": _("TF-IDF")}.get(name, name)
+
+
+def split_title(split: str) -> str:
+    """The rows that were measured."""
+    return {"test": _("test"), "dev": _("dev")}.get(split, split)
+
+
+def note_of(report: Report) -> str:
+    """The note of the report, in the language in force where it is one of ours."""
+    from weitiao.evaluation.report import note_on
+
+    return note_on(report.split) or report.note
+
+
+def _charts(report: Report) -> dict[str, Markup | None]:
+    """The charts by name; None where there are no figures for one."""
+    return {
+        "intervals": _intervals(report) if report.baselines else None,
+        "loss": charts.line_chart(losses, _("Loss by epoch")) if (losses := _losses(report)) else None,
+        "dev": _dev_curve(report),
+        "reliability": _reliability(report),
+        "confusion": _confusion(report),
+    }
+
+
+def _intervals(report: Report) -> Markup:
+    rows: list[tuple[str, Score]] = [(_("this model"), report.metrics[report.headline])]
+    rows += [(baseline_title(name), each.metrics[report.headline]) for name, each in report.baselines.items()]
+    return charts.interval_bars(rows, _("The score and the baselines, with intervals"))
+
+
+def _losses(report: Report) -> Sequence[tuple[str, str, charts.Points]]:
+    dev = report.curves.dev
+    train = [(point.epoch, point.loss) for point in report.curves.train]
+    train = train or [(point.epoch, point.train_loss) for point in dev if point.train_loss is not None]
+    measured = [(point.epoch, point.metrics["loss"]) for point in dev if "loss" in point.metrics]
+    lines = [(_("training loss"), "a", train), (_("dev loss"), "b", measured)]
+    return [line for line in lines if line[2]]
+
+
+def _dev_curve(report: Report) -> Markup | None:
+    points = [(p.epoch, p.metrics[report.headline]) for p in report.curves.dev if report.headline in p.metrics]
+    name = metric_title(report.headline, report.multi_label)
+    return charts.line_chart([(name, "b", points)], name, percent=True) if points else None
+
+
+def _reliability(report: Report) -> Markup | None:
+    if not report.calibration or not report.calibration.bins:
+        return None
+    return charts.reliability(report.calibration.bins, _("Reliability curve"), _("confidence, %"), _("right, %"))
+
+
+def _confusion(report: Report) -> Markup | None:
+    """The heat map, up to WHOLE_MATRIX classes."""
+    if not report.confusion or not report.confusion.counts or len(report.labels) > WHOLE_MATRIX:
+        return None
+    return charts.heat_map(report.confusion, _("Confusion matrix"), _("(unseen)"), _("(abstained)"))
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return _("{seconds} s").format(seconds=whole)
+    if whole < 3600:
+        return _("{minutes} min {seconds} s").format(minutes=whole // 60, seconds=whole % 60)
+    return _("{hours} h {minutes} min").format(hours=whole // 3600, minutes=whole % 3600 // 60)
+
+
+def thousands(value: float) -> str:
+    """`12,345`."""
+    return f"{value:,.0f}"
+
+
+def size(count: int) -> str:
+    """`512 MB`, `1.4 GB` (powers of ten)."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def pretty(value: Mapping[str, object]) -> str:
+    """JSON for reading."""
+    return json.dumps(value, ensure_ascii=False, indent=2)
