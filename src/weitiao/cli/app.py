@@ -6,7 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
-from weitiao.cli import check, compare, doctor, evaluate, listing, models, new, predict, quickstart, schema, serve, train
+from weitiao.cli import (
+    check,
+    compare,
+    doctor,
+    evaluate,
+    listing,
+    models,
+    new,
+    predict,
+    quickstart,
+    schema,
+    serve,
+    train,
+)
 from weitiao.cli.help import Command, Group
 from weitiao.cli.marking import N_
 
@@ -44,7 +57,12 @@ def command() -> Any:
 
 def _group(about: str) -> typer.Typer:
     return typer.Typer(
-        cls=Group, help=about, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
+        cls=Group,
+        help=about,
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
     )
 
 

@@ -2,28 +2,119 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from weitiao.cli.failures import count_line, report_problems
 from weitiao.cli.marking import N_
-from weitiao.cli.printing import Json
+from weitiao.cli.printing import Json, duration, print_json, print_table
 from weitiao.cli.train import Overrides, Strict, overrides_of
+from weitiao.messages import _
+
+if TYPE_CHECKING:
+    from weitiao.verbs.plan import Plan
+    from weitiao.verbs.preflight import Preflight
 
 ABOUT = N_("Check a recipe and its data without training: every problem at once, then the plan.")
+REFUSED = 2
 
 
 def check(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help=N_("The recipe, a YAML file."))],
     changes: Overrides = None,
-    model: Annotated[str, typer.Option("--model", metavar="NAME", help=N_("The pretrained model; short for model.name=NAME."))] = "",
+    model: Annotated[
+        str, typer.Option("--model", metavar="NAME", help=N_("The pretrained model; short for model.name=NAME."))
+    ] = "",
     strict: Strict = False,
     json: Json = False,
 ) -> int:
-    """Print the plan, then the problems; exit 2 when there are errors."""
-    from weitiao.cli.plan import show_check
+    """Print the plan on stdout and the problems on stderr; exit 2 when there are errors."""
     from weitiao.verbs.check import check as check_recipe
 
     found = check_recipe(recipe, overrides=overrides_of(changes, model=model))
-    return show_check(found, strict=strict, json=json)
+    fatal = {"error", "warning"} if strict else {"error"}
+    code = REFUSED if any(problem.severity in fatal for problem in found.problems) else 0
+    if json:
+        print_json(_as_json(found, ok=code == 0))
+        return code
+    _print_files(found)
+    if found.plan is not None:
+        print_table(_plan_rows(found, found.plan), title=_("Plan"))
+    report_problems(found.problems)
+    if code == 0 and not found.problems:
+        print(_("nothing to complain about; train it with: weitiao train {recipe}").format(recipe=recipe))
+    return code
+
+
+def _as_json(found: Preflight, *, ok: bool) -> dict[str, Any]:
+    return {
+        "ok": ok,
+        "summary": count_line(found.problems),
+        "problems": [
+            {
+                "code": each.code, "severity": each.severity, "file": each.file, "line": each.line,
+                "message": each.message,
+            }
+            for each in found.problems
+        ],
+        "files": [file.to_json() for file in found.dataset.files] if found.dataset else [],
+        "labels": list(found.labels),
+        "plan": found.plan.to_json() if found.plan else None,
+    }  # fmt: skip
+
+
+def _print_files(found: Preflight) -> None:
+    if found.dataset is None or not found.dataset.files:
+        return
+    rows = []
+    for file in found.dataset.files:
+        columns = ", ".join(f"{field} = {column}" for field, column in file.fields.items())
+        rows.append((file.path, " ".join(filter(None, (file.format, file.encoding))), f"{file.rows:,}", columns))
+    print_table(rows, head=[_("file"), _("read as"), _("rows"), _("columns")], right=[2])
+    for file in found.dataset.files:
+        if file.how:
+            print(f"{file.path}: {file.how}")
+    print()
+
+
+def _plan_rows(found: Preflight, plan: Plan) -> Iterator[tuple[str, str]]:
+    yield _("rows"), ", ".join(f"{split} {count:,}" for split, count in plan.rows.items())
+    yield _("classes"), _classes(found, plan)
+    for split, lengths in plan.lengths.items():
+        shown = _("half up to {p50}, 95 % up to {p95}, longest {max}").format(
+            p50=lengths["p50"], p95=lengths["p95"], max=lengths["max"]
+        )
+        yield _("tokens ({split})").format(split=split), shown
+    yield _("cut at"), _cut(plan)
+    model = found.folder.name if found.folder else found.recipe.model.name
+    yield _("model"), _("{name}: {trained} of {parameters} parameters learn").format(
+        name=model, trained=_millions(plan.trained), parameters=_millions(plan.parameters)
+    )
+    yield _("method"), found.recipe.method.name
+    yield _("steps"), _("{steps} ({epochs} epochs, {evaluations} evaluations)").format(
+        steps=f"{plan.steps:,}", epochs=f"{plan.epochs:g}", evaluations=plan.evaluations
+    )
+    if plan.runs > 1:
+        yield _("runs"), str(plan.runs)
+    yield _("memory"), _("about {size} GB").format(size=f"{plan.memory_bytes / 1e9:.1f}")
+    certainty = _("from an earlier run on this machine") if plan.speed_measured else _("not yet measured on this machine")
+    yield _("time"), _("about {time} ({certainty})").format(time=duration(plan.seconds), certainty=certainty)
+
+
+def _classes(found: Preflight, plan: Plan) -> str:
+    shown = ", ".join(found.labels[:6]) + (", ..." if len(found.labels) > 6 else "")
+    return f"{plan.classes} ({shown})" if shown else str(plan.classes)
+
+
+def _cut(plan: Plan) -> str:
+    words = _("{limit} tokens: {rows} texts lose their end, {share} of all tokens").format(
+        limit=plan.max_length, rows=f"{sum(plan.truncated.values()):,}", share=f"{plan.cut:.1%}"
+    )
+    return words + (_(" (estimated from a sample)") if plan.sampled else "")
+
+
+def _millions(count: int) -> str:
+    return _("{count} million").format(count=f"{count / 1e6:.1f}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from weitiao.cli.marking import N_
-from weitiao.cli.printing import Json, print_json
+from weitiao.cli.printing import Json, print_json, print_table
+from weitiao.messages import _
 
 ABOUT = N_("Compare two runs on the same test rows by a paired test.")
 
@@ -23,6 +24,21 @@ def compare(
 
     comparison = compare_runs(a, b)
     if json:
-        print_json(comparison.as_json())
+        print_json(comparison.model_dump(mode="json"))
         return
+    rows = [
+        (name, _with_interval(each.a), _with_interval(each.b), _with_interval(each.difference, sign="+"))
+        for name, each in comparison.metrics.items()
+    ]
+    print_table(rows, head=["", "A", "B", _("A minus B")], title=f"A: {comparison.a}\nB: {comparison.b}")
+    test = comparison.mcnemar
+    print(
+        _("only A right: {a} rows, only B right: {b} rows; McNemar's exact test: p = {p}").format(
+            a=test.only_a, b=test.only_b, p=f"{test.p:.3g}"
+        )
+    )
     print(comparison.sentence())
+
+
+def _with_interval(score: Any, sign: str = "") -> str:
+    return f"{score.value:{sign}.3f} [{score.low:{sign}.3f}, {score.high:{sign}.3f}]"

@@ -18,7 +18,9 @@ ABOUT = N_("Measure a run again: on its own test rows, or on a new labelled file
 
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help=N_("A run folder."))],
-    data: Annotated[Path | None, typer.Option("--data", metavar="FILE", help=N_("Labelled rows to measure on instead."))] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE", help=N_("Labelled rows to measure on instead."))
+    ] = None,
     json: Json = False,
 ) -> None:
     """Print what was measured, and on what."""

@@ -15,7 +15,8 @@ ABOUT = N_("List the tasks, methods, formats, metrics, models or ready recipes."
 
 def listing(
     kind: Annotated[
-        str, typer.Argument(metavar="KIND", help=N_("tasks, methods, formats, metrics, models or recipes; all without it."))
+        str,
+        typer.Argument(metavar="KIND", help=N_("tasks, methods, formats, metrics, models or recipes; all without it.")),
     ] = "",
     json: Json = False,
 ) -> None:
@@ -25,7 +26,9 @@ def listing(
     kinds = [kind] if kind else list(KINDS)
     found = {each: entries(each) for each in kinds}
     if json:
-        print_json({each: [{"name": entry.name, "about": entry.about} for entry in rows] for each, rows in found.items()})
+        print_json(
+            {each: [{"name": entry.name, "about": entry.about} for entry in rows] for each, rows in found.items()}
+        )
         return
     for each, rows in found.items():
         print_table([(entry.name, entry.about) for entry in rows], head=[each, _("what it is")])

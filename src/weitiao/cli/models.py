@@ -15,7 +15,10 @@ CONVERT_ABOUT = N_("Turn a folder with old .bin weights into one with safetensor
 
 
 def convert(
-    source: Annotated[str, typer.Argument(metavar="SRC", help=N_("Folder with pytorch_model.bin, or a hub model such as hf:owner/name."))],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="SRC", help=N_("Folder with pytorch_model.bin, or a hub model such as hf:owner/name.")),
+    ],
     target: Annotated[Path, typer.Argument(metavar="DST", help=N_("New folder to write."))],
 ) -> None:
     """Convert and say where."""

@@ -15,7 +15,9 @@ ABOUT = N_("Write a commented recipe to start from.")
 
 
 def new(
-    task: Annotated[str, typer.Argument(metavar="TASK", help=N_("The task, such as classify; see: weitiao list tasks"))],
+    task: Annotated[
+        str, typer.Argument(metavar="TASK", help=N_("The task, such as classify; see: weitiao list tasks"))
+    ],
     file: Annotated[Path, typer.Argument(metavar="FILE", help=N_("The recipe to write."))] = Path("recipe.yaml"),
     data: Annotated[str, typer.Option("--data", metavar="FILE", help=N_("The labelled rows to train on."))] = "",
 ) -> None:

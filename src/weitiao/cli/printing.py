@@ -40,7 +40,9 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=None, show_header=bool(head), pad_edge=False)
+    table = Table(
+        title=title or None, title_justify="left", title_style="bold", box=None, show_header=bool(head), pad_edge=False
+    )
     rows = [list(row) for row in rows]
     for index in range(len(head) or max((len(row) for row in rows), default=0)):
         table.add_column(
@@ -55,12 +57,15 @@ def print_table(
 
 
 def print_rich(renderable: Any) -> None:
-    """Anything of rich on stdout: no colour where NO_COLOR is set or stdout is not a terminal."""
+    """Anything of rich on stdout, without trailing blanks; no colour where NO_COLOR is set or stdout is no terminal."""
     from rich.console import Console
 
     from weitiao.cli.help import page_width
 
-    Console(file=sys.stdout, width=page_width(), highlight=False).print(renderable)
+    console = Console(file=sys.stdout, width=page_width(), highlight=False)
+    with console.capture() as captured:
+        console.print(renderable)
+    print("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
 
 
 def print_next(title: str, commands: Iterable[str]) -> None:

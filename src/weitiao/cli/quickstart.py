@@ -19,7 +19,8 @@ ABOUT = N_("Fine-tune the Chinese-English starter on real reviews and show what 
 
 def quickstart(
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="DIR", help=N_("The run folder; a free name under runs/ without it."))
+        Path | None,
+        typer.Option("--output", metavar="DIR", help=N_("The run folder; a free name under runs/ without it.")),
     ] = None,
     json: Json = False,
 ) -> None:

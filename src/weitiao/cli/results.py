@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weitiao.cli.printing import duration, print_next, print_table
 from weitiao.messages import _
+
+if TYPE_CHECKING:
+    from weitiao.evaluation.schema import Report
 
 
 def print_run(run: Any, seconds: float) -> None:
@@ -25,7 +27,7 @@ def print_run(run: Any, seconds: float) -> None:
     )
 
 
-def print_summary(report: Mapping[str, Any], *, title: str, seconds: float | None = None) -> None:
+def print_summary(report: Report, *, title: str, seconds: float | None = None) -> None:
     """Metrics, baselines and verdict."""
     from weitiao.verbs.summary import summary
 
@@ -40,4 +42,4 @@ def print_summary(report: Mapping[str, Any], *, title: str, seconds: float | Non
 
 def run_as_json(run: Any, seconds: float) -> dict[str, Any]:
     """The JSON object of a training verb."""
-    return {"run": str(run.path), "seconds": round(seconds, 3), "report": run.report}
+    return {"run": str(run.path), "seconds": round(seconds, 3), "report": run.report.model_dump(mode="json")}

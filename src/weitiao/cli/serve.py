@@ -20,7 +20,7 @@ def serve(
     port: Annotated[int, typer.Option("--port", metavar="PORT", help=N_("Port to listen on."))] = 8000,
 ) -> None:
     """Load the runs, then answer until stopped."""
-    from weitiao.serving.app import serve as serve_runs
+    from weitiao.serving.server import serve as serve_runs
 
     say(_("loading ..."))
     serve_runs(

@@ -28,10 +28,15 @@ def train(
     recipe: Annotated[Path | None, typer.Argument(metavar="RECIPE", help=N_("The recipe, a YAML file."))] = None,
     changes: Overrides = None,
     resume: Annotated[
-        Path | None, typer.Option("--resume", metavar="RUN", help=N_("Go on with this interrupted run; takes no recipe."))
+        Path | None,
+        typer.Option("--resume", metavar="RUN", help=N_("Go on with this interrupted run; takes no recipe.")),
     ] = None,
-    model: Annotated[str, typer.Option("--model", metavar="NAME", help=N_("The pretrained model; short for model.name=NAME."))] = "",
-    output: Annotated[str, typer.Option("--output", metavar="DIR", help=N_("The run folder; short for output=DIR."))] = "",
+    model: Annotated[
+        str, typer.Option("--model", metavar="NAME", help=N_("The pretrained model; short for model.name=NAME."))
+    ] = "",
+    output: Annotated[
+        str, typer.Option("--output", metavar="DIR", help=N_("The run folder; short for output=DIR."))
+    ] = "",
     strict: Strict = False,
     json: Json = False,
 ) -> None:

@@ -1,7 +1,7 @@
 """A fitted model that answers: Records in, Predictions out, in the same order.
 
-Loaded from a run folder, or from its `model/` folder alone, by what `task.json` says. torch is imported when a predictor
-is loaded, not before. An answer does not depend on what else is asked in the same call.
+Loaded from a run folder, or from its `model/` folder alone, by what `task.json` says. torch is imported when a
+predictor is loaded, not before. An answer does not depend on what else is asked in the same call.
 """
 
 from __future__ import annotations
@@ -83,12 +83,14 @@ class Predictor:
 
         features = self.task.encode(records, self.tokenizer, self.labels, self.max_length)
         grouped: list[list[Outputs]] = [[] for _record in records]
-        for feature, outputs in zip(features, infer(self.network, features, batch_tokens=self.batch_tokens), strict=True):
+        for feature, outputs in zip(
+            features, infer(self.network, features, batch_tokens=self.batch_tokens), strict=True
+        ):
             grouped[feature.group].append(outputs)
         return grouped
 
     def records(self, inputs: Iterable[Input]) -> list[Record]:
-        """Records of texts, of tuples (text, second text), or of mappings of the task's fields; Records stay as they are.
+        """Records of texts, of tuples (text, second text) or of mappings of the task's fields; Records stay.
 
         Raises:
             Refused: an input cannot be used; the message says which, from 1, and why.

@@ -85,7 +85,7 @@ def _sections(given: Mapping[str, Any]) -> Iterator[str]:
         section = _section(field)
         if name not in done and section is not None:
             yield f"{name}:"
-            yield from _settings(section, _first_default(section), INDENT)
+            yield from _settings(section, {}, INDENT)
             yield ""
     for name, field in Recipe.model_fields.items():
         if name not in done and _section(field) is None:
@@ -95,12 +95,6 @@ def _sections(given: Mapping[str, Any]) -> Iterator[str]:
 def _section(field: FieldInfo) -> type[BaseModel] | None:
     kind = field.annotation
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-
-
-def _first_default(model: type[BaseModel]) -> dict[str, Any]:
-    """One key that stands without a `#`, so that the section is there for the others."""
-    name, field = next(iter(model.model_fields.items()))
-    return {name: field.get_default(call_default_factory=True)}
 
 
 def _settings(model: type[BaseModel], given: Mapping[str, Any], indent: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -17,6 +17,7 @@ from weitiao.messages import _
 from weitiao.records import Prediction
 
 if TYPE_CHECKING:
+    from weitiao.evaluation.schema import Report
     from weitiao.serving.predictor import Input, Predictor
     from weitiao.verbs.evaluate import Evaluation
 
@@ -37,9 +38,11 @@ class Run:
         return self.folder.path
 
     @cached_property
-    def report(self) -> Mapping[str, Any]:
-        """What was measured: the contents of `report.json`."""
-        return read_json(self.folder.report)
+    def report(self) -> Report:
+        """What was measured, as `report.json` keeps it."""
+        from weitiao.evaluation.schema import Report
+
+        return Report.model_validate(read_json(self.folder.report))
 
     @cached_property
     def predictor(self) -> Predictor:

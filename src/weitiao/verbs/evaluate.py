@@ -1,0 +1,207 @@
+"""`weitiao evaluate`: measure a run again, on its own rows or on new ones.
+
+The run's own data is read again and must have the fingerprints that the run left; a new file is read with the run's
+mapping of columns. Nothing in the run folder is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weitiao.artifact import RunFolder, open_run, read_json
+from weitiao.data import Dataset, load_data
+from weitiao.errors import Problem, Refused, refuse_if_errors
+from weitiao.messages import _
+from weitiao.recipe import DataSpec, Recipe, dump_recipe, load_recipe
+from weitiao.records import Record
+from weitiao.verbs.frame import frame, task_of
+from weitiao.verbs.predict import same_kind
+
+if TYPE_CHECKING:
+    from weitiao.evaluation.report import RunFacts
+    from weitiao.evaluation.schema import Report
+    from weitiao.serving.predictor import Predictor
+
+AS_FOUND = dict.fromkeys(("format", "encoding", "delimiter", "header", "sheet"))
+MEMORY = "memory"  # name of rows that were handed over in Python
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was measured.
+
+    Args:
+        report: the figures.
+        what: the rows that were measured: 'test', 'dev' or a file.
+        note: one sentence on what was measured and how far to trust it.
+        problems: findings about the rows.
+    """
+
+    report: Report
+    what: str
+    note: str
+    problems: Sequence[Problem] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "measured_on": self.what,
+            "note": self.note,
+            "problems": [str(problem) for problem in self.problems],
+            "report": self.report.model_dump(mode="json"),
+        }
+
+
+def evaluate(run: Any, *, data: Any = None, predictor: Predictor | None = None) -> Evaluation:
+    """Measure a run.
+
+    Args:
+        run: a run folder, or a `Run`.
+        data: a file, DataFrame or list of mappings to measure on; None for the run's own test rows (dev without them).
+        predictor: the run's, where it is already loaded.
+
+    Raises:
+        Refused: the run is unfinished, its data changed, or the rows cannot be used.
+    """
+    folder = open_run(Path(getattr(run, "path", run)))
+    recipe = load_recipe(folder.recipe, frame())
+    if data is None:
+        own = own_data(folder, recipe)
+        split = "test" if own.records.get("test") else "dev"
+        rows, note, problems = own.records.get(split, []), _own_note(folder, split), own.problems
+        if not rows:
+            raise Refused(
+                _("{path}: the run has neither test nor dev rows; name a file with --data").format(path=folder.path)
+            )
+        return _measured(folder, recipe, rows, split, own, note=note, problems=problems, predictor=predictor)
+    fresh = new_data(recipe, data)
+    rows, name = fresh.records["train"], _name_of(data)
+    trained, note = _trained_on(folder, recipe)
+    note = _("measured on {rows} rows of {name}").format(rows=f"{len(rows):,}", name=name) + note
+    return _measured(folder, recipe, rows, name, trained, note=note, problems=fresh.problems, predictor=predictor)
+
+
+def own_data(folder: RunFolder, recipe: Recipe) -> Dataset:
+    """The run's rows, read again.
+
+    Raises:
+        Refused: they are not what the run was trained on.
+    """
+    saved = read_json(folder.data)
+    if any(file.get("format") == MEMORY for file in saved.get("files", [])):
+        raise Refused(
+            _("{path}: the run was trained on rows in memory, which are not kept; hand rows over as `data`").format(
+                path=folder.path
+            )
+        )
+    found = _load(recipe, recipe.data)
+    expected = {split: each["fingerprint"] for split, each in saved.get("splits", {}).items()}
+    changed = sorted(
+        split for split in expected.keys() | found.fingerprints.keys() if expected.get(split) != found.fingerprints.get(split)
+    )
+    if changed:
+        raise Refused(
+            _("the data changed since the run was trained (splits: {splits}); name the file to measure on with --data").format(
+                splits=", ".join(changed)
+            )
+        )
+    return found
+
+
+def new_data(recipe: Recipe, data: Any) -> Dataset:
+    """New labelled rows, under the split `train`, read with the run's mapping of columns.
+
+    Raises:
+        Refused: they cannot be used.
+    """
+    in_memory = not isinstance(data, str | Path)
+    fields = {name: column for name, column in recipe.data.fields.items() if name not in ("split", "group")}
+    spec = recipe.data.model_copy(
+        update={
+            "file": None, "train": _name_of(data), "dev": None, "test": None, "splits": {}, "limit": {},
+            "fields": fields, "max_dropped": 1.0, **AS_FOUND, **same_kind(recipe, _name_of(data)),
+        }
+    )  # fmt: skip
+    found = _load(recipe, spec, {"train": data} if in_memory else None)
+    if not found.records.get("train"):
+        raise Refused(_("{name}: no row that can be measured").format(name=_name_of(data)))
+    return found
+
+
+def _load(recipe: Recipe, spec: DataSpec, memory: Mapping[str, Any] | None = None) -> Dataset:
+    task = task_of(recipe)
+    found = load_data(
+        spec, fields=task.fields, read=task.read, answer=task.answer, surface=task.surface, memory=memory
+    )
+    refuse_if_errors(found.problems)
+    return found
+
+
+def _own_note(folder: RunFolder, split: str) -> str:
+    if split == "test":
+        return _("measured on the run's own test rows")
+    return _("{path}: there is no test split; measured on dev, which is optimistic").format(path=folder.path)
+
+
+def _trained_on(folder: RunFolder, recipe: Recipe) -> tuple[Dataset | None, str]:
+    """The rows that baselines learn from, and a remark where there are none."""
+    try:
+        return own_data(folder, recipe), ""
+    except Refused:
+        return None, _("; without baselines, because the run's own data is gone or changed")
+
+
+def _measured(
+    folder: RunFolder,
+    recipe: Recipe,
+    rows: Sequence[Record],
+    split: str,
+    trained: Dataset | None,
+    *,
+    note: str,
+    problems: Sequence[Problem],
+    predictor: Predictor | None,
+) -> Evaluation:
+    from weitiao.evaluation.report import measure
+    from weitiao.serving.predictor import Predictor
+
+    predictor = predictor or Predictor.load(folder.path)
+    report = measure(
+        predictor.task,
+        predictor.labels,
+        predictions=predictor.predict(rows),
+        records=rows,
+        split=split,
+        train=trained.records["train"] if trained else [],
+        dev=trained.records.get("dev", []) if trained else [],
+        spec=recipe.evaluation if trained else recipe.evaluation.model_copy(update={"baselines": ()}),
+        show=recipe.report,
+        facts=_facts(folder, recipe, predictor),
+    )
+    return Evaluation(report, split, note, problems)
+
+
+def _facts(folder: RunFolder, recipe: Recipe, predictor: Predictor) -> RunFacts:
+    """What the new report says of the run: as the run's own report does."""
+    from weitiao.evaluation.report import RunFacts, read_curves
+    from weitiao.evaluation.schema import DataSummary, Report, Timing
+
+    before = Report.model_validate(read_json(folder.report)) if folder.report.is_file() else None
+    return RunFacts(
+        name=predictor.name,
+        model=recipe.model.name,
+        method=recipe.method.name,
+        seed=recipe.seed,
+        recipe=dump_recipe(recipe),
+        settings=predictor.settings,
+        curves=read_curves(folder.log),
+        data=before.data if before else DataSummary(),
+        timing=before.timing if before else Timing(),
+    )
+
+
+def _name_of(data: Any) -> str:
+    return str(data) if isinstance(data, str | Path) else MEMORY

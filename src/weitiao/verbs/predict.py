@@ -1,0 +1,146 @@
+"""`weitiao predict`: answers to texts, or to every row of a file, in order; faulty rows are carried through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weitiao.artifact import open_run
+from weitiao.data.fields import FieldMap, known_names, map_columns
+from weitiao.data.reading import Reading, read_rows
+from weitiao.errors import refuse_if_errors
+from weitiao.recipe import Recipe, load_recipe
+from weitiao.records import Prediction, Record, Row
+from weitiao.tasks import RowFault
+from weitiao.verbs.answer_file import answer_file, check_target
+from weitiao.verbs.frame import frame, task_of
+
+if TYPE_CHECKING:
+    from weitiao.serving.predictor import Input, Predictor
+
+CHUNK = 1024  # rows answered at a time
+PLACES = 5  # faulty rows that are named
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnswer:
+    """What came of a file.
+
+    Args:
+        output: the file written.
+        rows: rows in it, faulty ones included.
+        faulty: rows without an answer.
+        faults: `FILE:LINE: reason` of the first of them.
+    """
+
+    output: str
+    rows: int
+    faulty: int
+    faults: Sequence[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def predict(run: Any, inputs: Iterable[Input]) -> list[Prediction]:
+    """An answer for each text, pair of texts, mapping of fields or Record.
+
+    Args:
+        run: a run folder, or a `Run`.
+        inputs: what to answer.
+
+    Raises:
+        Refused: the run is unfinished, or an input cannot be used.
+    """
+    from weitiao.serving.predictor import Predictor
+
+    predictor = Predictor.load(Path(getattr(run, "path", run)))
+    return predictor.predict(predictor.records(inputs))
+
+
+def predict_file(
+    run: Any,
+    source: Path | str,
+    output: Path | str,
+    *,
+    force: bool = False,
+    on_rows: Callable[[int], None] | None = None,
+) -> FileAnswer:
+    """Answer every row of a file into another.
+
+    Args:
+        run: a run folder, or a `Run`.
+        source: rows in any format that training reads, with the columns of the run's data.
+        output: .csv, .tsv or .jsonl.
+        force: overwrite the output.
+        on_rows: told the number of rows so far.
+
+    Raises:
+        Refused: the run, the source or the target cannot be used; nothing is written.
+    """
+    from weitiao.serving.predictor import Predictor
+
+    folder, output = open_run(Path(getattr(run, "path", run))), Path(output)
+    check_target(output, force=force)
+    reading, columns = _read(load_recipe(folder.recipe, frame()), str(source))
+    predictor = Predictor.load(folder.path)
+    rows, faulty, faults = 0, 0, []
+    with answer_file(output, reading.columns, predictor.task.prediction) as write:
+        for start in range(0, len(reading.rows), CHUNK):
+            chunk = reading.rows[start : start + CHUNK]
+            for row, answer, error in _answered(predictor, columns, chunk):
+                write(row.fields, answer, error)
+                if error:
+                    faulty += 1
+                    faults += [f"{row.place}: {error}"] if len(faults) < PLACES else []
+            rows += len(chunk)
+            if on_rows is not None:
+                on_rows(rows)
+    return FileAnswer(str(output), rows, faulty, faults)
+
+
+def _read(recipe: Recipe, source: str) -> tuple[Reading, FieldMap]:
+    """The source's rows and where their fields stand, by the run's mapping."""
+    task, spec = task_of(recipe), recipe.data
+    reading = read_rows(
+        source,
+        **same_kind(recipe, source),
+        names=known_names(spec.fields, task.fields),
+    )
+    columns, problems = map_columns(reading, spec.fields, task.fields, labelled=False)
+    refuse_if_errors([*reading.problems, *problems])
+    return reading, columns
+
+
+def same_kind(recipe: Recipe, source: str) -> dict[str, Any]:
+    """Format, encoding and the like as the recipe tells them, for files that end as the run's own do."""
+    own = recipe.data.file or recipe.data.train
+    first = own[0] if isinstance(own, list) else own or ""
+    if Path(first).suffix.lower() != Path(source).suffix.lower():
+        return {}
+    names = ("format", "encoding", "delimiter", "header", "sheet")
+    return {name: getattr(recipe.data, name) for name in names}
+
+
+def _answered(
+    predictor: Predictor, columns: FieldMap, rows: Sequence[Row]
+) -> Iterator[tuple[Row, Prediction | None, str]]:
+    """Each row with its answer, or with the reason why it has none."""
+    read = [_record(predictor, columns, row) for row in rows]
+    answers = iter(predictor.predict([record for record, _error in read if record is not None]))
+    for row, (record, error) in zip(rows, read, strict=True):
+        yield row, next(answers) if record is not None else None, error
+
+
+def _record(predictor: Predictor, columns: FieldMap, row: Row) -> tuple[Record | None, str]:
+    if row.problem:
+        return None, row.problem
+    known = {spec.name for spec in predictor.task.fields if not spec.only_labelled}
+    fields = {name: value for name, value in columns.apply(row.fields).items() if name in known}
+    try:
+        return predictor.record(fields), ""
+    except RowFault as fault:
+        return None, str(fault)

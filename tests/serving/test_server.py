@@ -1,0 +1,193 @@
+"""The server as a process of its own on loopback, asked well and badly."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from weitiao.errors import Refused
+from weitiao.serving.desk import Desk, Limits
+from weitiao.serving.predictor import Predictor
+from weitiao.serving.server import serve
+
+
+@dataclass
+class Server:
+    """A running `weitiao serve`."""
+
+    process: subprocess.Popen[str]
+    port: int
+
+    def ask(
+        self, method: str, path: str, body: bytes | str | None = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, path, body.encode() if isinstance(body, str) else body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def predict(self, body: object, model: str = "reviews") -> tuple[int, dict[str, object]]:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        status, answer = self.ask("POST", f"/v1/predict/{model}", raw)
+        return status, json.loads(answer)
+
+
+@pytest.fixture(scope="module")
+def server(_made_run: Path) -> Iterator[Server]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "LANGUAGE": "en"}
+    command = [sys.executable, "-m", "weitiao", "serve", str(_made_run), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        said = ""
+        while not (found := re.search(r"http://127\.0\.0\.1:(\d+)", said)):
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        yield Server(process, int(found[1]))
+        process.send_signal(signal.SIGTERM)
+        rest = process.stderr.read()
+        assert process.wait(timeout=20) == 0
+        assert "Traceback" not in rest
+
+
+def test_one_record_or_several(server: Server) -> None:
+    status, one = server.predict({"text": "很好"})
+    assert status == 200
+    status, several = server.predict([{"text": "很好"}, {"text": "dull"}])
+    assert status == 200
+    assert several["model"] == "reviews"
+    assert one["predictions"] == several["predictions"][:1]  # type: ignore[index]
+    assert set(several["predictions"][1]) == {"labels", "confidence", "scores", "abstained"}  # type: ignore[index]
+
+
+def test_it_answers_as_the_predictor_does(server: Server, _made_run: Path) -> None:
+    predictor = Predictor.load(_made_run)
+    expected = predictor.predict(predictor.records(["fine", "a lazy dog"]))
+    _status, answer = server.predict([{"text": "fine"}, {"text": "a lazy dog"}])
+    for got, each in zip(answer["predictions"], expected, strict=True):  # type: ignore[call-overload]
+        assert got["labels"] == list(each.labels)
+        assert got["scores"] == pytest.approx(each.scores, abs=1e-6)
+
+
+def test_health_and_models(server: Server) -> None:
+    assert json.loads(server.ask("GET", "/health")[1]) == {"status": "ok", "models": ["reviews"]}
+    assert json.loads(server.ask("GET", "/v1/models")[1])["models"] == [
+        {"name": "reviews", "task": "classify", "labels": ["neg", "pos"], "max_length": 64}
+    ]
+
+
+def test_the_description_is_typed_by_the_task(server: Server) -> None:
+    description = json.loads(server.ask("GET", "/openapi.json")[1])
+    entry = description["paths"]["/v1/predict/reviews"]["post"]
+    one, several = entry["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
+    assert one["title"] == "ClassifyRecord"
+    assert several["items"] == one
+    assert "ClassifyPrediction" in description["components"]["schemas"]
+    assert set(entry["responses"]) == {"200", "400", "404", "413", "422"}
+
+
+def test_the_documentation_page_asks_no_other_host(server: Server) -> None:
+    status, page = server.ask("GET", "/docs")
+    assert status == 200
+    assert b"/v1/predict/reviews" in page
+    assert b"<script" not in page
+    assert re.findall(rb"(?:src|href)=.https?://", page) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "reason"),
+    [
+        (b"{", 400, "the body is not valid JSON: Expecting property name enclosed in double quotes at line 1, column 2"),
+        (b"", 400, "the body is not valid JSON: Expecting value at line 1, column 1"),
+        (b'{"text": "\xff"}', 400, "the body is not UTF-8 (byte 10)"),
+        (b"[" * 100_000, 400, "the body is JSON that cannot be read here: nested too deep or too long a number"),
+        (b"9" * 5000, 400, "the body is JSON that cannot be read here: nested too deep or too long a number"),
+        ([], 422, "no records to predict"),
+        ("text", 422, 'record 0: expected an object such as {"text": "..."}'),
+        (None, 422, 'record 0: expected an object such as {"text": "..."}'),
+        ([{"text": "a"}, 5], 422, 'record 1: expected an object such as {"text": "..."}'),
+        ({"text": 5}, 422, "record 0: `text`: expected text"),
+        ({"text": None}, 422, "record 0: `text`: expected text"),
+        ({"txt": "a"}, 422, "record 0: `text`: it is missing"),
+        ({"text": "a", "tone": "b"}, 422, "record 0: `tone`: no such field"),
+        ({"text": " \n"}, 422, "record 0: empty text"),
+        ({"text": "\ud83d"}, 422, "record 0: text holds half of a surrogate pair, which is not a character"),
+        ({"text": "a", "line": -1}, 422, "record 0: `line`: its value is not valid"),
+        ({"records": [{"text": "a"}], "more": 1}, 422, "expected one key, `records`"),
+        ([{"text": "a"}] * 257, 413, "257 records in one request; at most 256 are answered"),
+        ({"text": "a" * 20_001}, 413, "record 0: `text` has 20001 characters; at most 20000 are answered"),
+        (b" " * (4 * 1024 * 1024 + 1), 413, "the body is larger than 4194304 bytes"),
+    ],
+)
+def test_bad_input_is_answered_with_a_reason(server: Server, body: object, status: int, reason: str) -> None:
+    assert server.predict(body) == (status, {"detail": reason})
+
+
+def test_a_body_that_hides_its_length_is_cut_off(server: Server) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    chunks = (b" " * 65536 for _each in range(80))
+    try:
+        connection.request("POST", "/v1/predict/reviews", chunks, encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
+        assert connection.getresponse().status == 413
+    except BrokenPipeError:  # refused before all was sent: as good an answer
+        pass
+    finally:
+        connection.close()
+    assert server.ask("GET", "/health")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "reason"),
+    [
+        ("POST", "/v1/predict/review", 404, "unknown model 'review'; did you mean 'reviews'?"),
+        ("POST", "/v1/predict/%E8%AF%84", 404, "unknown model '评'; expected one of: reviews"),
+        ("GET", "/v1/predict/reviews", 405, "/v1/predict/reviews does not take GET; see /docs"),
+        ("GET", "/nowhere", 404, "no such page: /nowhere; see /docs"),
+        ("GET", "/../../etc/passwd", 404, "no such page: /../../etc/passwd; see /docs"),
+    ],
+)
+def test_wrong_addresses(server: Server, method: str, path: str, status: int, reason: str) -> None:
+    got, answer = server.ask(method, path, "{}" if method == "POST" else None)
+    assert (got, json.loads(answer)) == (status, {"detail": reason})
+
+
+def test_many_at_once_get_their_own_answers(server: Server) -> None:
+    texts = [f"text number {number} " * (number + 1) for number in range(12)]
+    answers: dict[str, object] = {}
+
+    def ask(text: str) -> None:
+        answers[text] = server.predict({"text": text})[1]["predictions"]
+
+    threads = [threading.Thread(target=ask, args=(text,)) for text in texts]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    for text in texts:
+        assert answers[text] == server.predict({"text": text})[1]["predictions"]
+
+
+def test_a_used_port_is_refused_before_a_model_is_loaded(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        serve([tmp_path], port=server.port)
+    assert str(refused.value) == f"cannot listen on 127.0.0.1:{server.port} (Address already in use); choose another --port"
+
+
+def test_two_runs_of_one_name_are_refused(_made_run: Path) -> None:
+    predictor = Predictor.load(_made_run)
+    with pytest.raises(Refused, match="two runs are named 'reviews'"):
+        Desk([predictor, predictor], Limits())
