@@ -67,7 +67,7 @@ def quoted(text: str) -> str:
 
 def show(run: Any, seconds: float, *, json: bool) -> None:
     """The end of a training verb."""
-    report_problems(getattr(run, "warnings", ()))
+    report_problems(run.warnings)
     if json:
         print_json(run_as_json(run, seconds))
     else:

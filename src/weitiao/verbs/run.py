@@ -6,13 +6,14 @@ asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao.artifact import RunFolder, open_run, read_json
+from weitiao.errors import Problem
 from weitiao.messages import _
 from weitiao.records import Prediction
 
@@ -27,10 +28,14 @@ class Run:
 
     Args:
         folder: the run's folder.
+
+    Attributes:
+        warnings: what was odd about recipe and data when it was trained; empty for a run that was opened later.
     """
 
     def __init__(self, folder: RunFolder | Path | str) -> None:
         self.folder = open_run(folder.path if isinstance(folder, RunFolder) else folder)
+        self.warnings: Sequence[Problem] = ()
 
     @property
     def path(self) -> Path:

@@ -1,0 +1,105 @@
+"""Measuring a run again: the rows, the note, and when it is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from weitiao import Run, evaluate
+from weitiao.data import load_data
+from weitiao.errors import Refused
+from weitiao.recipe import load_recipe
+from weitiao.serving.predictor import Predictor
+from weitiao.verbs.evaluate import own_data
+from weitiao.verbs.frame import frame, task_of
+
+
+def rows(count: int, *, start: int = 0) -> list[dict[str, str]]:
+    return [{"text": f"row number {n} is fine", "label": "neg" if n % 3 else "pos"} for n in range(start, start + count)]
+
+
+def write_csv(path: Path, found: list[dict[str, str]]) -> None:
+    lines = [",".join(found[0]), *(",".join(row.values()) for row in found)]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def accuracy(run: Path, texts: list[str], gold: list[str]) -> float:
+    predictor = Predictor.load(run)
+    answers = predictor.predict(predictor.records(texts))
+    return sum(answer.labels == (label,) for answer, label in zip(answers, gold, strict=True)) / len(gold)
+
+
+def test_the_runs_own_test_rows(run_with_data: Path) -> None:
+    run = Run(run_with_data)
+    test = own_data(run.folder, load_recipe(run.folder.recipe, frame())).records["test"]
+    evaluation = run.evaluate()
+    assert evaluation.what == "test"
+    assert evaluation.note == "measured on the run's own test rows"
+    assert evaluation.report.rows == len(test) == 8
+    expected = accuracy(run_with_data, [each.text for each in test], [each.label for each in test])
+    assert evaluation.report.metrics["accuracy"].value == pytest.approx(expected)
+    assert set(evaluation.report.baselines) == {"majority", "tfidf"}
+
+
+def test_a_new_file(run_with_data: Path) -> None:
+    new = rows(12, start=100)
+    write_csv(run_with_data.parent / "new.csv", new)
+    evaluation = evaluate(run_with_data, data="new.csv")
+    assert evaluation.what == "new.csv"
+    assert evaluation.note == "measured on 12 rows of new.csv"
+    expected = accuracy(run_with_data, [row["text"] for row in new], [row["label"] for row in new])
+    assert evaluation.report.metrics["accuracy"].value == pytest.approx(expected)
+
+
+def test_rows_in_memory_count_the_same_as_a_file(run_with_data: Path) -> None:
+    new = rows(12, start=100)
+    write_csv(run_with_data.parent / "new.csv", new)
+    from_file = evaluate(run_with_data, data="new.csv").report
+    from_memory = evaluate(run_with_data, data=new).report
+    assert from_memory.metrics == from_file.metrics
+    assert from_memory.split == "memory"
+
+
+def test_changed_data_is_refused_for_the_own_rows_only(run_with_data: Path) -> None:
+    write_csv(run_with_data.parent / "reviews.csv", rows(44))
+    with pytest.raises(Refused, match=r"the data changed since .*\(splits: .*train\); name the file .* with --data"):
+        evaluate(run_with_data)
+    write_csv(run_with_data.parent / "new.csv", rows(12, start=100))
+    evaluation = evaluate(run_with_data, data="new.csv")
+    assert evaluation.report.baselines == {}
+    assert evaluation.note.endswith("; without baselines, because the run's own data is gone or changed")
+
+
+def test_missing_data_is_named(run_with_data: Path) -> None:
+    (run_with_data.parent / "reviews.csv").unlink()
+    with pytest.raises(Refused, match=r"reviews\.csv: no such file"):
+        evaluate(run_with_data)
+
+
+def test_without_a_test_split_the_report_says_so(run_with_data: Path) -> None:
+    recipe = run_with_data / "recipe.yaml"
+    recipe.write_text(recipe.read_text("utf-8").replace("test: 20%", "test:"), "utf-8")
+    loaded = load_recipe(recipe, frame())
+    task = task_of(loaded)
+    data = load_data(loaded.data, fields=task.fields, read=task.read, answer=task.answer, surface=task.surface)
+    (run_with_data / "data.json").write_text(json.dumps(data.to_json()), "utf-8")
+    evaluation = evaluate(run_with_data)
+    assert evaluation.what == "dev"
+    assert "there is no test split; measured on dev" in evaluation.note
+    assert evaluation.report.note.startswith("There is no test split")
+
+
+def test_the_run_folder_is_left_as_it_is(run_with_data: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run_with_data.rglob("*")}
+    evaluate(run_with_data)
+    assert {path: path.stat().st_mtime_ns for path in run_with_data.rglob("*")} == before
+    assert os.listdir(run_with_data.parent).count("new.csv") == 0
+
+
+def test_a_file_without_labels_is_refused(run_with_data: Path) -> None:
+    write_csv(run_with_data.parent / "new.csv", [{"text": "a"}, {"text": "b"}])
+    with pytest.raises(Refused, match="no column for the field `label`"):
+        evaluate(run_with_data, data="new.csv")

@@ -1,0 +1,150 @@
+"""Files in, answers out: order, faulty rows, formats, and what is never overwritten."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+import weitiao.verbs.predict
+from weitiao import Run, predict
+from weitiao.errors import ProblemsFound, Refused
+from weitiao.serving.predictor import Predictor
+from weitiao.verbs.predict import predict_file
+
+ROWS = [
+    {"id": 7, "text": "很好", "extra": [1, 2]},
+    {"id": 8, "text": "  "},
+    {"id": 9, "text": 'dull, "overlong"\nand loud'},
+    {"id": 10, "text": None},
+    {"id": 11, "text": "half \ud83d"},
+    {"id": 12, "text": "fine", "label": "neg"},
+]
+
+
+@pytest.fixture
+def source(run_with_data: Path) -> Path:
+    path = run_with_data.parent / "new.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS), "utf-8")
+    return path
+
+
+def expected(run: Path) -> dict[int, object]:
+    predictor = Predictor.load(run)
+    good = {row["id"]: row["text"] for row in ROWS if row["id"] in (7, 9, 12)}
+    answers = predictor.predict(predictor.records(good.values()))  # type: ignore[arg-type]
+    return dict(zip(good, answers, strict=True))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 1024])
+def test_jsonl_keeps_rows_order_and_reasons(
+    run_with_data: Path, source: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weitiao.verbs.predict, "CHUNK", chunk)
+    output = source.with_name("out.jsonl")
+    answered = predict_file(run_with_data, source, output)
+    lines = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
+    assert [line["id"] for line in lines] == [7, 8, 9, 10, 11, 12]
+    assert lines[0]["extra"] == [1, 2]
+    assert [line["error"] is None for line in lines] == [True, False, True, False, False, True]
+    for line in lines:
+        assert (line["prediction"] is None) == (line["error"] is not None)
+    for number, answer in expected(run_with_data).items():
+        line = next(each for each in lines if each["id"] == number)
+        assert line["prediction"]["scores"] == pytest.approx(answer.scores, abs=1e-6)  # type: ignore[attr-defined]
+    assert (answered.rows, answered.faulty) == (6, 3)
+    assert answered.faults[0] == f"{source}:2: empty text"
+
+
+@pytest.mark.parametrize(("suffix", "delimiter"), [(".csv", ","), (".tsv", "\t")])
+def test_tables_have_a_column_for_each_part_of_the_answer(
+    run_with_data: Path, source: Path, suffix: str, delimiter: str
+) -> None:
+    output = source.with_name("out" + suffix)
+    predict_file(run_with_data, source, output)
+    with output.open(encoding="utf-8", newline="") as stream:
+        found = list(csv.DictReader(stream, delimiter=delimiter))
+    assert [row["id"] for row in found] == ["7", "8", "9", "10", "11", "12"]
+    assert found[2]["text"] == 'dull, "overlong"\nand loud'
+    assert list(found[0]) == [
+        "id", "text", "extra", "label",
+        "predicted_labels", "predicted_confidence", "predicted_scores", "predicted_abstained", "error",
+    ]  # fmt: skip
+    assert found[1]["predicted_labels"] == ""
+    assert found[1]["error"] == "empty text"
+    for number, answer in expected(run_with_data).items():
+        row = next(each for each in found if each["id"] == str(number))
+        assert row["predicted_labels"] == answer.labels[0]  # type: ignore[attr-defined]
+        assert json.loads(row["predicted_scores"]) == pytest.approx(answer.scores, abs=1e-5)  # type: ignore[attr-defined]
+
+
+def test_the_order_of_five_thousand_rows(run_with_data: Path) -> None:
+    source, output = run_with_data.parent / "many.csv", run_with_data.parent / "out.csv"
+    source.write_text("text\n" + "".join(f"row {number}\n" for number in range(2500)), "utf-8")
+    told: list[int] = []
+    predict_file(run_with_data, source, output, on_rows=told.append)
+    with output.open(encoding="utf-8", newline="") as stream:
+        assert [row["text"] for row in csv.DictReader(stream)] == [f"row {number}" for number in range(2500)]
+    assert told == [1024, 2048, 2500]
+
+
+def test_nothing_is_overwritten_unless_told(run_with_data: Path, source: Path) -> None:
+    output = source.with_name("out.csv")
+    output.write_text("mine", "utf-8")
+    with pytest.raises(Refused) as refused:
+        predict_file(run_with_data, source, output)
+    assert str(refused.value) == f"{output}: already there; name another file, or overwrite it with --force"
+    assert output.read_text("utf-8") == "mine"
+    predict_file(run_with_data, source, output, force=True)
+    assert output.read_text("utf-8").startswith("id,text")
+
+
+def test_a_failure_in_the_middle_leaves_the_old_file(
+    run_with_data: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = source.with_name("out.csv")
+    output.write_text("mine", "utf-8")
+
+    def broken(self: Predictor, records: object) -> list[object]:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(Predictor, "predict", broken)
+    with pytest.raises(RuntimeError):
+        predict_file(run_with_data, source, output, force=True)
+    assert output.read_text("utf-8") == "mine"
+    assert not list(source.parent.glob(".out.csv*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("out.xlsx", "the ending '.xlsx' is no format to write; expected .csv, .tsv or .jsonl"),
+        ("out", "the ending '' is no format to write; expected .csv, .tsv or .jsonl"),
+    ],
+)
+def test_unknown_endings_are_refused(run_with_data: Path, source: Path, name: str, message: str) -> None:
+    with pytest.raises(Refused) as refused:
+        predict_file(run_with_data, source, source.with_name(name))
+    assert str(refused.value) == f"{source.with_name(name)}: {message}"
+
+
+def test_a_file_without_the_text_column_is_refused(run_with_data: Path) -> None:
+    source = run_with_data.parent / "new.csv"
+    source.write_text("number,colour\n1,red\n2,blue\n", "utf-8")
+    with pytest.raises(ProblemsFound, match="no column for the field `text`"):
+        predict_file(run_with_data, source, source.with_name("out.csv"))
+    assert not source.with_name("out.csv").exists()
+
+
+def test_a_column_of_ours_in_the_input_is_refused(run_with_data: Path) -> None:
+    source = run_with_data.parent / "new.csv"
+    source.write_text("text,error\nfine,none\ngood,none\n", "utf-8")
+    with pytest.raises(Refused) as refused:
+        predict_file(run_with_data, source, source.with_name("out.csv"))
+    assert str(refused.value) == "the input already has a column 'error', which the answers need; rename it"
+
+
+def test_texts_are_answered_as_by_the_run_object(run_with_data: Path) -> None:
+    assert predict(run_with_data, ["fine", "很好"]) == Run(run_with_data).predict(["fine", "很好"])
