@@ -1,4 +1,4 @@
-"""A model folder made by hand, for tests that never open weights: config, word tokenizer, and a header without sense."""
+"""A model folder made by hand, for tests that never open weights: config, word tokenizer, and a header over zeros."""
 
 from __future__ import annotations
 

@@ -65,9 +65,13 @@ class Table(Mapping[str, Any]):
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like `name`, whatever the case, or None when none is close."""
+    """The known name most like `name`, whatever the case, or the only one that it begins; None when none is close."""
     by_folded = {each.casefold(): each for each in known}
-    found = difflib.get_close_matches(name.casefold(), list(by_folded), n=1, cutoff=0.6)
+    folded = name.casefold()
+    found = difflib.get_close_matches(folded, list(by_folded), n=1, cutoff=0.6)
+    if not found and len(folded) > 1:
+        begun = [each for each in by_folded if each.startswith(folded)]
+        found = begun if len(begun) == 1 else []
     return by_folded[found[0]] if found else None
 
 

@@ -130,7 +130,8 @@ def _choice(kind: str, value: Any, table: Mapping[str, type[BaseModel]], default
     """Validate `{name: ..., options}` against the options model that the table names."""
     spare = Choice(name=default, options=table[default]())
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        got = kind_of(value.get("name") if isinstance(value, dict) else value)
+        nameless = isinstance(value, dict) and "name" not in value
+        got = _("a mapping without it") if nameless else kind_of(value["name"] if isinstance(value, dict) else value)
         message = _("`{key}` must be a name, or a mapping with `name`; got {got}").format(key=kind, got=got)
         return spare, [Finding("bad-value", (kind,), message)]
     name = value["name"]

@@ -41,7 +41,12 @@ def _finding(keys: tuple[str, ...], details: Sequence[Any], known: Sequence[str]
     kind = first["type"]
     if kind == "extra_forbidden":
         hint = did_you_mean(keys[-1], known)
-        expected = "" if hint else _("; expected one of: {names}").format(names=", ".join(known))
+        expected = (
+            _("; expected one of: {names}").format(names=", ".join(known))
+            if known
+            else _("; there are no options here")
+        )
+        expected = "" if hint else expected
         return Finding("unknown-key", keys, _("unknown key '{key}'").format(key=key) + hint + expected)
     if kind == "missing" and not isinstance(first["loc"][-1], int):
         return Finding("missing-key", keys, _("`{key}` is missing; add it to the recipe").format(key=key))

@@ -35,10 +35,11 @@ class Places:
     lines: Mapping[Keys, int | str]
 
     def problem(self, code: str, keys: Sequence[str | int], message: str, severity: Severity = "error") -> Problem:
-        """A problem at the innermost of `keys` whose place is known."""
+        """A problem at the innermost of `keys` whose place is known, or at what stands under them."""
         path = tuple(str(key) for key in keys)
-        for length in range(len(path), -1, -1):
-            place = self.lines.get(path[:length])
+        under = next((known for known in self.lines if path and known[: len(path)] == path), path)
+        for length in range(len(under), -1, -1):
+            place = self.lines.get(under[:length])
             if isinstance(place, str):
                 return Problem(code, message, file=place, severity=severity)
             if place:

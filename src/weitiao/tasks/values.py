@@ -27,8 +27,10 @@ def text_of(value: object) -> str | None:
         return value
     if type(value).__name__ in MISSING:
         return None
-    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:  # a numpy scalar
-        value = value.item()
+    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:  # a numpy scalar; times as items are bare integers
+        value = str(value) if value.dtype.kind in "mM" else value.item()
+        if value == "NaT":
+            return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
