@@ -24,8 +24,8 @@ from weitiao.records import ClassifyPrediction, ClassifyRecord, FloatArray
 from weitiao.text import han_share
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
-    from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]
+    from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 COSTS = (1.0, 4.0, 16.0, 64.0)  # inverse regularisation, weakest last; rows have unit length, so the best is above 1
 MOST_FEATURES = 200_000  # the most frequent n-grams; bounds memory on long texts
@@ -159,8 +159,8 @@ def _fit_binary(
     train: csr_matrix, target: npt.NDArray[np.bool_], rows: csr_matrix, cost: float
 ) -> tuple[FloatArray, bool]:
     """Probability of one class, [N]; liblinear's dual solver is several times faster here than lbfgs, and as good."""
-    from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
-    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
 
     if target.all() or not target.any():
         return np.full(rows.shape[0], float(target.any())), True

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -38,7 +40,9 @@ def render_page(report: Report) -> str:
             metric=lambda name: metric_title(name, report.multi_label),
             split=split_title(report.split),
             note=note_of(report),
+            standing=standing(report),
             baseline=baseline_title,
+            how=how,
             open_table=len(report.per_class) <= OPEN_TABLE,
         )
     )
@@ -53,7 +57,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update({"_": _, "ngettext": ngettext, "figure": figure, "plain": plain})
+    environment.globals.update(
+        {"_": _, "ngettext": ngettext, "figure": figure, "interval": interval, "no_shares": NO_SHARES, "plain": plain}
+    )
     environment.filters.update({"duration": duration, "thousands": thousands, "size": size, "pretty": pretty})
     return environment
 
@@ -64,10 +70,19 @@ def figure(key: str, value: float, name: str = "", *, signed: bool = False) -> M
     return Markup('<data data-key="{}" value="{!r}">{}</data>').format(key, float(value), shown)
 
 
+def interval(key: str, score: Score, name: str = "", *, signed: bool = False) -> Markup:
+    """The ends of an interval, each a `figure`."""
+    low = figure(f"{key}.low", score.low, name, signed=signed)
+    high = figure(f"{key}.high", score.high, name, signed=signed)
+    return Markup('<span class="interval">{}</span>').format(Markup(_("{low} to {high}")).format(low=low, high=high))
+
+
 def plain(value: float, name: str = "", *, signed: bool = False) -> str:
-    """A share in percent; MCC, which is no share, and losses with three decimals."""
-    sign = "+" if signed else ""
-    text = f"{value:{sign}.3f}" if name in NO_SHARES else f"{100 * value:{sign}.1f}\u202f%"
+    """A share in percent, a signed difference of shares in points; what is no share with three decimals."""
+    if name in NO_SHARES:
+        text = f"{value:+.3f}" if signed else f"{value:.3f}"
+    else:
+        text = f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}\u202f%"
     return text.replace("-", "\u2212")
 
 
@@ -101,6 +116,18 @@ def baseline_title(name: str) -> str:
     return {"majority": _("Majority"), "tfidf": _("TF-IDF")}.get(name, name)
 
 
+def how(settings: Mapping[str, object]) -> str:
+    """How a baseline came to its answers."""
+    words = {
+        "word 1-2-grams": _("word 1-2-grams"),
+        "char 1-3-grams": _("character 1-3-grams"),
+        "dev": _("C chosen on dev"),
+        "a tenth of train": _("C chosen on a tenth of train"),
+    }
+    parts = [words.get(str(value), f"{key} = {value}") for key, value in settings.items() if key != "converged"]
+    return ", ".join([*parts, *([] if settings.get("converged", True) else [_("not fully converged")])])
+
+
 def split_title(split: str) -> str:
     """The rows that were measured."""
     return {"test": _("test"), "dev": _("dev")}.get(split, split)
@@ -111,6 +138,43 @@ def note_of(report: Report) -> str:
     from weitiao.evaluation.report import note_on
 
     return note_on(report.split) or report.note
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the model stands against its strongest baseline."""
+
+    kind: Literal["better", "equal", "worse"]
+    sentence: str
+
+
+def standing(report: Report) -> Standing | None:
+    """The answer to the reader's first question; None without baselines."""
+    if not report.baselines:
+        return None
+    name, strongest = max(report.baselines.items(), key=lambda item: item[1].metrics[report.headline].value)
+    gap = strongest.difference
+    figures = {
+        "baseline": baseline_title(name),
+        "value": plain(gap.value, report.headline, signed=True),
+        "low": plain(gap.low, report.headline, signed=True),
+        "high": plain(gap.high, report.headline, signed=True),
+    }
+    if gap.low > 0:
+        return Standing(
+            "better",
+            _("Better than the strongest baseline, {baseline}: {value} points ({low} to {high}).").format(**figures),
+        )
+    if gap.high < 0:
+        return Standing(
+            "worse", _("Worse than the cheap baseline {baseline}: {value} points ({low} to {high}).").format(**figures)
+        )
+    return Standing(
+        "equal",
+        _("Not shown to be better than the cheap baseline {baseline}: {value} points ({low} to {high}).").format(
+            **figures
+        ),
+    )
 
 
 def _charts(report: Report) -> dict[str, Markup | None]:

@@ -1,0 +1,192 @@
+"""The model card: README.md of a run, with the YAML front matter that model hubs read.
+
+The front matter is written as JSON-quoted YAML, so no name or label can break it; the text below follows the language
+in force. Texts of rows never enter a card.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from weitiao.evaluation.page import baseline_title, metric_title, note_of, plain, split_title, standing
+from weitiao.evaluation.schema import Report
+from weitiao.evaluation.verdict import explain
+from weitiao.messages import _
+
+LABELS_SHOWN = 50
+PIPELINES: Mapping[str, str] = {"classify": "text-classification"}
+
+
+def render_card(
+    report: Report,
+    *,
+    head: str,
+    languages: Sequence[str] = (),
+    license_name: str = "unknown",
+    base_license: str = "",
+) -> str:
+    """The card as Markdown.
+
+    Args:
+        report: of the run.
+        head: 'stock' (loads in plain transformers) or 'mean' (loads through weitiao).
+        languages: of the texts, as ISO codes such as 'zh'; none where unknown.
+        license_name: of the model, as an SPDX name; 'unknown' unless the user says so.
+        base_license: of the pretrained model, where it is known.
+    """
+    parts = [
+        _front_matter(report, languages, license_name),
+        f"# {_inline(report.run)}",
+        _about(report),
+        _section(_("Scores"), _scores(report)),
+        _section(_("How to use"), _usage(report, head)),
+        _section(_("Data"), _data(report)),
+        _section(_("Limits"), _limits(report)),
+        _section(_("License"), _license(license_name, base_license)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(title: str, body: str) -> str:
+    return f"## {title}\n\n{body}"
+
+
+def _front_matter(report: Report, languages: Sequence[str], license_name: str) -> str:
+    """Keys of the Hub's model card metadata; values are JSON, which is YAML."""
+    score, level = report.metrics[report.headline], f"{100 * report.confidence:.3g} %"
+    measured = f"{report.headline}, {level} interval {score.low:.4f} to {score.high:.4f}"
+    entries: dict[str, Any] = {
+        "license": license_name,
+        **({"language": list(languages)} if languages else {}),
+        "library_name": "transformers",
+        **({"pipeline_tag": PIPELINES[report.task]} if report.task in PIPELINES else {}),
+        "tags": ["weitiao", report.task],
+        "model-index": [
+            {
+                "name": report.run,
+                "results": [
+                    {
+                        "task": {"type": PIPELINES.get(report.task, report.task)},
+                        "dataset": {"name": f"{report.run} ({report.split})", "type": "private"},
+                        "metrics": [
+                            {
+                                "type": report.headline,
+                                "value": score.value,
+                                "name": measured,
+                            }
+                        ],
+                    }
+                ],
+            }
+        ],
+    }
+    return "\n".join(
+        ["---", *(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in entries.items()), "---"]
+    )
+
+
+def _about(report: Report) -> str:
+    labels = ", ".join(f"`{_code(label)}`" for label in report.labels[:LABELS_SHOWN])
+    more = len(report.labels) - LABELS_SHOWN
+    lines = [
+        _("Task `{task}`, fine-tuned from `{model}` with method `{method}` by weitiao {version}.").format(
+            task=report.task, model=_code(report.model), method=report.method, version=report.weitiao
+        ),
+        _("Labels: {labels}").format(labels=labels) + (_(" and {count} more").format(count=more) if more > 0 else ""),
+    ]
+    return "\n\n".join(lines)
+
+
+def _scores(report: Report) -> str:
+    head = [_("metric"), _("value"), _("{level} % interval").format(level=f"{100 * report.confidence:.3g}")]
+    rows = [
+        [
+            metric_title(name, report.multi_label),
+            plain(score.value, name),
+            f"{plain(score.low, name)} – {plain(score.high, name)}",
+        ]
+        for name, score in report.metrics.items()
+    ]
+    compared = [_baseline(report, name) for name in report.baselines]
+    stands = standing(report)
+    measured = _("Measured on {rows} rows ({split}).").format(rows=f"{report.rows:,}", split=split_title(report.split))
+    parts = [measured, note_of(report), _table(head, rows), stands.sentence if stands else "", "\n".join(compared)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _baseline(report: Report, name: str) -> str:
+    score, gap = report.baselines[name].metrics[report.headline], report.baselines[name].difference
+    return "- " + _("{baseline}: {metric} {value}; the model minus it: {gap} points ({low} to {high})").format(
+        baseline=baseline_title(name),
+        metric=metric_title(report.headline, report.multi_label),
+        value=plain(score.value, report.headline),
+        gap=plain(gap.value, report.headline, signed=True),
+        low=plain(gap.low, report.headline, signed=True),
+        high=plain(gap.high, report.headline, signed=True),
+    )
+
+
+def _usage(report: Report, head: str) -> str:
+    ours = f'```python\nimport weitiao\n\nrun = weitiao.load({report.run!r})\nprint(run.predict(["..."]))\n```'
+    if head == "stock":
+        stock = (
+            "```python\nfrom transformers import pipeline\n\n"
+            f'classify = pipeline("text-classification", model={report.run + "/model"!r})\nprint(classify("..."))\n```'
+        )
+        note = _(
+            "In plain transformers, without weitiao (thresholds and abstention are weitiao's, and not applied there):"
+        )
+        return "\n\n".join([_("With weitiao:"), ours, note, stock])
+    return "\n\n".join(
+        [_("The head `{head}` loads through weitiao, not in plain transformers:").format(head=head), ours]
+    )
+
+
+def _data(report: Report) -> str:
+    rows = [[name, f"{count:,}"] for name, count in report.data.rows.items()]
+    table = _table([_("split"), _("rows")], rows) if rows else ""
+    warned = _("Warnings about the data: {count}; they are listed in report.json.").format(
+        count=len(report.data.problems)
+    )
+    return "\n\n".join(part for part in (table, warned if report.data.problems else "") if part) or _("Not recorded.")
+
+
+def _limits(report: Report) -> str:
+    lines = [
+        _("It was measured on rows like its training rows; on other texts it may do worse."),
+        *(explain(finding) for finding in report.verdict.findings),
+    ]
+    weak = sorted((each for each in report.per_class if each.support), key=lambda each: each.f1)[:3]
+    if weak:
+        named = ", ".join(f"`{_code(each.label)}` ({plain(each.f1)})" for each in weak)
+        lines.append(_("Classes with the lowest F1: {classes}.").format(classes=named))
+    if report.calibration:
+        lines.append(_("Expected calibration error: {ece}.").format(ece=plain(report.calibration.ece, "ece")))
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _license(license_name: str, base_license: str) -> str:
+    own = (
+        _("No license was given for this model; ask its maker before you pass it on.")
+        if license_name == "unknown"
+        else _("This model: {license}.").format(license=license_name)
+    )
+    base = _("The pretrained model: {license}.").format(license=base_license) if base_license else ""
+    return f"{own} {base}".strip()
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _inline(text: str) -> str:
+    """A name in running Markdown: no line breaks, no HTML."""
+    return " ".join(text.split()).replace("<", "&lt;")
+
+
+def _code(text: str) -> str:
+    """A name between backticks: no line breaks, no backticks."""
+    return " ".join(text.split()).replace("`", "'")

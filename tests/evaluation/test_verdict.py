@@ -1,0 +1,106 @@
+"""Every branch of the verdict, on curves made to fall into it."""
+
+import pytest
+
+from tests.evaluation.synthetic import curves
+from weitiao.evaluation.intervals import Score
+from weitiao.evaluation.schema import Curves, DevPoint
+from weitiao.evaluation.verdict import Course, explain, headline, judge, noise
+from weitiao.recipe import DataSpec, ModelSpec, TrainingSpec
+
+
+def course(points, *, over_majority=None, classes=3, method="full", rows=400):
+    """Points are (dev accuracy, dev loss, training loss), an epoch each."""
+    dev = [
+        DevPoint(step=10 * e, epoch=e, metrics={"accuracy": a, **({"loss": d} if d else {})}, train_loss=t)
+        for e, (a, d, t) in enumerate(points, start=1)
+    ]
+    return Course(Curves(dev=dev, learning_rate=5e-5), "accuracy", rows, classes, method, over_majority)
+
+
+def codes(verdict):
+    return verdict.kind, [finding.code for finding in verdict.findings]
+
+
+def test_dev_fell():
+    verdict = judge(course([(0.80, None, 0.6), (0.90, None, 0.3), (0.82, None, 0.05)]))
+    assert codes(verdict) == ("over-fitted", ["dev-fell"])
+    assert verdict.changes[0].model_dump() == {"key": "training.epochs", "value": "2"}
+    assert explain(verdict.findings[0]) == (
+        "On dev, accuracy fell from 0.900 (epoch 2) to 0.820 (epoch 3) while the training loss went on falling; "
+        "the best checkpoint was kept."
+    )
+
+
+def test_a_fall_without_a_falling_training_loss_is_no_over_fitting():
+    assert judge(course([(0.90, None, 0.3), (0.82, None, 0.5)])).kind == "fine"
+
+
+def test_a_fall_within_the_noise_is_fine():
+    step = noise(0.9, 400)
+    assert codes(judge(course([(0.90, None, 0.3), (0.90 - 0.9 * step, None, 0.2)]))) == ("fine", ["settled"])
+    assert judge(course([(0.90, None, 0.3), (0.90 - 1.1 * step, None, 0.2)])).kind == "over-fitted"
+
+
+def test_dev_loss_rose():
+    verdict = judge(course([(0.90, 0.30, 0.35), (0.90, 0.29, 0.2), (0.905, 0.40, 0.05)]))
+    assert codes(verdict) == ("over-fitted", ["dev-loss-rose"])
+    assert "rose from 0.290 (epoch 2) to 0.400" in explain(verdict.findings[0])
+
+
+def test_a_rising_dev_loss_without_a_gap_is_fine():
+    assert judge(course([(0.90, 0.30, 0.35), (0.905, 0.40, 0.30)])).kind == "fine"
+
+
+def test_no_gain():
+    gap = Score(value=0.01, low=-0.02, high=0.04)
+    verdict = judge(course([(0.5, None, 0.6), (0.5, None, 0.6)], over_majority=gap))
+    assert codes(verdict) == ("under-fitted", ["no-gain"])
+    assert judge(course([(0.5, None, 0.6)] * 2, over_majority=Score(value=0.1, low=0.01, high=0.2))).kind == "fine"
+
+
+def test_learnt_little():
+    verdict = judge(course([(0.4, None, 1.09), (0.4, None, 1.05)], method="head"))
+    assert codes(verdict) == ("under-fitted", ["learnt-little"])
+    assert explain(verdict.findings[0]) == "The training loss ended at 1.050; guessing gives 1.099."
+    assert [(each.key, each.value) for each in verdict.changes] == [
+        ("training.epochs", "4"),
+        ("training.learning_rate", "0.0001"),
+        ("method", "full"),
+    ]
+    assert judge(course([(0.4, None, 1.05)] * 2, classes=0)).kind == "fine"
+
+
+def test_still_improving():
+    verdict = judge(course([(0.70, None, 0.6), (0.80, None, 0.4), (0.88, None, 0.3)]))
+    assert codes(verdict) == ("under-fitted", ["still-improving"])
+    assert verdict.changes[0].model_dump() == {"key": "training.epochs", "value": "6"}
+
+
+def test_fine():
+    verdict = judge(Course(curves(), "accuracy", 60, 3, "full"))
+    assert codes(verdict) == ("fine", ["settled"])
+    assert verdict.changes == []
+
+
+@pytest.mark.parametrize("points", [[], [(0.9, None, 0.2)]])
+def test_too_few(points):
+    assert codes(judge(course(points))) == ("unknown", ["too-few"])
+
+
+def test_changes_are_recipe_keys_with_valid_values():
+    over = judge(course([(0.90, None, 0.3), (0.5, None, 0.05)]))
+    under = judge(course([(0.4, None, 1.09), (0.4, None, 1.05)], method="head"))
+    for change in [*over.changes, *under.changes]:
+        section, _dot, key = change.key.partition(".")
+        model = {"training": TrainingSpec, "model": ModelSpec, "data": DataSpec}.get(section)
+        if model is None:
+            assert change.key == "method"
+        else:
+            extra = {"name": "m"} if model is ModelSpec else {}
+            model.model_validate({**extra, key: float(change.value) if "." in change.value else int(change.value)})
+
+
+def test_every_verdict_has_its_words():
+    kinds = [judge(course(p)) for p in ([], [(0.9, None, 0.3), (0.5, None, 0.05)], [(0.4, None, 1.1)] * 2)]
+    assert [headline(each) for each in kinds] == ["Cannot be told", "Over-fitted", "Under-fitted"]
