@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from weitiao.cli.help import shown
 from weitiao.errors import Problem, ProblemsFound, WeitiaoError
 from weitiao.messages import _, ngettext
 from weitiao.tables import did_you_mean
@@ -75,7 +76,7 @@ def _complaint(error: Any, context: Any) -> str:
             return _("unknown option '{option}'{hint}").format(option=error.option_name, hint=hint)
         case "MissingParameter" if parameter is not None:
             name = parameter.metavar or parameter.name.upper()
-            return _("{name} is missing: {about}").format(name=name, about=_(parameter.help or ""))
+            return _("{name} is missing: {about}").format(name=name, about=shown(parameter.help))
         case "BadParameter" if parameter is not None:
             name = parameter.opts[0] if parameter.param_type_name == "option" else parameter.metavar or parameter.name
             return _("the value of {name} is not valid; expected {kind}").format(name=name, kind=_kind(parameter))

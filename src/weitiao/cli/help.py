@@ -35,7 +35,7 @@ class Group(TyperGroup):
         for name in self.list_commands(ctx):
             command = self.get_command(ctx, name)
             if command is not None and not command.hidden:
-                rows.append((name, _(command.help or "")))
+                rows.append((name, shown(command.help)))
         formatter.write(_page(self, ctx, rows))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
@@ -58,7 +58,7 @@ def _page(command: Any, ctx: Any, verbs: Sequence[tuple[str, str]]) -> str:
         command=ctx.command_path, pieces=" ".join(_usage(command, bool(verbs)))
     )
     lines = [*wrap(usage, width, indent=7), ""]
-    for paragraph in _(command.help or "").split("\n"):
+    for paragraph in shown(command.help).split("\n"):
         lines += wrap(paragraph, width) if paragraph else [""]
     lines.append("")
     arguments = [(_name(each), _about(each)) for each in command.params if _is_argument(each)]
@@ -67,6 +67,11 @@ def _page(command: Any, ctx: Any, verbs: Sequence[tuple[str, str]]) -> str:
         if rows:
             lines += [f"{title}:", *_columns(rows, width), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def shown(text: str | None) -> str:
+    """A marked text in the user's language; nothing stays nothing (gettext keeps its header under the empty text)."""
+    return _(text) if text else ""
 
 
 def _usage(command: Any, is_group: bool) -> list[str]:
@@ -98,7 +103,7 @@ def _flags(parameter: Any) -> str:
 def _about(parameter: Any) -> str:
     if "--help" in parameter.opts:
         return _("Show this page and exit.")
-    about = _(parameter.help or "")
+    about = shown(parameter.help)
     if parameter.show_default and parameter.default not in (None, False, ()) and not callable(parameter.default):
         about += " " + _("[default: {value}]").format(value=parameter.default)
     return about

@@ -89,7 +89,7 @@ def _models() -> Iterator[Entry]:
 def _recipes() -> Iterator[Entry]:
     for path in sorted(RECIPES.glob("*.yaml")):
         opening = path.read_text("utf-8").splitlines()[:1]
-        yield Entry(path.stem, opening[0].lstrip("# ") if opening else "")
+        yield Entry(path.stem, _(opening[0].lstrip("# ")) if opening else "")
 
 
 KINDS: Mapping[str, Callable[[], Iterator[Entry]]] = {
