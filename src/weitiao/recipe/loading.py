@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from weitiao.errors import Problem, ProblemsFound
 from weitiao.messages import _
 from weitiao.recipe.sentences import Finding, findings, kind_of
-from weitiao.recipe.source import SHORT_FORMS, Places, read_source
+from weitiao.recipe.source import SHORT_FORMS, Keys, Places, read_source
 from weitiao.recipe.specs import Choice, Recipe
 from weitiao.tables import closest, did_you_mean
 
@@ -47,13 +47,13 @@ class Draft:
         recipe: mended where it was wrong.
         problems: everything that was wrong; empty for a good recipe.
         places: where each key was written.
-        doubtful: top-level sections with a mistake; what they say was partly guessed.
+        doubtful: keys whose meaning was lost, so that what follows from their defaults proves nothing.
     """
 
     recipe: Recipe
     problems: Sequence[Problem]
     places: Places
-    doubtful: frozenset[str] = field(default_factory=frozenset)
+    doubtful: frozenset[Keys] = field(default_factory=frozenset)
 
 
 def load_recipe(source: Path | str | Mapping[str, Any], frame: Frame, overrides: Sequence[str] = ()) -> Recipe:
@@ -83,13 +83,14 @@ def load_draft(source: Path | str | Mapping[str, Any], frame: Frame, overrides: 
     tree = _long_forms(raw, frame)
     recipe, found = _validated(tree, frame)
     wrong = {finding.keys for finding in found}
+    doubtful = frozenset(finding.keys for finding in found if not finding.guess)
     found += [finding for finding in frame.check(recipe) if finding.keys not in wrong]
     problems = [places.problem(finding.code, finding.keys, finding.message) for finding in found]
     return Draft(
         recipe,
         sorted(problems, key=lambda problem: (problem.file, problem.line)),
         places,
-        frozenset(finding.keys[0] for finding in found if finding.keys),
+        doubtful,
     )
 
 
@@ -119,9 +120,9 @@ def _validated(tree: dict[str, Any], frame: Frame) -> tuple[Recipe, list[Finding
         try:
             return Recipe.model_validate(tree), found
         except ValidationError as error:
-            mistakes = findings(error, Recipe)
+            mistakes = _without_consequences(findings(error, Recipe))
         for mistake in mistakes:  # what mending brings to light later is no mistake of the user's, and goes whole
-            _mend(tree, mistake if first else replace(mistake, keys=mistake.keys[:1]), Recipe, frame)
+            _mend(tree, mistake if first else replace(mistake, keys=mistake.keys[:1]), frame)
         found += mistakes if first else []
         first = False
 
@@ -141,25 +142,31 @@ def _choice(kind: str, value: Any, table: Mapping[str, type[BaseModel]], default
         )
         guess = closest(name, list(table))
         rest = Choice(name=guess, options=table[guess]()) if guess else spare
-        return rest, [Finding(f"unknown-{kind}", (kind, "name"), message)]
+        return rest, [Finding(f"unknown-{kind}", (kind, "name"), message, guess or "")]
     options = {key: each for key, each in value.items() if key != "name"}
     try:
         return Choice(name=name, options=table[name].model_validate(options)), []
     except ValidationError as error:
         mistakes = findings(error, table[name], (kind,))
     for mistake in mistakes:
-        _mend({kind: options}, mistake, table[name], None)
+        _mend({kind: options}, mistake, None)
     try:
         return Choice(name=name, options=table[name].model_validate(options)), mistakes
     except ValidationError:
         return Choice(name=name, options=table[name]()), mistakes
 
 
-def _mend(tree: dict[str, Any], mistake: Finding, model: type[BaseModel], frame: Frame | None) -> None:
+def _without_consequences(mistakes: list[Finding]) -> list[Finding]:
+    """Without the keys that are missing only because they are misspelt."""
+    meant = {(*mistake.keys[:-1], mistake.guess) for mistake in mistakes if mistake.guess}
+    return [mistake for mistake in mistakes if mistake.code != "missing-key" or mistake.keys not in meant]
+
+
+def _mend(tree: dict[str, Any], mistake: Finding, frame: Frame | None) -> None:
     """Take the mistaken key away: renamed to the known one it resembles, else left to its default."""
     *parents, last = mistake.keys
     if not parents or (mistake.code == "missing-key" and parents[0] in PLACEHOLDERS):
-        _fill(tree, mistake.keys[0], frame)
+        _fill(tree, mistake, frame)
         return
     node: Any = tree
     for parent in parents:
@@ -169,27 +176,18 @@ def _mend(tree: dict[str, Any], mistake: Finding, model: type[BaseModel], frame:
             return
         node = inner
     value = node.pop(last, None)
-    guess = closest(last, _fields_at(model, parents if frame else parents[1:]))
-    if mistake.code == "unknown-key" and guess is not None:
-        node.setdefault(guess, value)
+    if mistake.guess:
+        node.setdefault(mistake.guess, value)
 
 
-def _fill(tree: dict[str, Any], key: str, frame: Frame | None) -> None:
-    """The section as if the recipe did not have it."""
+def _fill(tree: dict[str, Any], mistake: Finding, frame: Frame | None) -> None:
+    """The section under its right name, else as if the recipe did not have it."""
+    key = mistake.keys[0]
     value = tree.pop(key, None)
-    if frame is not None and key in frame.options:
+    if mistake.guess:
+        tree.setdefault(mistake.guess, value)
+    elif frame is not None and key in frame.options:
         name = frame.defaults.get(key) or min(frame.options[key])
         tree[key] = Choice(name=name, options=frame.options[key][name]())
     elif key in PLACEHOLDERS:
         tree[key] = dict(PLACEHOLDERS[key])
-    elif frame is not None and (guess := closest(key, Recipe.model_fields)) is not None and guess != key:
-        tree.setdefault(guess, value)
-
-
-def _fields_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
-    for part in path:
-        inner = model.model_fields[part].annotation if part in model.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        model = inner
-    return list(model.model_fields)

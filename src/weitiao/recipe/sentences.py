@@ -13,16 +13,17 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from weitiao.messages import _
-from weitiao.tables import did_you_mean
+from weitiao.tables import closest, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A mistake at one key of the recipe, before it has a file and line."""
+    """A mistake at one key, before it has a file and line; `guess` is the name that was probably meant."""
 
     code: str
     keys: tuple[str, ...]
     message: str
+    guess: str = ""
 
 
 def findings(error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...] = ()) -> list[Finding]:
@@ -47,7 +48,8 @@ def _finding(keys: tuple[str, ...], details: Sequence[Any], known: Sequence[str]
             else _("; there are no options here")
         )
         expected = "" if hint else expected
-        return Finding("unknown-key", keys, _("unknown key '{key}'").format(key=key) + hint + expected)
+        message = _("unknown key '{key}'").format(key=key) + hint + expected
+        return Finding("unknown-key", keys, message, closest(keys[-1], known) or "")
     if kind == "missing" and not isinstance(first["loc"][-1], int):
         return Finding("missing-key", keys, _("`{key}` is missing; add it to the recipe").format(key=key))
     if kind == "value_error":

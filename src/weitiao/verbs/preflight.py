@@ -27,6 +27,7 @@ from weitiao.verbs.plan import Plan, make_plan
 from weitiao.verbs.shape import shape_of
 
 T = TypeVar("T")
+READING = ("fields", "format", "encoding", "delimiter", "header", "sheet", "splits")  # how `data` is to be read
 
 
 @dataclass(slots=True)
@@ -103,13 +104,18 @@ class _Inspection:
 
     def run(self) -> Preflight:
         self._add(precision_misfits(self.recipe))
-        if not self.draft.doubtful & {"data", "task"}:
+        if self.recipe.data.file != "" and not self._in_doubt("task", *(f"data.{key}" for key in READING)):
             self._data()
-        if "model" not in self.draft.doubtful:
+        if self.recipe.model.name and not self._in_doubt("model.revision", "model.trust_remote_code"):
             self._model()
         if self.found.dataset is not None and self.found.tokenizer is not None and not self._broken():
             self._encode(self.found.dataset, self.found.tokenizer)
         return self.found
+
+    def _in_doubt(self, *keys: str) -> bool:
+        """Whether the meaning of one of these keys, or of something under it, was lost."""
+        lost = {".".join(path[:length]) for path in self.draft.doubtful for length in (1, 2)}
+        return bool(lost & set(keys))
 
     def _add(self, findings: Any) -> None:
         """Findings about the recipe, placed at the keys that they name."""
