@@ -100,6 +100,23 @@ def test_the_value_is_that_of_the_rows_and_lies_inside():
         assert score.low <= score.value <= score.high
 
 
+@pytest.mark.parametrize("units", [None, [row // 3 for row in range(90)]])
+def test_equal_metrics_have_equal_intervals(units):
+    rng = np.random.default_rng(6)
+    records = [ClassifyRecord(text="t", labels=(str(label),)) for label in rng.choice(["a", "b", "c"], 90)]
+    predictions = [
+        ClassifyPrediction(labels=(str(label),), confidence=0.5, scores={}) for label in rng.choice(["a", "b", "c"], 90)
+    ]
+    metrics = single_label_metrics(["a", "b", "c"])
+    scores = intervals.intervals(metrics, predictions, records, Resampling(resamples=300, units=units))
+    assert scores["accuracy"].model_dump() == pytest.approx(scores["micro_f1"].model_dump())
+    assert list(scores) == [metric.name for metric in metrics]
+    for metric in metrics:
+        alone = interval(metric, predictions, records, Resampling(resamples=300, units=units))
+        assert scores[metric.name].value == pytest.approx(alone.value)
+        assert scores[metric.name].high - scores[metric.name].low == pytest.approx(alone.high - alone.low, rel=0.25)
+
+
 def test_nothing_to_resample_is_an_error():
     with pytest.raises(ValueError, match="no rows"):
         interval(Accuracy(), [], [], Resampling())

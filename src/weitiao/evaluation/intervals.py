@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,38 @@ def interval(metric: Metric, predictions: Sequence[Any], records: Sequence[Any],
     return bootstrap(metric.value, collect(rows, resampling.units), resampling)
 
 
+def intervals(
+    metrics: Sequence[Metric], predictions: Sequence[Any], records: Sequence[Any], resampling: Resampling
+) -> dict[str, Score]:
+    """Every metric over the rows, by name, all from the same resamples: equal metrics have equal intervals."""
+    pairs = list(zip(predictions, records, strict=True))
+
+    def counts(metric: Metric, rows: Sequence[int]) -> FloatArray:
+        return np.sum([metric.counts(*pairs[row]) for row in rows], axis=0, dtype=np.float64)  # type: ignore[no-any-return]
+
+    members: dict[bytes, Sequence[int]] = {}  # a unit for each distinct set of counts
+    times: dict[bytes, int] = {}
+    for rows in _rows_of_units(len(pairs), resampling.units):
+        key = blake2b(b"".join(counts(metric, rows).tobytes() for metric in metrics)).digest()
+        members.setdefault(key, rows)
+        times[key] = times.get(key, 0) + 1
+    drawn = np.fromiter(times.values(), dtype=np.int64)
+    scores = {}
+    for metric in metrics:
+        sample = Sample(np.array([counts(metric, rows) for rows in members.values()]), drawn)
+        scores[metric.name] = bootstrap(metric.value, sample, resampling)
+    return scores
+
+
+def _rows_of_units(rows: int, units: Sequence[Hashable] | None) -> Iterable[Sequence[int]]:
+    if units is None:
+        return ([row] for row in range(rows))
+    found: dict[Hashable, list[int]] = {}
+    for row, unit in zip(range(rows), units, strict=True):
+        found.setdefault(unit, []).append(row)
+    return found.values()
+
+
 def difference(
     metric: Metric, first: Sequence[Any], second: Sequence[Any], records: Sequence[Any], resampling: Resampling
 ) -> Score:
@@ -92,7 +125,7 @@ def collect(rows: Iterable[FloatArray], units: Sequence[Hashable] | None = None)
         key = np.asarray(row, dtype=np.float64).tobytes()
         times[key] = times.get(key, 0) + 1
     if not times:
-        raise ValueError("no rows to resample")
+        return Sample(np.empty((0, 0)), np.empty(0, dtype=np.int64))
     counts = np.frombuffer(b"".join(times), dtype=np.float64).reshape(len(times), -1)  # [D, K]
     return Sample(counts, np.fromiter(times.values(), dtype=np.int64))
 
@@ -106,12 +139,14 @@ def _by_unit(rows: Iterable[FloatArray], units: Sequence[Hashable]) -> Iterable[
 
 def bootstrap(value: Callable[[FloatArray], FloatArray], sample: Sample, resampling: Resampling) -> Score:
     """The value of the whole sample, and the percentiles of its resamples (Efron and Tibshirani 1993, section 13.3)."""
+    if not len(sample.times):
+        raise ValueError("no rows to resample")
     rng = np.random.default_rng(resampling.seed)
     units = int(sample.times.sum())
-    step = max(1, CHUNK // sum(sample.counts.shape))
+    chunk = max(1, CHUNK // sum(sample.counts.shape))
     values = []
-    for start in range(0, resampling.resamples, step):
-        size = min(step, resampling.resamples - start)
+    for start in range(0, resampling.resamples, chunk):
+        size = min(chunk, resampling.resamples - start)
         weights = rng.multinomial(units, sample.times / units, size=size)  # [size, D]
         values.append(value(weights @ sample.counts))  # [size]
     tail = (1 - resampling.confidence) / 2

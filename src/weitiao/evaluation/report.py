@@ -20,7 +20,7 @@ import numpy as np
 from weitiao import __version__
 from weitiao.evaluation import ANALYSES, BASELINES
 from weitiao.evaluation.baselines import Answers, Splits
-from weitiao.evaluation.intervals import Resampling, difference, interval
+from weitiao.evaluation.intervals import Resampling, difference, interval, intervals
 from weitiao.evaluation.schema import (
     Analysis,
     BaselineScore,
@@ -101,7 +101,7 @@ def measure(
     """
     metrics = list(task.metrics(labels))
     resampling = resampling_of(records, spec, facts.seed)
-    scores = {metric.name: interval(metric, predictions, records, resampling) for metric in metrics}
+    scores = intervals(metrics, predictions, records, resampling)
     names = task.baselines if spec.baselines is None else spec.baselines
     splits = Splits(train, dev, records, labels, facts.seed)
     baselines = {name: _baseline(name, task, splits, metrics, predictions, resampling) for name in names}
@@ -168,7 +168,7 @@ def _baseline(
     answers: Answers = BASELINES[name](task, splits)
     seconds = time.perf_counter() - began
     return BaselineScore(
-        metrics={metric.name: interval(metric, answers.predictions, splits.rows, resampling) for metric in metrics},
+        metrics=intervals(metrics, answers.predictions, splits.rows, resampling),
         difference=difference(metrics[0], predictions, answers.predictions, splits.rows, resampling),
         settings=dict(answers.settings),
         seconds=seconds,
