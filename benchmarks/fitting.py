@@ -1,0 +1,311 @@
+"""One recipe, fitted by our loop or by `transformers.Trainer`, from the same saved folder and the same token ids.
+
+Both sides report each step's loss, the moment it ended, and its real and padded tokens. What Trainer does without being asked
+(logging, saving, evaluating, progress bars, memory metrics) is off, and it is handed plain lists, the fastest data set it can have.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import corpora
+import numpy as np
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PretrainedConfig
+from transformers.utils import logging as transformers_logging
+
+from weitiao.methods import METHOD_OPTIONS, METHODS
+from weitiao.methods.frozen_cache import FrozenCache
+from weitiao.models.batch import Batch, collate
+from weitiao.models.heads import Loss
+from weitiao.models.inference import batches_by_length, infer
+from weitiao.models.network import Network, NetworkSpec, build
+from weitiao.models.starters import prepare
+from weitiao.records import Feature
+from weitiao.tasks.classify import Classify
+from weitiao.text import load_tokenizer
+from weitiao.training.loop import Hooks, LoopSettings, fit, total_steps
+from weitiao.training.optimiser import OptimiserSpec
+
+HEAD_SEED = 17
+Order = Literal["given", "random", "grouped"]
+SAMPLERS = {"given": "sequential", "random": "random", "grouped": "group_by_length"}
+
+transformers_logging.set_verbosity_error()
+transformers_logging.disable_progress_bar()
+
+
+@dataclass(frozen=True, slots=True)
+class FitSpec:
+    """A recipe in plain values; AdamW, linear schedule, weight decay 0.01 (not on biases and norms), clipping at norm 1.
+
+    Args:
+        epochs: passes over the rows, unless `steps` says when to stop.
+        order: of the rows; 'grouped' is each side's own length grouping.
+        pad_to_longest: Trainer only: every row padded to the longest of the set, as the tutorials do.
+        dropout: rate everywhere; None for what the config says, 0.1 in both starters.
+        head: 'mean' only with our loop.
+        method, options: of our loop.
+    """
+
+    epochs: float = 2.0
+    steps: int | None = None
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+    warmup: float = 0.1
+    order: Order = "random"
+    pad_to_longest: bool = False
+    dropout: float | None = None
+    seed: int = 0
+    head: Literal["stock", "mean"] = "stock"
+    method: str = "full"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Fitted:
+    """What came out of a fit.
+
+    Args:
+        model: ours or transformers', in evaluation mode.
+        losses, tokens, padded: of each step.
+        ended: seconds from the start of the first step to the end of each.
+        prepared: seconds before the first step that belong to the recipe, such as filling the frozen cache.
+    """
+
+    model: Any
+    losses: list[float] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    padded: list[int] = field(default_factory=list)
+    ended: list[float] = field(default_factory=list)
+    prepared: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """From nothing to the last step's end."""
+        return self.prepared + self.ended[-1]
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Real tokens."""
+        return sum(self.tokens) / self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Encoded rows to fit and to score on."""
+
+    train: Sequence[Feature]
+    test: Sequence[Feature]
+    labels: Sequence[str]
+
+
+def save_start(corpus: corpora.Corpus, workspace: Path) -> None:
+    """Save the starter with a fresh stock head and its tokenizer, so that both sides start from the same bytes."""
+    folder = start_of(corpus.name, workspace)
+    source = str(prepare(corpus.starter))
+    torch.manual_seed(HEAD_SEED)
+    model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=len(corpus.labels))
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(source).save_pretrained(folder)
+
+
+def start_of(name: str, workspace: Path) -> Path:
+    """Where `save_start` puts the folder of a corpus."""
+    return workspace / f"start-{name}"
+
+
+def encode(corpus: corpora.Corpus, start: Path, rows: int | None, seed: int, test_rows: int | None = None) -> Texts:
+    """A seeded sample of the training rows, and the first rows of the test part."""
+    tokenizer = load_tokenizer(start)
+    train = corpus.train if rows is None else corpus.sample(rows, seed)
+    parts = (train, corpus.test[:test_rows])
+    encoded = [Classify().encode(part, tokenizer, corpus.labels, corpus.max_length) for part in parts]
+    return Texts(encoded[0], encoded[1], corpus.labels)
+
+
+def fresh(workspace: Path) -> Path:
+    """A new folder for a fit: one that finds checkpoints goes on from them."""
+    return Path(tempfile.mkdtemp(prefix="fit-", dir=workspace))
+
+
+def fit_ours(start: Path, texts: Texts, spec: FitSpec, folder: Path) -> Fitted:
+    """Our loop, without evaluations on the way; `folder` takes its log and its last checkpoint."""
+    torch.manual_seed(spec.seed)
+    network = build(start, NetworkSpec("classify", spec.head, texts.labels, dropout=spec.dropout))
+    fitted = Fitted(network)
+    settings = _settings(spec, len(texts.train))
+    method = METHODS[spec.method](METHOD_OPTIONS[spec.method](**spec.options))
+    began = time.perf_counter()
+    method.apply(network, total_steps(texts.train, settings))
+    frozen = None if method.cache is None else FrozenCache(network, texts.train, folder / "frozen.bin", method.cache)
+    fitted.prepared = time.perf_counter() - began if frozen else 0.0
+    steps = _Steps(fitted, time.perf_counter())
+    hooks = Hooks(frozen=frozen, on_event=steps.note, objective=steps.loss)
+    fit(network, method, texts.train, settings, hooks, folder=folder / "checkpoints", log=folder / "log")
+    return fitted
+
+
+class _Steps:
+    """Notes the steps of our loop; a step may come in several micro-batches."""
+
+    def __init__(self, fitted: Fitted, started: float) -> None:
+        self.fitted, self.started = fitted, started
+        self.tokens = 0
+
+    def loss(self, network: Network, batch: Batch) -> Loss:
+        self.tokens += batch.tokens
+        return network.loss(batch)
+
+    def note(self, event: dict[str, Any]) -> None:
+        if event["kind"] == "step":
+            self.fitted.ended.append(time.perf_counter() - self.started)
+            self.fitted.losses.append(event["loss"])
+            self.fitted.tokens.append(self.tokens)
+            self.fitted.padded.append(self.tokens)  # packed: no padding
+            self.tokens = 0
+
+
+def _settings(spec: FitSpec, rows: int) -> LoopSettings:
+    return LoopSettings(
+        epochs=spec.epochs,
+        max_steps=spec.steps,
+        batch_size=spec.batch_size,
+        order=spec.order,
+        warmup=spec.warmup,
+        seed=spec.seed,
+        evaluate_every=10 * rows,
+        optimiser=OptimiserSpec(learning_rate=spec.learning_rate),
+    )
+
+
+def fit_trainer(start: Path, texts: Texts, spec: FitSpec, folder: Path) -> Fitted:
+    """`transformers.Trainer`, timed from the start of its training loop."""
+    from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainerCallback
+
+    fitted = Fitted(None)
+    clock = {"started": 0.0}
+
+    class Timed(Trainer):  # type: ignore[misc]
+        def training_step(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
+            mask = inputs["attention_mask"]
+            loss = super().training_step(model, inputs, *rest, **named)
+            fitted.losses.append(float(loss))
+            fitted.tokens.append(int(mask.sum()))
+            fitted.padded.append(mask.numel())
+            return loss
+
+    class Clock(TrainerCallback):  # type: ignore[misc]
+        def on_train_begin(self, *_arguments: Any, **_named: Any) -> None:
+            clock["started"] = time.perf_counter()
+
+        def on_step_end(self, *_arguments: Any, **_named: Any) -> None:
+            fitted.ended.append(time.perf_counter() - clock["started"])
+
+    model = AutoModelForSequenceClassification.from_pretrained(start, config=_config(start, spec))
+    tokenizer = AutoTokenizer.from_pretrained(start)
+    trainer = Timed(
+        model=model,
+        args=_arguments(spec, folder),
+        train_dataset=_rows(texts.train, tokenizer.pad_token_id if spec.pad_to_longest else None),
+        data_collator=DataCollatorWithPadding(tokenizer),
+        callbacks=[Clock()],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+    fitted.model = trainer.model.eval()
+    return fitted
+
+
+def _config(start: Path, spec: FitSpec) -> PretrainedConfig:
+    config = AutoConfig.from_pretrained(start)
+    if spec.dropout is not None:
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
+            setattr(config, name, spec.dropout)
+    return config
+
+
+def _arguments(spec: FitSpec, folder: Path) -> Any:
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=spec.epochs,
+        max_steps=spec.steps or -1,
+        per_device_train_batch_size=spec.batch_size,
+        learning_rate=spec.learning_rate,
+        warmup_steps=spec.warmup,  # below 1 it is a share of the steps, as ours
+        weight_decay=0.01,
+        max_grad_norm=1.0,
+        lr_scheduler_type="linear",
+        optim="adamw_torch_fused",
+        train_sampling_strategy=SAMPLERS[spec.order],
+        seed=spec.seed,
+        use_cpu=True,
+        dataloader_pin_memory=False,
+        report_to="none",
+        save_strategy="no",
+        eval_strategy="no",
+        logging_strategy="no",
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+    )
+
+
+def _rows(features: Iterable[Feature], pad_id: int | None) -> list[dict[str, Any]]:
+    """The same ids as ours, as lists; padded to the longest of all where `pad_id` is given."""
+    rows = []
+    for feature in features:
+        row: dict[str, Any] = {"input_ids": feature.input_ids.tolist(), "attention_mask": [1] * len(feature)}
+        if feature.token_type_ids is not None:
+            row["token_type_ids"] = feature.token_type_ids.tolist()
+        rows.append({**row, "labels": int(feature.targets["labels"])})
+    longest = max(len(row["input_ids"]) for row in rows)
+    if pad_id is not None:
+        for row in rows:
+            for name, fill in (("input_ids", pad_id), ("attention_mask", 0), ("token_type_ids", 0)):
+                if name in row:
+                    row[name] += [fill] * (longest - len(row[name]))
+    return rows
+
+
+def correct(model: Any, test: Sequence[Feature]) -> str:
+    """For each test row 1 or 0: whether the model's likeliest class is the gold one."""
+    if isinstance(model, Network):
+        logits = [each["logits"] for each in infer(model, test)]
+    else:
+        logits = _plain_logits(model, test)
+    return "".join(
+        "1" if int(np.argmax(row)) == int(feature.targets["labels"]) else "0"
+        for row, feature in zip(logits, test, strict=True)
+    )
+
+
+def _plain_logits(model: Any, test: Sequence[Feature]) -> list[Any]:
+    """Logits of a transformers model in row order, by padded batches and nothing else of ours."""
+    logits: list[Any] = [None] * len(test)
+    with torch.inference_mode():
+        for rows in batches_by_length([len(feature) for feature in test], 2048):
+            batch = collate([test[row] for row in rows], model.config.pad_token_id or 0)
+            for row, answer in zip(rows, model(**batch.inputs).logits.numpy(), strict=True):
+                logits[row] = answer
+    return logits
+
+
+def flops(config: PretrainedConfig, lengths: Iterable[int], frozen_layers: int = 0) -> float:
+    """Floating-point operations of one forward and backward pass over rows of these lengths, padding not counted.
+
+    A layer's forward pass takes 2 * (4 H^2 + 2 H F) operations a token in its linear maps and 4 L H in attention over L tokens;
+    the backward pass takes twice the forward one. Embeddings, norms, dropout, the pooler and the head are left out. Of the
+    frozen layers nothing is counted.
+    """
+    hidden, inner = config.hidden_size, config.intermediate_size
+    layers = config.num_hidden_layers - frozen_layers
+    sizes = np.asarray(list(lengths), dtype=np.float64)
+    forward = layers * (sizes * 2 * (4 * hidden**2 + 2 * hidden * inner) + 4 * sizes**2 * hidden)
+    return float(3 * forward.sum())

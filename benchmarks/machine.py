@@ -1,0 +1,138 @@
+"""Facts of the machine that a figure was measured on: what it is, how fast its matrix products are, and who else was on it.
+
+No torch at import: the process that only starts cells stays small.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+PACKAGES = ("weitiao", "torch", "transformers", "accelerate", "tokenizers", "numpy", "scikit-learn")
+INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "neon", "asimd", "sve")
+SHAPES = ((2048, 2048, 2048), (1024, 384, 1536), (4096, 384, 1536), (1024, 1536, 384))  # (rows, in, out)
+
+
+def facts() -> dict[str, Any]:
+    """What the machine is, and the versions that run on it."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {
+        "cpu": _cpu_model(),
+        "cores": cores,
+        "threads": int(os.environ.get("OMP_NUM_THREADS") or cores),
+        "instructions": _instructions(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+    }
+
+
+def commit() -> str:
+    """The repository's commit; empty outside one."""
+    answer = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    return answer.stdout.strip()
+
+
+def gemm_peak(seconds: float = 0.3) -> float:
+    """GFLOP/s of the fastest fp32 matrix product among `SHAPES`, best of several repeats each."""
+    import torch
+
+    best = 0.0
+    for rows, inner, columns in SHAPES:
+        left, right = torch.randn(rows, inner), torch.randn(inner, columns)
+        work = 2e-9 * rows * inner * columns
+        until = time.perf_counter() + seconds
+        while time.perf_counter() < until:
+            started = time.perf_counter()
+            torch.mm(left, right)
+            best = max(best, work / (time.perf_counter() - started))
+    return round(best, 1)
+
+
+def peak_mb() -> float:
+    """Largest resident memory of this process so far.
+
+    Linux's VmHWM starts anew with each program; getrusage's maximum would carry over from the parent.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        line = next(line for line in status.read_text("utf-8").splitlines() if line.startswith("VmHWM"))
+        return round(int(line.split()[1]) / 1024, 1)
+    import resource
+
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+def resident_mb() -> float:
+    """Resident memory of this process now."""
+    return round(psutil.Process().memory_info().rss / 2**20, 1)
+
+
+@dataclass(slots=True)
+class Watch:
+    """Time of a block, and how many cores other processes used meanwhile."""
+
+    seconds: float = 0.0
+    foreign_cores: float = 0.0
+
+
+@contextmanager
+def watch() -> Iterator[Watch]:
+    """Time the block and look at who else was busy."""
+    result = Watch()
+    own, busy, started = _own_cpu(), _busy_cpu(), time.perf_counter()
+    try:
+        yield result
+    finally:
+        result.seconds = time.perf_counter() - started
+        foreign = (_busy_cpu() - busy) - (_own_cpu() - own)
+        result.foreign_cores = round(max(0.0, foreign / max(result.seconds, 1e-9)), 3)
+
+
+def _own_cpu() -> float:
+    times = psutil.Process().cpu_times()
+    return float(times.user + times.system)
+
+
+def _busy_cpu() -> float:
+    times = psutil.cpu_times()
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    counted_twice = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
+    return float(sum(times) - idle - counted_twice)
+
+
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _instructions() -> list[str]:
+    info = Path("/proc/cpuinfo")
+    if not info.is_file():
+        return []
+    lines = info.read_text("utf-8").splitlines()
+    flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith(("flags", "Features"))), [])
+    return [name for name in INSTRUCTIONS if name in flags]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,141 @@
+"""Does our loop train the same model as `transformers.Trainer`?
+
+Without dropout, on the same rows in the same order, step by step by the loss; with dropout, by the score on test rows over
+several seeds. Both sides start from the same saved folder (starter and new stock head), so only the loops differ.
+
+    python benchmarks/parity.py --quick --json
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import spread
+from harness import Bar, Benchmark, Cell, Result, Row, Settings, Summary, run
+
+CORPORA = ("sst2", "waimai_10k")
+SYSTEMS = ("trainer", "ours", "ours-grouped")
+LOSS_GOAL, STEPS, SEEDS, ROWS, EPOCHS, RATE = 1e-4, 50, 5, 2000, 2, 1e-4
+
+
+def cells(quick: bool) -> list[Cell]:
+    """Losses: one cell a corpus. Scores: one a corpus, seed and system."""
+    steps, seeds, rows = (8, 1, 192) if quick else (STEPS, SEEDS, ROWS)
+    made = [Cell(f"losses-{name}", {"kind": "losses", "corpus": name, "steps": steps}) for name in CORPORA]
+    for name in CORPORA:
+        for seed in range(seeds):
+            for system in SYSTEMS:
+                settings = {
+                    "kind": "score", "corpus": name, "system": system, "seed": seed, "rows": rows, "epochs": EPOCHS,
+                    "learning_rate": RATE, "test_rows": 256 if quick else None,
+                }  # fmt: skip
+                made.append(Cell(f"score-{name}-{seed}-{system}", settings))
+    return made
+
+
+def prepare(workspace: Path, quick: bool) -> None:  # noqa: ARG001
+    """Save the folders that every cell starts from."""
+    import corpora
+    import fitting
+
+    for name in CORPORA:
+        fitting.save_start(corpora.load(name), workspace)
+
+
+def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
+    """One cell."""
+    return _losses(settings, workspace) if settings["kind"] == "losses" else _score(settings, workspace)
+
+
+def _losses(settings: Settings, workspace: Path) -> dict[str, Any]:
+    import corpora
+    import fitting
+
+    spec = fitting.FitSpec(steps=settings["steps"], order="given", dropout=0.0, learning_rate=RATE)
+    corpus = corpora.load(settings["corpus"])
+    start = fitting.start_of(corpus.name, workspace)
+    texts = fitting.encode(corpus, start, spec.batch_size * settings["steps"], seed=0, test_rows=1)
+    ours = fitting.fit_ours(start, texts, spec, fitting.fresh(workspace)).losses
+    theirs = fitting.fit_trainer(start, texts, spec, workspace / "trainer").losses
+    return {"ours": ours, "trainer": theirs}
+
+
+def _score(settings: Settings, workspace: Path) -> dict[str, Any]:
+    import corpora
+    import fitting
+
+    corpus, system = corpora.load(settings["corpus"]), settings["system"]
+    spec = fitting.FitSpec(
+        epochs=settings["epochs"],
+        learning_rate=settings["learning_rate"],
+        seed=settings["seed"],
+        order="grouped" if system == "ours-grouped" else "random",
+    )
+    start = fitting.start_of(corpus.name, workspace)
+    texts = fitting.encode(corpus, start, settings["rows"], settings["seed"], settings["test_rows"])
+    if system == "trainer":
+        fitted = fitting.fit_trainer(start, texts, spec, workspace / "trainer")
+    else:
+        fitted = fitting.fit_ours(start, texts, spec, fitting.fresh(workspace))
+    return {"correct": fitting.correct(fitted.model, texts.test), "losses": fitted.losses, "seconds": fitted.seconds}
+
+
+def summarise(results: Mapping[str, Result]) -> Summary:
+    """The largest loss difference, and the score differences with their intervals."""
+    rows, bars = [], {}
+    for name in CORPORA:
+        measured = results.get(f"losses-{name}")
+        value = _largest(measured.measured) if measured else None
+        bars[f"loss_difference_{name}"] = Bar(value, LOSS_GOAL, at_least=False)
+        for system in SYSTEMS[1:]:
+            row = _compared(results, name, system)
+            rows.append(row)
+            upper = [row[key][1] for key in ("over_seeds", "over_rows") if row[key]]
+            bars[f"score_{name}_{system}"] = Bar(min(upper, default=None), 0.0)
+    return Summary(rows, bars, NOTES)
+
+
+NOTES = (
+    f"Loss bars: largest difference of a step's loss, {STEPS} steps of 32 rows, dropout 0, same rows in the same order.",
+    "Score bars: the smaller upper end of the two 95 % intervals of (ours - Trainer) reaches 0: zero inside, or below the interval.",
+    f"Scores: accuracy after {EPOCHS} epochs on {ROWS} rows a seed, dropout 0.1, batch 32, learning rate {RATE}; Trainer in its "
+    "default random order; 'ours' in random order, 'ours-grouped' in our default order.",
+)
+
+
+def _largest(losses: Mapping[str, Sequence[float]]) -> float:
+    return max(abs(mine - other) for mine, other in zip(losses["ours"], losses["trainer"], strict=True))
+
+
+def _compared(results: Mapping[str, Result], name: str, system: str) -> Row:
+    """One system against Trainer, over the seeds that both have."""
+    pairs = [
+        (ours.measured["correct"], theirs.measured["correct"])
+        for seed in range(SEEDS)
+        if (ours := results.get(f"score-{name}-{seed}-{system}"))
+        and (theirs := results.get(f"score-{name}-{seed}-trainer"))
+    ]
+    mine, others = [ours for ours, _theirs in pairs], [theirs for _ours, theirs in pairs]
+    differences = [spread.accuracy(a) - spread.accuracy(b) for a, b in pairs]
+    return {
+        "corpus": name,
+        "system": system,
+        "seeds": len(pairs),
+        "test_rows": len(mine[0]) if mine else 0,
+        "accuracy": statistics.fmean(map(spread.accuracy, mine)) if mine else None,
+        "trainer": statistics.fmean(map(spread.accuracy, others)) if others else None,
+        "difference": statistics.fmean(differences) if differences else None,
+        "over_seeds": spread.over_seeds(differences) if len(differences) > 1 else None,
+        "over_rows": spread.over_rows(mine, others) if mine else None,
+    }
+
+
+if __name__ == "__main__":
+    run(
+        Benchmark(
+            "parity", "Our loop against transformers.Trainer: losses and scores.", cells, measure, summarise, prepare
+        )
+    )
