@@ -13,6 +13,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the repository."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data sets beside the repository, or $WEITIAO_SHARED; without it a test is skipped, in CI failed."""
     folder = Path(os.environ.get("WEITIAO_SHARED") or REPOSITORY.parent / "shared" / "data")

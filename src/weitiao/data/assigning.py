@@ -1,4 +1,7 @@
-"""Which split each loaded row goes to: its source's, its split column's, or a share of the training rows; then limits."""
+"""Which split each loaded row goes to.
+
+Its source's, what its split column says, or a share of the training rows; then the limits of each split.
+"""
 
 from __future__ import annotations
 
@@ -88,10 +91,9 @@ def _split_of_values(rows: Sequence[Loaded], spec: DataSpec, result: Assignment)
             result.problems.append(Problem("unused-splits", message, file=file, severity="note"))
     elif unknown:
         message = _(
-            "the split column says {values}; expected train, dev, test or their usual names; map them under `data.splits`"
-        ).format(  # fmt: skip
-            values=", ".join(f"'{value}'" for value in unknown[:10])
-        )
+            "the split column says {values}; expected train, dev, test or their usual names; map them "
+            "under `data.splits`"
+        ).format(values=", ".join(f"'{value}'" for value in unknown[:10]))
         result.problems.append(Problem("unknown-split", message, file=file))
     return names
 
@@ -118,7 +120,9 @@ def _take_shares(
             continue
         if pools[split]:
             if split in spec.model_fields_set:
-                message = _("`data.{split}` asks for a share, but the data have their own {split} rows; remove one of the two").format(split=split)  # fmt: skip
+                message = _(
+                    "`data.{split}` asks for a share, but the data have their own {split} rows; remove one of the two"
+                ).format(split=split)
                 result.problems.append(Problem("split-twice", message, file=pools[split][0].item.file))
             continue
         train = pools["train"]
@@ -147,10 +151,9 @@ def _empty_splits(splits: Mapping[str, list[Loaded]], shares: Mapping[str, float
             continue
         if split in shares and splits.get("train"):
             message = _(
-                "a share of {share:g}% for {split} gets no row, for all rows belong together; give {split} rows of its own"
-            ).format(  # fmt: skip
-                share=100 * shares[split], split=split
-            )
+                "a share of {share:g}% for {split} gets no row, for all rows belong together; give {split} "
+                "rows of its own"
+            ).format(share=100 * shares[split], split=split)
             problems.append(Problem("empty-split", message))
         elif split in spec.limit:
             message = _("`data.limit.{split}` is set, but there is no {split} split").format(split=split)

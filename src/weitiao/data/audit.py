@@ -39,10 +39,11 @@ def audit(splits: Mapping[str, Sequence[Item]]) -> list[Problem]:
     for split in indexed:
         problems += _duplicates(split)
         problems += _conflicts_within(split)
+    twins = _near_twins(indexed)
     for early, late in combinations(indexed, 2):
         problems += _conflicts_across(early, late)
         problems += _exact_leaks(early, late)
-        problems += _near_leaks(early, late)
+        problems += _near_leaks(early, late, twins)
     return problems
 
 
@@ -60,12 +61,16 @@ def _index(splits: Mapping[str, Sequence[Item]]) -> list[_Split]:
 
 
 def _duplicates(split: _Split) -> Iterator[Problem]:
-    found = [(split.items[split.first[surface]], item) for item, surface in zip(split.items, split.surfaces, strict=True) if split.items[split.first[surface]] is not item]  # fmt: skip
-    same = [(early, late) for early, late in found if early.answer == late.answer]
-    if same:
-        early, late = same[0]
+    seen: dict[tuple[str, str], Item] = {}
+    found = [
+        (early, late)
+        for late, surface in zip(split.items, split.surfaces, strict=True)
+        if (early := seen.setdefault((surface, late.answer), late)) is not late
+    ]
+    if found:
+        early, late = found[0]
         message = _("{count} rows of {split} repeat an earlier row; the first repeats {place}").format(
-            count=len(same), split=split.name, place=early.place
+            count=len(found), split=split.name, place=early.place
         )
         yield _warning("duplicate-rows", message, late)
 
@@ -79,9 +84,7 @@ def _conflicts_within(split: _Split) -> Iterator[Problem]:
         early, late = found[0][:2]
         message = _(
             "{count} texts of {split} occur with different labels; the first: '{answer}' here, '{other}' at {place}"
-        ).format(  # fmt: skip
-            count=len(found), split=split.name, answer=late.answer, other=early.answer, place=early.place
-        )
+        ).format(count=len(found), split=split.name, answer=late.answer, other=early.answer, place=early.place)
         yield _warning("conflicting-labels", message, late)
 
 
@@ -90,13 +93,18 @@ def _conflicts_across(early: _Split, late: _Split) -> Iterator[Problem]:
     for item, surface in zip(early.items, early.surfaces, strict=True):
         if surface in late.first:
             known.setdefault(surface, {}).setdefault(item.answer, item)
-    found = [(item, known[surface]) for item, surface in zip(late.items, late.surfaces, strict=True) if surface in known and item.answer not in known[surface]]  # fmt: skip
+    found = [
+        (item, known[surface])
+        for item, surface in zip(late.items, late.surfaces, strict=True)
+        if surface in known and item.answer not in known[surface]
+    ]
     if found:
         item, others = found[0]
         other = next(iter(others.values()))
         message = _(
-            "{count} rows of {late} have a label that {early} gives their text nowhere; the first: '{answer}' here, '{other}' at {place}"
-        ).format(  # fmt: skip
+            "{count} rows of {late} have a label that {early} gives their text nowhere; the first: "
+            "'{answer}' here, '{other}' at {place}"
+        ).format(
             count=len(found),
             late=late.name,
             early=early.name,
@@ -108,7 +116,11 @@ def _conflicts_across(early: _Split, late: _Split) -> Iterator[Problem]:
 
 
 def _exact_leaks(early: _Split, late: _Split) -> Iterator[Problem]:
-    found = [(item, early.items[early.first[surface]]) for item, surface in zip(late.items, late.surfaces, strict=True) if surface in early.first]  # fmt: skip
+    found = [
+        (item, early.items[early.first[surface]])
+        for item, surface in zip(late.items, late.surfaces, strict=True)
+        if surface in early.first
+    ]
     if found:
         item, twin = found[0]
         message = _("{count} of {rows} rows of {late} are also in {early}; the first is at {place}").format(
@@ -117,33 +129,44 @@ def _exact_leaks(early: _Split, late: _Split) -> Iterator[Problem]:
         yield _warning("exact-leak", message, item)
 
 
-def _near_leaks(early: _Split, late: _Split) -> Iterator[Problem]:
+def _near_leaks(early: _Split, late: _Split, twins: Mapping[str, list[tuple[str, float]]]) -> Iterator[Problem]:
     """Rows of `late` that are no exact duplicate, but nearly one, of a row of `early`."""
-    left = list(early.first)
-    right = [surface for surface in late.first if surface not in early.first]
-    twins = _near_twins(left, right)
-    if not twins:
-        return
     found = [
-        (item, twins[surface]) for item, surface in zip(late.items, late.surfaces, strict=True) if surface in twins
+        (item, surface)
+        for item, surface in zip(late.items, late.surfaces, strict=True)
+        if surface not in early.first and any(twin in early.first for twin, _value in twins.get(surface, ()))
     ]
-    item, (surface, value) = found[0]
-    message = _("{count} of {rows} rows of {late} are nearly the same as a row of {early}; the first as {place} (Jaccard {value})").format(  # fmt: skip
-        count=len(found), rows=len(late.items), late=late.name, early=early.name,
-        place=early.items[early.first[surface]].place, value=f"{value:.2f}",
-    )  # fmt: skip
+    if not found:
+        return
+    item, surface = found[0]
+    twin, value = next(each for each in twins[surface] if each[0] in early.first)
+    message = _(
+        "{count} of {rows} rows of {late} are nearly the same as a row of {early}; the first as "
+        "{place} (Jaccard {value})"
+    ).format(
+        count=len(found),
+        rows=len(late.items),
+        late=late.name,
+        early=early.name,
+        place=early.items[early.first[twin]].place,
+        value=f"{value:.2f}",
+    )
     yield _warning("near-duplicate-leak", message, item)
 
 
-def _near_twins(left: Sequence[str], right: Sequence[str]) -> dict[str, tuple[str, float]]:
-    """Text of `right` -> (the most similar text of `left`, Jaccard), where one is near."""
-    best: dict[int, tuple[float, int]] = {}
-    for pairs, values in near_pairs([*left, *right], len(left)):
-        order = np.lexsort((pairs[:, 0], -values))
-        for (i, j), value in zip(pairs[order].tolist(), values[order].tolist(), strict=True):
-            if j not in best or (-value, i) < (-best[j][0], best[j][1]):
-                best[j] = (value, i)
-    return {right[j - len(left)]: (left[i], value) for j, (value, i) in best.items()}
+def _near_twins(splits: Sequence[_Split]) -> dict[str, list[tuple[str, float]]]:
+    """Surface of a later split -> near surfaces of earlier ones with their Jaccard, the most similar first."""
+    surfaces = list(dict.fromkeys(surface for split in splits for surface in split.first))
+    early = np.array([any(surface in split.first for split in splits[:-1]) for surface in surfaces], dtype=np.bool_)
+    late = np.array([any(surface in split.first for split in splits[1:]) for surface in surfaces], dtype=np.bool_)
+    found: dict[int, dict[int, float]] = {}
+    for pairs, values in near_pairs(surfaces, (early, late)):
+        for (i, j), value in zip(pairs.tolist(), values.tolist(), strict=True):
+            found.setdefault(j, {})[i] = value
+    return {
+        surfaces[j]: [(surfaces[i], value) for i, value in sorted(twins.items(), key=lambda each: (-each[1], each[0]))]
+        for j, twins in found.items()
+    }
 
 
 def _warning(code: str, message: str, item: Item) -> Problem:

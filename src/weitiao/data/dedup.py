@@ -17,12 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 Pair = tuple[int, int, float]
 
 THRESHOLD = 0.8  # Lee et al. 2022, "Deduplicating training data", section 4.2
 GRAM = 3
 WORDS = 4  # 64-bit words of a text's bitmap
 BLOCK = 1 << 20  # candidate pairs that are checked at a time
+SLACK = 1e-9  # keeps rounding from losing a pair that is exactly at the threshold
 END = "\x00"
 
 
@@ -31,22 +33,20 @@ def fold(texts: Sequence[str]) -> list[str]:
 
     A text of nothing but punctuation keeps it, so that '?' and '!' stay apart.
     """
-    if not texts:
-        return []
-    joined = END.join(text.replace(END, " ") for text in texts)
+    joined = "".join(text.replace(END, " ") + END for text in texts)
     joined = unicodedata.normalize("NFKC", joined).casefold()
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     gap = _gaps(codes)
     kept = ~(gap & np.concatenate(([False], gap[:-1])))
     folded = np.where(gap, np.uint32(ord(" ")), codes)[kept]
-    parts = folded.tobytes().decode("utf-32-le", "surrogatepass").split(END)
-    return [part.strip() or raw.strip() for part, raw in zip(parts, joined.split(END), strict=True)]
+    parts = folded.tobytes().decode("utf-32-le", "surrogatepass").split(END)[:-1]
+    return [part.strip() or raw.strip() for part, raw in zip(parts, joined.split(END)[:-1], strict=True)]
 
 
 def _gaps(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
-    """Which characters only part words: white space, controls and punctuation, but not symbols such as '+' or an emoji."""
+    """Which characters only part words: white space, controls and punctuation, but no symbols ('+', an emoji)."""
     present = np.flatnonzero(np.bincount(codes))
-    table = np.zeros(int(present[-1]) + 1, dtype=np.bool_)
+    table = np.zeros(int(present.max(initial=0)) + 1, dtype=np.bool_)
     table[present] = [_is_gap(chr(code)) for code in present]
     return table[codes]
 
@@ -68,7 +68,10 @@ def near_duplicates(
     Returns:
         (index in left, index in right, Jaccard), sorted; within `left` the first index is the smaller one.
     """
-    blocks = list(near_pairs([*left, *(right or ())], None if right is None else len(left), threshold))
+    texts = [*left, *(right or ())]
+    early = np.arange(len(texts)) < len(left)
+    sides = None if right is None else (early, ~early)
+    blocks = list(near_pairs(texts, sides, threshold))
     if not blocks:
         return []
     pairs, first = np.unique(np.concatenate([block for block, _values in blocks]), axis=0, return_index=True)
@@ -78,22 +81,21 @@ def near_duplicates(
 
 
 def near_pairs(
-    texts: Sequence[str], boundary: int | None, threshold: float = THRESHOLD
+    texts: Sequence[str], sides: tuple[Flags, Flags] | None = None, threshold: float = THRESHOLD
 ) -> Iterator[tuple[Ints, npt.NDArray[np.float64]]]:
-    """Near-duplicate pairs block by block: (pairs [P, 2] with i < j, Jaccard [P]); a pair may come in several blocks.
+    """Near-duplicate pairs block by block: (pairs [P, 2], Jaccard [P]); a pair may come in several blocks.
 
     Args:
         texts: folded texts.
-        boundary: only pairs with i < boundary <= j; None for all pairs.
+        sides: which texts may stand first and which second in a pair, [N] each; None for all pairs i < j.
         threshold: Jaccard from which a pair counts.
     """
     grams = _grams(texts)
     if not len(grams.ids):
         return
-    for candidates in _candidates(grams, boundary, threshold):
-        pairs = candidates[_bitmap_bound(grams, candidates, threshold)]
+    for pairs in _candidates(grams, sides, threshold):
         values = _jaccard(grams, pairs)
-        near = values >= threshold - 1e-12
+        near = values >= threshold - SLACK
         if near.any():
             yield pairs[near], values[near]
 
@@ -167,28 +169,36 @@ def _bitmaps(owner: Ints, ids: Ints, texts: int) -> npt.NDArray[np.uint64]:
     return np.packbits(flags.reshape(texts, bits), axis=1).view(np.uint64)
 
 
-def _candidates(grams: _Grams, boundary: int | None, threshold: float) -> Iterator[Ints]:
-    """Distinct pairs (i < j) that share a prefix gram and whose sizes allow the threshold, [P, 2] a block."""
+def _candidates(grams: _Grams, sides: tuple[Flags, Flags] | None, threshold: float) -> Iterator[Ints]:
+    """Pairs that share a prefix gram and whose sizes and bitmaps allow the threshold, [P, 2] a block."""
     sizes = grams.sizes
-    prefix = np.where(sizes > 0, sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1, 0)  # [N]
+    owner, ids = _prefixes(grams, threshold)
+    width = int(sizes.max()) + 1
+    first, second = (sides[0][owner], sides[1][owner]) if sides else (slice(None), slice(None))
+    keys = ids[first] * width + sizes[owner[first]]  # by gram, then by size
+    order = np.argsort(keys)
+    keys, lefts = keys[order], owner[first][order]
+    rights, base = owner[second], ids[second] * width
+    lowest = np.ceil(threshold * sizes[rights] - SLACK).astype(np.int64)
+    highest = np.minimum(np.floor(sizes[rights] / threshold + SLACK).astype(np.int64), width - 1)
+    low, high = np.searchsorted(keys, base + lowest, side="left"), np.searchsorted(keys, base + highest, side="right")
+    for start, stop in _slices(high - low):
+        counts = (high - low)[start:stop]
+        offset = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+        i, j = lefts[np.repeat(low[start:stop], counts) + offset], np.repeat(rights[start:stop], counts)
+        keep = i != j if sides else i < j
+        pairs = np.stack((i[keep], j[keep]), axis=1)
+        pairs = pairs[_bitmap_bound(grams, pairs, threshold)]  # before np.unique, which costs far more a pair
+        yield np.stack(np.divmod(np.unique(pairs[:, 0] * len(sizes) + pairs[:, 1]), len(sizes)), axis=1)
+
+
+def _prefixes(grams: _Grams, threshold: float) -> tuple[Ints, Ints]:
+    """(text, gram) of every prefix gram."""
+    sizes = grams.sizes
+    prefix = np.where(sizes > 0, sizes - np.ceil(threshold * sizes - SLACK).astype(np.int64) + 1, 0)  # [N]
     owner = np.repeat(np.arange(len(sizes)), prefix)
     within = np.arange(len(owner)) - np.repeat(np.cumsum(prefix) - prefix, prefix)
-    ids = grams.ids[np.repeat(grams.starts[:-1], prefix) + within]
-    order = np.argsort(ids, kind="stable")
-    ids, owner = ids[order], owner[order]  # owners of each gram, ascending
-    later = np.searchsorted(ids, ids, side="right") - np.arange(len(ids)) - 1  # owners after this one
-    if boundary is not None:
-        later = np.where(owner < boundary, later, 0)
-    for first, last in _slices(later):
-        counts = later[first:last]
-        left = np.repeat(np.arange(first, last), counts)
-        right = left + 1 + np.arange(len(left)) - np.repeat(np.cumsum(counts) - counts, counts)
-        pairs = np.stack((owner[left], owner[right]), axis=1)
-        small, large = np.minimum(*sizes[pairs.T]), np.maximum(*sizes[pairs.T])
-        keep = small >= threshold * large - 1e-9
-        if boundary is not None:
-            keep &= pairs[:, 1] >= boundary
-        yield _distinct(pairs[keep], len(sizes))
+    return owner, grams.ids[grams.starts[owner] + within]
 
 
 def _slices(counts: Ints) -> Iterator[tuple[int, int]]:
@@ -201,16 +211,13 @@ def _slices(counts: Ints) -> Iterator[tuple[int, int]]:
         start, done = stop, int(total[stop - 1])
 
 
-def _distinct(pairs: Ints, texts: int) -> Ints:
-    keys = np.unique(pairs[:, 0] * texts + pairs[:, 1])
-    return np.stack(np.divmod(keys, texts), axis=1)
-
-
 def _bitmap_bound(grams: _Grams, pairs: Ints, threshold: float) -> npt.NDArray[np.bool_]:
     """Pairs whose bitmaps differ in no more bits than the threshold allows: each differing gram sets at most one."""
-    differ = np.bitwise_count(grams.bitmaps[pairs[:, 0]] ^ grams.bitmaps[pairs[:, 1]]).sum(axis=1)  # [P]
+    differ = np.zeros(len(pairs), dtype=np.int64)  # [P]
+    for word in grams.bitmaps.T:
+        differ += np.bitwise_count(word[pairs[:, 0]] ^ word[pairs[:, 1]])
     total = grams.sizes[pairs].sum(axis=1)
-    return np.asarray(differ <= (1 - threshold) / (1 + threshold) * total + 1e-9)
+    return np.asarray(differ <= (1 - threshold) / (1 + threshold) * total + SLACK)
 
 
 def _jaccard(grams: _Grams, pairs: Ints) -> npt.NDArray[np.float64]:

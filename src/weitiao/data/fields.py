@@ -65,19 +65,19 @@ def map_columns(
     Returns:
         the map, and what is wrong with it (then the map lacks those fields).
     """
-    problems = list(_unknown_fields(mapping, fields, reading.file.path))
+    needed = {GROUP, SPLIT, *(each.name for each in fields if labelled or not each.only_labelled)}
+    problems: list[Problem] = []
     paths: dict[str, tuple[str, ...]] = {}
+    known = {GROUP, SPLIT, *(each.name for each in fields)}
     for name, column in mapping.items():
+        if name not in known:
+            continue  # `unknown_fields` reports it, once for all sources
         path = _told(column, reading)
         if path is not None:
             paths[name] = path
-        elif (
-            name == SPLIT
-            or any(each.name == name and (labelled or not each.only_labelled) for each in fields)
-            or name == GROUP
-        ):
+        elif name in needed:
             problems.append(_no_such_column(name, column, reading))
-    taken = {path[0] for path in paths.values() if len(path) == 1}
+    taken = {path[0] for name, path in paths.items() if len(path) == 1 and name not in (GROUP, SPLIT)}
     for each in fields:
         if each.name in mapping:
             continue
@@ -96,14 +96,15 @@ def known_names(mapping: Mapping[str, str | int], fields: Sequence[FieldLike]) -
     return frozenset(told | {alias.casefold() for each in fields for alias in each.aliases if not alias.isdigit()})
 
 
-def _unknown_fields(mapping: Mapping[str, str | int], fields: Sequence[FieldLike], file: str) -> Iterator[Problem]:
+def unknown_fields(mapping: Mapping[str, str | int], fields: Sequence[FieldLike]) -> Iterator[Problem]:
+    """Names under `data.fields` that the task does not read."""
     known = [*(each.name for each in fields), GROUP, SPLIT]
     for name in mapping:
         if name not in known:
             message = _("`data.fields` names '{name}', which the task does not read; expected: {names}{hint}").format(
                 name=name, names=", ".join(known), hint=did_you_mean(name, known)
             )
-            yield Problem("unknown-field", message, file=file)
+            yield Problem("unknown-field", message)
 
 
 def _told(column: str | int, reading: Reading) -> tuple[str, ...] | None:
@@ -155,10 +156,9 @@ def _no_such_column(name: str, column: str | int, reading: Reading) -> Problem:
 def _no_column(field: FieldLike, reading: Reading) -> Problem:
     example = reading.columns[0] if reading.columns else "1"
     message = _(
-        "no column for the field `{field}`; name it in the recipe, such as data.fields.{field}={example}; the columns are: {columns}"
-    ).format(  # fmt: skip
-        field=field.name, example=example, columns=_listed(reading)
-    )
+        "no column for the field `{field}`; name it in the recipe, such as "
+        "data.fields.{field}={example}; the columns are: {columns}"
+    ).format(field=field.name, example=example, columns=_listed(reading))
     return Problem("no-column", message, file=reading.file.path)
 
 

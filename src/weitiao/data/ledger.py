@@ -90,7 +90,7 @@ class Ledger:
                 )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: totals, counts a source and split, and each faulty row; rows left out on request are only counted."""
+        """Plain values; each faulty row is listed, rows left out on request are only counted."""
         unused = Counter((each.file, each.code) for each in self.dropped if each.code in UNUSED)
         return {
             "read": self.read.total(),

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from weitiao.data.assigning import Assignment, Loaded, assign
-from weitiao.data.fields import GROUP, SPLIT, FieldLike, FieldMap, known_names, map_columns
+from weitiao.data.fields import GROUP, SPLIT, FieldLike, FieldMap, known_names, map_columns, unknown_fields
 from weitiao.data.items import Item, fingerprint
 from weitiao.data.ledger import FAULTY, Ledger
 from weitiao.data.reading import FileReading, Reading, read_rows
@@ -91,6 +91,7 @@ def load_data(
         memory: 'train', 'dev', 'test' or 'file' -> rows in Python (DataFrame, list of dicts) that replace that source.
     """
     parts, shares, problems = plan_parts(spec, memory or {})
+    problems += unknown_fields(spec.fields, fields)
     task = _TaskReading(fields, read, answer, surface)
     ledger, files, loaded = Ledger(), [], []
     for part in parts:
@@ -233,8 +234,7 @@ def _too_many_faults(ledger: Ledger, file: str, allowed: float) -> list[Problem]
         )
         return [Problem("dropped-rows", message, file=file, line=faults[0].line, severity="note")]
     message = _(
-        "{count} of {rows} rows cannot be used, more than data.max_dropped = {allowed} allows ({named}{more}); repair them or raise it"
-    ).format(  # fmt: skip
-        count=len(faults), rows=rows, allowed=f"{allowed:.2%}", named=named, more=more
-    )
+        "{count} of {rows} rows cannot be used, more than data.max_dropped = {allowed} allows "
+        "({named}{more}); repair them or raise it"
+    ).format(count=len(faults), rows=rows, allowed=f"{allowed:.2%}", named=named, more=more)
     return [Problem("too-many-dropped", message, file=file, line=faults[0].line)]

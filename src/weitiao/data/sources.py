@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import glob
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Any
 
 from weitiao.errors import Problem
 from weitiao.messages import _
 from weitiao.recipe import DataSpec
+from weitiao.recipe.specs import share_of
 from weitiao.tables import closest
 
-SHARE = re.compile(r"\s*([0-9.]+)\s*%\s*")
 HUB = "hf:"
 WILD = frozenset("*?[")
 
@@ -46,14 +45,14 @@ def plan_parts(spec: DataSpec, memory: Mapping[str, Any]) -> tuple[list[Part], d
     for key in ("file", "train", "dev", "test"):
         if told[key] is None:
             continue
-        share, wrong = share_of(told[key], key)
-        problems += wrong
-        if share is not None and key in ("dev", "test"):
+        share = share_of(told[key]) if key in ("dev", "test") else None
+        if share is not None:
             shares[key] = share
-        elif not wrong:
-            found, wrong = _parts_of(told[key], key)
-            parts += found
-            problems += wrong
+            continue
+        wrong = _bare_share(told[key], key)
+        found, missing = _parts_of(told[key], key) if not wrong else ([], [])
+        parts += found
+        problems += [*wrong, *missing]
     return parts, shares, problems + _shared_files(parts)
 
 
@@ -77,29 +76,22 @@ def _shared_files(parts: Sequence[Part]) -> list[Problem]:
     problems = []
     for key, names in splits.items():
         if len(set(names)) > 1:
-            message = _("the file is given for {splits}; each split needs rows of its own").format(splits=_(" and ").join(f"`data.{name}`" for name in names))  # fmt: skip
+            message = _("the file is given for {splits}; each split needs rows of its own").format(
+                splits=_(" and ").join(f"`data.{name}`" for name in names)
+            )
             problems.append(Problem("shared-file", message, file=key))
     return problems
 
 
-def share_of(source: object, split: str) -> tuple[float | None, list[Problem]]:
-    """(the share 0 to 1, problems) of a word such as '10%'; None where it is no share at all."""
-    if not isinstance(source, str):
-        return None, []
-    match = SHARE.fullmatch(source)
-    if match is None:
-        if not _is_number(source) or Path(source).exists():
-            return None, []
-        percent = float(source) * (100 if float(source) <= 1 else 1)
-        message = _("`data.{split}` is '{got}'; a share is written as '{guess:g}%'").format(split=split, got=source, guess=percent)  # fmt: skip
-        return None, [Problem("bad-share", message)]
-    percent = float(match[1]) if _is_number(match[1]) else -1.0
-    if not 0 < percent < 100:
-        message = _("`data.{split}` is '{got}'; expected a share above 0% and below 100%").format(
-            split=split, got=source
-        )
-        return None, [Problem("bad-share", message)]
-    return percent / 100, []
+def _bare_share(source: Any, key: str) -> list[Problem]:
+    """A share without its percent sign, such as 0.1: not the name of a file."""
+    if key not in ("dev", "test") or not isinstance(source, str) or not _is_number(source) or Path(source).exists():
+        return []
+    percent = float(source) * (100 if float(source) < 1 else 1)
+    message = _("`data.{split}` is '{got}'; a share is written as '{guess:g}%'").format(
+        split=key, got=source, guess=percent
+    )
+    return [Problem("bad-share", message)]
 
 
 def expand(source: str | Sequence[str]) -> tuple[list[str], list[Problem]]:
@@ -122,7 +114,7 @@ def _expand_one(word: str) -> tuple[list[str], list[Problem]]:
     if path.is_dir():
         return [], [_folder(path, word)]
     if WILD.intersection(word):
-        found = sorted(each for each in glob.glob(str(path), recursive=True) if Path(each).is_file())
+        found = sorted(each for each in glob(str(path), recursive=True) if Path(each).is_file())  # noqa: PTH207
         return found, [] if found else [Problem("missing-file", _("no file matches the pattern"), file=word)]
     return [], [_missing(path, word)]
 

@@ -82,7 +82,18 @@ def folds(items: Sequence[Item], k: int, seed: int) -> list[list[int]]:
 
 def _units(items: Sequence[Item], seed: int) -> list[_Unit]:
     """The connected components of rows under 'same group' and 'same folded surface'."""
-    parents = list(range(len(items)))
+    folded = fold([item.surface for item in items])
+    roots = _roots(items, folded)
+    members: dict[int, list[int]] = defaultdict(list)
+    for row, root in enumerate(roots):
+        members[root].append(row)
+    return [_Unit(_hash(seed, min(folded[row] for row in rows)), tuple(rows)) for rows in members.values()]
+
+
+def _roots(items: Sequence[Item], folded: Sequence[str]) -> list[int]:
+    """A representative row of each row's component."""
+    first: dict[str, int] = {}
+    parents = [first.setdefault(surface, row) for row, surface in enumerate(folded)]
 
     def root(row: int) -> int:
         while parents[row] != row:
@@ -90,17 +101,12 @@ def _units(items: Sequence[Item], seed: int) -> list[_Unit]:
             row = parents[row]
         return row
 
-    folded = fold([item.surface for item in items])
-    first: dict[tuple[str, str], int] = {}
-    for row, (item, surface) in enumerate(zip(items, folded, strict=True)):
-        keys = [("surface", surface), ("group", item.group)] if item.group else [("surface", surface)]
-        for key in keys:
-            low, high = sorted((root(row), root(first.setdefault(key, row))))
+    of_group: dict[str, int] = {}
+    for row, item in enumerate(items):
+        if item.group:
+            low, high = sorted((root(row), root(of_group.setdefault(item.group, row))))
             parents[high] = low
-    members: dict[int, list[int]] = defaultdict(list)
-    for row in range(len(items)):
-        members[root(row)].append(row)
-    return [_Unit(min(_hash(seed, folded[row]) for row in rows), tuple(rows)) for rows in members.values()]
+    return [root(row) for row in range(len(items))]
 
 
 def _strata(units: Sequence[_Unit], items: Sequence[Item]) -> list[list[_Unit]]:

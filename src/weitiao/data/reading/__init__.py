@@ -41,7 +41,7 @@ class Reader(Protocol):
         """How sure the reader is that the source is its own, 0 to 1."""
         ...
 
-    def read(self, source: Source, options: ReadOptions) -> Reading:
+    def read(self, source: Source, options: ReadOptions, /) -> Reading:
         """Every row of the source, good or faulty.
 
         Raises:
@@ -108,8 +108,6 @@ def _claimed(source: Source) -> str:
     if not sure:
         message = _(
             "the format cannot be told by name or content; expected one of: {formats}; say which under `format:`"
-        ).format(  # fmt: skip
-            formats=", ".join(name for name in FORMATS if name != "hub")
-        )
+        ).format(formats=", ".join(name for name in FORMATS if name != "hub"))
         raise refusal("unknown-format", message, source.name)
     return sure[0]

@@ -43,7 +43,7 @@ class Csv:
             return 0.9
         if source.suffix in (".tsv", ".tab", ".json", ".jsonl", ".ndjson"):
             return 0.0
-        return 0.7 if _delimiter_of(source.decoded.text)[0] in (",", ";", "|") else 0.0
+        return 0.7 if _delimiter_by_content(source) in (",", ";", "|") else 0.0
 
     def read(self, source: Source, options: ReadOptions) -> Reading:
         text = source.decoded.text
@@ -84,12 +84,18 @@ class Tsv(Csv):
             return 0.9
         if source.suffix in (".csv", ".json", ".jsonl", ".ndjson"):
             return 0.0
-        return 0.7 if _delimiter_of(source.decoded.text)[0] == "\t" else 0.0
+        return 0.7 if _delimiter_by_content(source) == "\t" else 0.0
 
     def _delimiter(self, text: str, told: str | None, file: str) -> tuple[str, str]:
         if told is None:
             return "\t", ""
         return super()._delimiter(text, told, file)
+
+
+def _delimiter_by_content(source: Source) -> str:
+    """The delimiter of a file whose name says nothing; '' where there is none, or where the text is JSON's."""
+    text = source.decoded.text
+    return "" if text.lstrip()[:1] in ("{", "[") else _delimiter_of(text)[0]
 
 
 def _delimiter_of(text: str) -> tuple[str, str]:
@@ -119,7 +125,7 @@ def _table(text: str, delimiter: str) -> tuple[list[Cells], str]:
         doubtful = any(each.fault for each in quoted) or any(
             "\n" in cell or "\r" in cell for each in quoted for cell in each.cells
         )
-        if doubtful and '"' in text:
+        if doubtful and delimiter == "\t":  # tab-separated text often has no quoting at all
             plain = _unquoted(lines, delimiter)
             widths = {len(each.cells) for each in plain}
             if len(widths) == 1 and widths != {1}:

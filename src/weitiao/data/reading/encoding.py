@@ -1,4 +1,4 @@
-"""Bytes to text, by evidence: byte order marks, NUL patterns, strict UTF-8, then how plausible each reading's characters are.
+"""Bytes to text by evidence: byte order marks, NUL patterns, strict UTF-8, then how plausible each reading looks.
 
 GB18030 and Latin-1 decode almost anything, so "it decodes" decides nothing here: a candidate must look like text that
 people write. What no candidate reads plausibly is refused. No character is ever dropped or replaced.
@@ -114,9 +114,7 @@ def _undecodable(data: bytes, error: UnicodeDecodeError, name: str, file: str) -
     line = data[: error.start].decode(name, "replace").count("\n") + 1
     message = _(
         "not valid {encoding}: byte {byte} at offset {offset} does not decode; repair the file or set `encoding:`"
-    ).format(  # fmt: skip
-        encoding=name, byte=f"0x{data[error.start]:02x}", offset=error.start
-    )
+    ).format(encoding=name, byte=f"0x{data[error.start]:02x}", offset=error.start)
     return Problem("undecodable", message, file=file, line=line)
 
 
@@ -132,9 +130,7 @@ def _utf16(data: bytes, file: str) -> Decoded:
     line = data[: data.index(0)].count(b"\n") + 1
     message = _(
         "holds NUL bytes (the first at offset {offset}) and is not UTF-16; expected a text file, or set `format:`"
-    ).format(  # fmt: skip
-        offset=data.index(0)
-    )
+    ).format(offset=data.index(0))
     raise ProblemsFound([Problem("undecodable", message, file=file, line=line)])
 
 
@@ -143,7 +139,9 @@ def _valid_utf8(data: bytes, text: str) -> Decoded:
     if text.isascii():
         return Decoded(text, "utf-8", _("only ASCII characters, read as UTF-8"))
     foreign = re.findall(r"[^\x00-\x7f]+", text[:SAMPLE])
-    if max(map(len, foreign), default=0) > 1 and not any(character > "\u07ff" for run in foreign for character in run):
+    if max(map(len, foreign), default=0) > 1 and all(
+        "\xff" < character <= "\u07ff" for run in foreign for character in run
+    ):
         chinese = _decoded_sample(data, "gb18030")
         han = [character for character in chinese if character > "\x7f"]
         if "\ufffd" not in chinese and all(character in COMMON_CHINESE for character in han):
@@ -168,10 +166,9 @@ def _by_plausibility(data: bytes, file: str) -> Decoded:
     if score < PLAUSIBLE or score - next_score < MARGIN:
         tried = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
         message = _(
-            "the encoding cannot be told: not UTF-8, and no other reading is plausible text ({tried}, of 1); set `encoding:`"
-        ).format(  # fmt: skip
-            tried=tried
-        )
+            "the encoding cannot be told: not UTF-8, and no other reading is plausible text ({tried}, "
+            "of 1); set `encoding:`"
+        ).format(tried=tried)
         raise ProblemsFound([Problem("undecodable", message, file=file)])
     how = _("not UTF-8; read as {encoding}, {share} of the non-ASCII characters are ones in common use").format(
         encoding=best, share=f"{score:.0%}"

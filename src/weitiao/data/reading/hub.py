@@ -24,7 +24,7 @@ class Hub:
     def sniff(self, source: Source) -> float:
         return 1.0 if source.name.startswith("hf:") else 0.0
 
-    def read(self, source: Source, options: ReadOptions) -> Reading:
+    def read(self, source: Source, _options: ReadOptions) -> Reading:
         splits = _load(source.name)
         rows: list[Row] = []
         for split, part in splits.items():
@@ -35,7 +35,9 @@ class Hub:
         if not rows:
             raise refusal("empty-file", _("the data set holds no rows"), source.name)
         prints = ",".join(f"{split}={getattr(part, '_fingerprint', '')}" for split, part in splits.items())
-        file = FileReading(source.name, prints, "hub", len(rows), how=_("splits of the hub: {names}").format(names=", ".join(splits)))  # fmt: skip
+        file = FileReading(
+            source.name, prints, "hub", len(rows), how=_("splits of the hub: {names}").format(names=", ".join(splits))
+        )
         return Reading(file, union_of_keys(rows), rows, (), SPLIT)
 
 
@@ -45,7 +47,7 @@ def _load(name: str) -> dict[str, Any]:
         raise refusal("bad-hub-name", _("not a hub data set; expected hf:owner/name or hf:owner/name:config"), name)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
-        import datasets
+        import datasets  # type: ignore[import-untyped]
     except ImportError as error:
         raise MissingExtra("datasets", "hub") from error
     try:

@@ -1,13 +1,13 @@
 """JSON and JSON lines, in the shapes that data sets come in.
 
-An array of rows; {split: [rows]}; {column: [values]}; {id: row}; one wrapped array ({"data": [...]}). A row is an object,
-or a list whose items become columns '1', '2', ... What fits no shape is refused with the shapes that do.
+An array of rows; {split: [rows]}; {column: [values]}; {id: row}; one wrapped array ({"data": [...]}). A row is an
+object, or a list whose items become columns '1', '2', ... What fits no shape is refused with the shapes that do.
 """
 
-# ruff: noqa: A005  (named after its format, and only ever imported by its full path)
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,7 +29,7 @@ class Json:
         looks = _looks_like(source.decoded.text)
         return 0.9 if looks == "json" else 0.6 if source.suffix == ".json" and not looks else 0.0
 
-    def read(self, source: Source, options: ReadOptions) -> Reading:
+    def read(self, source: Source, _options: ReadOptions) -> Reading:
         text = source.decoded.text
         try:
             value = json.loads(text)
@@ -48,10 +48,15 @@ class JsonLines:
             return 0.9
         return 0.9 if _looks_like(source.decoded.text) == "jsonl" else 0.0
 
-    def read(self, source: Source, options: ReadOptions) -> Reading:
+    def read(self, source: Source, _options: ReadOptions) -> Reading:
         rows = list(_lines(source.decoded.text, source.name))
         if rows and all(row.problem for row in rows):
-            raise refusal("bad-json", _("no line is a JSON object; the first: {reason}").format(reason=rows[0].problem), source.name, rows[0].line)  # fmt: skip
+            raise refusal(
+                "bad-json",
+                _("no line is a JSON object; the first: {reason}").format(reason=rows[0].problem),
+                source.name,
+                rows[0].line,
+            )
         return _reading(source, "jsonl", rows, "lines", "")
 
 
@@ -82,12 +87,13 @@ def _looks_like(text: str) -> str:
     body = text.lstrip()
     if body[:1] not in ("{", "["):
         return ""
-    lines = [line for line in body[:100_000].split("\n", 2)[:2] if line.strip()]
-    if _is_container(lines[0]):
-        return "jsonl" if len(lines) > 1 else "json"
-    followers = ("{", "[", '"', "]", "}", "-", "t", "f", "n", *"0123456789")
-    opening = lines[0].strip()
-    return "json" if len(opening) > 1 or len(lines) == 1 or lines[1].strip()[:1] in followers else ""
+    first, _end, rest = body.partition("\n")
+    following = rest.lstrip()[:1]
+    if _is_container(first):
+        return "jsonl" if following else "json"
+    if following == body[0] == "{":  # a value cannot begin so inside an object: a faulty first line of several
+        return "jsonl"
+    return "json" if re.match(r"[{\[]\s*[\[{\]}\"\d-]", body) else ""
 
 
 def _is_container(line: str) -> bool:
@@ -133,7 +139,8 @@ def _shaped(value: Any, file: str) -> tuple[str, Pairs]:
             if shape:
                 return shape, rows
     message = _(
-        "the JSON has none of the shapes that hold rows: an array of objects, {{split: [rows]}}, {{column: [values]}}, {{id: row}}"
+        "the JSON has none of the shapes that hold rows: an array of objects, {{split: [rows]}}, "
+        "{{column: [values]}}, {{id: row}}"
     ).format()
     raise refusal("bad-json", message, file)
 

@@ -33,7 +33,9 @@ def read_memory(data: Any, name: str) -> Reading:
 
 def _values(data: Any, name: str) -> Iterable[Any]:
     if hasattr(data, "columns") and hasattr(data, "iloc"):
-        return _transposed([str(each) for each in data.columns], [data.iloc[:, index].tolist() for index in range(len(data.columns))])  # fmt: skip
+        return _transposed(
+            [str(each) for each in data.columns], [data.iloc[:, index].tolist() for index in range(len(data.columns))]
+        )
     if isinstance(data, Mapping):
         columns = [list(each) if _is_series(each) else None for each in data.values()]
         if columns and None not in columns and len({len(each) for each in columns if each is not None}) == 1:

@@ -13,12 +13,12 @@ class Parquet:
     def sniff(self, source: Source) -> float:
         return 0.9 if source.suffix == ".parquet" or source.data.startswith(b"PAR1") else 0.0
 
-    def read(self, source: Source, options: ReadOptions) -> Reading:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+    def read(self, source: Source, _options: ReadOptions) -> Reading:
+        import pyarrow as pa  # type: ignore[import-untyped]
+        import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
         try:
-            table = pq.read_table(pa.BufferReader(source.data))  # type: ignore[no-untyped-call]
+            table = pq.read_table(pa.BufferReader(source.data))
         except (pa.ArrowException, OSError) as error:
             message = _("not a parquet file that can be read ({reason})").format(reason=str(error).splitlines()[0])
             raise refusal("bad-parquet", message, source.name) from error

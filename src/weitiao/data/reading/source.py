@@ -71,9 +71,7 @@ class Source:
         line = text.count("\n", 0, text.index("\ufffd")) + 1
         message = _(
             "{count} characters are U+FFFD, lost in an earlier conversion; go back to the original if there is one"
-        ).format(  # fmt: skip
-            count=count
-        )
+        ).format(count=count)
         return [Problem("replacement-characters", message, file=self.name, line=line, severity="warning")]
 
 
@@ -154,13 +152,13 @@ def union_of_keys(rows: Sequence[Row]) -> list[str]:
 
 
 def plain(value: object) -> object:
-    """A cell as JSON knows it: dates in ISO form, numbers of other libraries as Python's, NaN as None."""
+    """A cell as JSON knows it: dates in ISO form, numbers of other libraries as Python's; NaN, NaT and NA as None."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
         return None if value != value else value
     if isinstance(value, datetime | date | time):
-        return value.isoformat()
+        return value.isoformat() if value == value else None
     if isinstance(value, Mapping):
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
