@@ -20,12 +20,11 @@ from weitiao.records import Feature, Outputs
 BATCH_TOKENS = 2048
 
 
+Frozen = Callable[[Sequence[int]], Tensor]
+
+
 def infer(
-    network: Network,
-    features: Sequence[Feature],
-    *,
-    batch_tokens: int = BATCH_TOKENS,
-    frozen: Callable[[Sequence[int]], Tensor] | None = None,
+    network: Network, features: Sequence[Feature], *, batch_tokens: int = BATCH_TOKENS, frozen: Frozen | None = None
 ) -> list[Outputs]:
     """The network's outputs for each feature, in their order.
 
@@ -35,7 +34,15 @@ def infer(
         batch_tokens: padded tokens a batch.
         frozen: rows -> cached output of the frozen layers, [N, H].
     """
+    return infer_with_loss(network, features, batch_tokens=batch_tokens, frozen=frozen)[0]
+
+
+def infer_with_loss(
+    network: Network, features: Sequence[Feature], *, batch_tokens: int = BATCH_TOKENS, frozen: Frozen | None = None
+) -> tuple[list[Outputs], float]:
+    """As `infer`, and the mean loss over the features with a target (NaN without any)."""
     results: list[Outputs] = [{}] * len(features)
+    total, weight = 0.0, 0.0
     training = network.training
     network.eval()
     try:
@@ -44,12 +51,15 @@ def infer(
                 batch = collate([features[row] for row in rows], network.spec.pad_id, rows)
                 if frozen is not None:
                     batch = replace(batch, frozen=frozen(rows))
-                outputs = {name: value.float().numpy(force=True) for name, value in network.outputs(batch).items()}
+                hidden = network.hidden(batch)
+                loss = network.head.loss(hidden, batch)
+                total, weight = total + float(loss.total), weight + float(loss.weight)
+                outputs = {name: value.float().numpy(force=True) for name, value in network.head.outputs(hidden, batch).items()}
                 for place, row in enumerate(rows):
                     results[row] = {name: value[place] for name, value in outputs.items()}
     finally:
         network.train(training)
-    return results
+    return results, total / weight if weight else float("nan")
 
 
 def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -169,7 +169,8 @@ class Network(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write `save_pretrained`'s layout, and the head's own weights where it has any."""
-        self.backbone.save_pretrained(folder)
+        with quiet():
+            self.backbone.save_pretrained(folder)
         own = {name: value.contiguous() for name, value in self.head.state_dict().items()}  # type: ignore[attr-defined]
         if own:
             save_file(own, folder / HEAD_WEIGHTS)
@@ -182,12 +183,27 @@ def build(folder: Path, spec: NetworkSpec) -> Network:
         Refused: transformers cannot classify with this family, or the weights do not load.
     """
     config = _config(folder, spec)
-    backbone, added = _backbone(folder, config, spec)
+    with quiet():
+        backbone, added = _backbone(folder, config, spec)
     network = Network(backbone, _head(config, spec), spec)
     network.added = {f"backbone.{name}" for name in added}
     _reinitialise(network, spec.reinit_layers)
     use_fast_dropout(network)
     return network
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' progress bars, and its warning that a new head is untrained: training it is what we do."""
+    level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
 
 
 def load(folder: Path) -> Network:
@@ -232,15 +248,11 @@ def _backbone(folder: Path, config: PretrainedConfig, spec: NetworkSpec) -> tupl
     }  # fmt: skip
     if spec.kind == "mean" and config.model_type in PACKABLE - {"electra", "distilbert"}:
         arguments["add_pooling_layer"] = False
-    level = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()  # a new head is what fine-tuning is for; no warning needed
     try:
         model, loading = auto.from_pretrained(str(folder), output_loading_info=True, **arguments)
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise Refused(_("{folder}: the weights cannot be loaded ({reason})").format(folder=folder, reason=reason)) from error
-    finally:
-        transformers_logging.set_verbosity(level)
     added = {*loading["missing_keys"], *(name for name, *_shapes in loading["mismatched_keys"])}
     if spec.kind == "mean" and config.is_encoder_decoder:
         return model.get_encoder(), set()

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from weitiao.errors import Failed, Interrupted, NonFiniteLoss, NothingLearnt
 from weitiao.messages import _
 from weitiao.methods import Method
 from weitiao.models.batch import Batch, collate
 from weitiao.models.heads import Loss
+from weitiao.models.inference import Frozen
 from weitiao.models.network import Network
 from weitiao.records import Feature
 from weitiao.training import checkpoint
@@ -35,7 +35,6 @@ from weitiao.training.signals import StopSignal
 
 Objective = Callable[[Network, Batch], Loss]
 Evaluate = Callable[[], Mapping[str, float]]
-Frozen = Callable[[Sequence[int]], Tensor]
 TOKEN_BUDGET = 4096  # real tokens a micro-batch; above it activations leave the cache and memory grows for nothing
 
 
@@ -78,6 +77,23 @@ class Progress:
     loss_sum: float = 0.0
     loss_steps: int = 0
     stopped: str = ""
+
+
+@dataclass(slots=True)
+class Pace:
+    """Real tokens a second, forgetting older steps."""
+
+    tokens: float = 0.0
+    seconds: float = 0.0
+
+    def add(self, tokens: int, seconds: float) -> None:
+        """One step more; a step twenty steps ago counts a third of it."""
+        self.tokens = 0.95 * self.tokens + tokens
+        self.seconds = 0.95 * self.seconds + seconds
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens / max(self.seconds, 1e-9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +145,7 @@ def fit(
     folder: Path,
     log: Path,
 ) -> FitResult:
-    """Fit `network` to `features`, going on from the newest intact checkpoint in `folder` if there is one.
+    """Fit `network`, to which `method` was applied, going on from the newest intact checkpoint in `folder` if there is one.
 
     Raises:
         NonFiniteLoss: the loss became NaN or infinite; the message names the row and the cause.
@@ -137,6 +153,11 @@ def fit(
         Interrupted: SIGINT or SIGTERM; a checkpoint was written.
     """
     return _Fit(network, method, features, settings, hooks, folder, Journal(log)).run()
+
+
+def total_steps(features: Sequence[Feature], settings: LoopSettings) -> int:
+    """Optimiser steps of a whole fit."""
+    return settings.max_steps or max(1, math.ceil(settings.epochs * steps_per_epoch(features, settings.batch_size)))
 
 
 class _Fit:
@@ -156,14 +177,14 @@ class _Fit:
         self.folder, self.journal = folder, journal
         self.lengths = [len(feature) for feature in features]
         self.epoch_steps = steps_per_epoch(features, settings.batch_size)
-        self.total = settings.max_steps or max(1, math.ceil(settings.epochs * self.epoch_steps))
+        self.total = total_steps(features, settings)
         self.warmup = warmup_steps(settings.warmup, self.total)
         self.processes = Processes.current()
-        method.apply(network, self.total)
         self.optimiser = make_optimiser(network, settings.optimiser)
         self.penalty = Penalty(network, settings.optimiser)
         self.trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.progress = Progress()
+        self.pace = Pace()
 
     def run(self) -> FitResult:
         self._resume()
@@ -199,7 +220,7 @@ class _Fit:
 
     def _step(self, rows: Sequence[int]) -> None:
         """One optimiser step over `rows`: accumulate, scale, clip, update."""
-        step = self.progress.step
+        step, began = self.progress.step, time.monotonic()
         torch.manual_seed(_step_seed(self.settings.seed, step, self.processes.rank))
         rate = factor(self.settings.schedule, step, self.warmup, self.total, self.settings.schedule_power)
         for group in self.optimiser.param_groups:
@@ -225,6 +246,7 @@ class _Fit:
         self.optimiser.step()
         self.method.after_step(self.network, step)
         self.optimiser.zero_grad(set_to_none=True)
+        self.pace.add(sum(self.lengths[row] for row in rows), time.monotonic() - began)
         self._count(rows, float(total / weight), rate)
 
     def _loss(self, part: Sequence[int]) -> Loss:
@@ -277,8 +299,8 @@ class _Fit:
             step=progress.step, epoch=self._epoch(), loss=loss, learning_rate=self.settings.optimiser.learning_rate * rate, tokens=tokens
         )
         self._tell(
-            kind="step", step=progress.step, steps=self.total, epoch=self._epoch(), loss=loss, tokens=progress.tokens,
-            learning_rate=self.settings.optimiser.learning_rate * rate,
+            kind="step", step=progress.step, steps=self.total, epoch=self._epoch(), loss=loss,
+            learning_rate=self.settings.optimiser.learning_rate * rate, tokens_per_second=self.pace.tokens_per_second,
         )  # fmt: skip
 
     def _after_step(self) -> None:

@@ -1,0 +1,252 @@
+"""One fit: a Preflight's features and a seed in; a saved model, its calibration and its answers out.
+
+`weitiao train` runs one of these, or one a seed or fold. A fit that was killed goes on from its newest checkpoint; one that
+is finished is not run again.
+"""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from weitiao import __version__
+from weitiao.artifact import RunFolder, read_json, replacing_folder, write_json
+from weitiao.errors import Failed
+from weitiao.messages import _
+from weitiao.methods import METHODS
+from weitiao.methods.frozen_cache import FrozenCache
+from weitiao.models.inference import Frozen, infer, infer_with_loss
+from weitiao.models.network import Network, NetworkSpec, build, load
+from weitiao.recipe import Recipe
+from weitiao.records import Feature, Outputs, Prediction, Record
+from weitiao.tasks import Settings
+from weitiao.training.loop import FitResult, Hooks, LoopSettings, fit, total_steps
+from weitiao.training.optimiser import OptimiserSpec
+from weitiao.training.processes import Processes
+from weitiao.verbs.preflight import Preflight
+
+OnEvent = Callable[[dict[str, Any]], None]
+FINISHED = "fit.json"  # written last: what a fit took
+WEIGHT_FILES = (".safetensors", ".bin", ".gguf", ".onnx", ".h5", ".msgpack", ".pt", ".pth", ".index.json")
+SAME = 1e-5  # largest logit difference between a model and what was saved of it
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of one split, with their features."""
+
+    records: Sequence[Record]
+    features: Sequence[Feature]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a fit took and found; stands in its folder as fit.json.
+
+    Args:
+        steps, epochs, seconds, tokens, best_step, stopped: as in `FitResult`.
+        best: dev metric of the kept weights; None without dev.
+        peak_memory_bytes: of the process so far.
+    """
+
+    steps: int
+    epochs: float
+    seconds: float
+    tokens: int
+    best_step: int | None
+    stopped: str
+    best: float | None
+    peak_memory_bytes: int
+
+
+def fit_once(
+    found: Preflight, train: Part, dev: Part | None, folder: RunFolder, *, seed: int, cache: Path, on_event: OnEvent
+) -> Fitted:
+    """Fit, calibrate, save and verify one model into `folder`; nothing is done again that is done."""
+    if (folder.path / FINISHED).is_file():
+        return Fitted(**read_json(folder.path / FINISHED))
+    folder.path.mkdir(parents=True, exist_ok=True)
+    on_event({"kind": "phase", "text": _("opening the model")})
+    network, spec = _network(found, train.records, seed)
+    method = METHODS[found.recipe.method.name](found.recipe.method.options)
+    settings = loop_settings(found, seed)
+    method.apply(network, total_steps(train.features, settings))
+    frozen = _frozen(network, method.cache, train, dev, cache, on_event)
+    hooks = Hooks(
+        evaluate=None if dev is None else lambda: dev_metrics(found, network, dev, frozen.get("dev")),
+        describe=lambda row: train.records[train.features[row].group].place,
+        frozen=frozen.get("train"),
+        on_event=on_event,
+    )
+    result = fit(network, method, train.features, settings, hooks, folder=folder.checkpoints, log=folder.log)
+    fitted = _fitted(result, found.metric)
+    if Processes.current().is_main:
+        on_event({"kind": "phase", "text": _("saving the model")})
+        calibrated = _calibrate(found, network, dev, frozen.get("dev"))
+        _save(found, network, spec, calibrated, folder)
+        _verify(network, (dev or train).features, folder.model)
+        write_json(folder.path / FINISHED, asdict(fitted))
+    Processes.current().wait()
+    return fitted
+
+
+def answers(found: Preflight, folder: RunFolder, part: Part) -> tuple[list[Prediction], Settings]:
+    """The saved model's answers to a part, and what was calibrated."""
+    settings: Settings = read_json(folder.model / "task.json")["settings"]
+    outputs = infer(load(folder.model), part.features)
+    return decode(found, part, outputs, settings), settings
+
+
+def decode(found: Preflight, part: Part, outputs: Sequence[Outputs], settings: Settings) -> list[Prediction]:
+    """Answers from the outputs of all features."""
+    grouped: list[list[Outputs]] = [[] for _record in part.records]
+    for feature, output in zip(part.features, outputs, strict=True):
+        grouped[feature.group].append(output)
+    return [
+        found.task.decode(record, each, found.labels, settings) for record, each in zip(part.records, grouped, strict=True)
+    ]
+
+
+def dev_metrics(found: Preflight, network: Network, dev: Part, frozen: Frozen | None) -> Mapping[str, float]:
+    """Every metric of the task on dev, and the dev loss."""
+    outputs, loss = infer_with_loss(network, dev.features, frozen=frozen)
+    predictions = decode(found, dev, outputs, {})
+    scores = {"loss": loss}
+    for metric in found.task.metrics(found.labels):
+        counts = [metric.counts(answer, record) for answer, record in zip(predictions, dev.records, strict=True)]
+        scores[metric.name] = float(metric.value(np.sum(counts, axis=0)))
+    return scores
+
+
+def loop_settings(found: Preflight, seed: int) -> LoopSettings:
+    """The recipe's `training` as the loop's plain values."""
+    training = found.recipe.training
+    rate = training.learning_rate or type(found.recipe.method.options).learning_rate  # type: ignore[attr-defined]
+    optimiser = OptimiserSpec(
+        name=training.optimizer, learning_rate=rate, head_learning_rate=training.head_learning_rate,
+        layer_decay=training.layer_decay, betas=training.betas, epsilon=training.epsilon, momentum=training.momentum,
+        weight_decay=training.weight_decay, l1=training.l1, l2_sp=training.l2_sp,
+    )  # fmt: skip
+    return LoopSettings(
+        epochs=training.epochs, max_steps=training.max_steps, max_minutes=training.max_minutes,
+        batch_size=training.batch_size, token_budget=training.token_budget, order=training.order,
+        schedule=training.schedule, schedule_power=training.schedule_power, warmup=training.warmup, clip=training.clip,
+        bf16=training.precision == "bf16", evaluate_every=training.evaluate_every, metric=found.metric,
+        patience=training.patience, stop_at=training.stop_at, checkpoint_every=training.checkpoint_every,
+        keep_checkpoints=training.keep_checkpoints, seed=seed, optimiser=optimiser,
+    )  # fmt: skip
+
+
+def _network(found: Preflight, records: Sequence[Record], seed: int) -> tuple[Network, NetworkSpec]:
+    recipe = found.recipe
+    if found.folder is None or found.tokenizer is None:
+        raise Failed(_("the model was not found"))
+    spec = network_spec(recipe, found.labels, found.tokenizer.pad_id, found.task.targets(records, found.labels))
+    spec = replace(spec, head=found.task.head, multi_label=getattr(recipe.task.options, "multi_label", False))
+    torch.manual_seed(seed)
+    network = build(found.folder.path, spec)
+    if recipe.training.gradient_checkpointing:
+        network.checkpoint_gradients()
+    return network, spec
+
+
+def network_spec(recipe: Recipe, labels: Sequence[str], pad_id: int, targets: Mapping[str, Any]) -> NetworkSpec:
+    """What the recipe puts on the backbone."""
+    weights = targets.get("class_weights")
+    return NetworkSpec(
+        head="",
+        kind=recipe.model.head,
+        labels=list(labels),
+        class_weights=None if weights is None else [float(value) for value in weights],
+        label_smoothing=recipe.training.label_smoothing,
+        hidden_layers=list(recipe.model.hidden_layers),
+        reinit_layers=recipe.model.reinit_layers,
+        dropout=recipe.model.dropout,
+        pad_id=pad_id,
+        trust_remote_code=recipe.model.trust_remote_code,
+    )
+
+
+def _frozen(
+    network: Network, precision: str | None, train: Part, dev: Part | None, cache: Path, on_event: OnEvent
+) -> dict[str, Frozen]:
+    """Caches of the frozen part by split; empty where nothing is frozen or this model cannot be cached."""
+    if precision is None or not network.frozen_below or not network.packable:
+        return {}
+    on_event({"kind": "phase", "text": _("running the frozen layers once over all texts")})
+    parts = {"train": train, **({"dev": dev} if dev else {})}
+    return {name: FrozenCache(network, part.features, cache / f"{name}.bin", precision) for name, part in parts.items()}
+
+
+def _calibrate(found: Preflight, network: Network, dev: Part | None, frozen: Frozen | None) -> Settings:
+    if dev is None:
+        return {}
+    outputs = infer(network, dev.features, frozen=frozen)
+    settings: Settings = found.task.calibrate(dev.records, outputs, found.labels)
+    return settings
+
+
+def _save(found: Preflight, network: Network, spec: NetworkSpec, settings: Settings, folder: RunFolder) -> None:
+    """Write model/: weights, tokenizer and task.json, whole or not at all."""
+    saved = asdict(replace(spec, reinit_layers=0, class_weights=None, label_smoothing=0.0))
+    labels = saved.pop("labels")
+    card = {
+        "weitiao": __version__,
+        "task": found.task.name,
+        "options": found.recipe.task.options.model_dump(mode="json"),
+        "labels": labels,
+        "settings": dict(settings),
+        "network": saved,
+        "max_length": found.max_length,
+        "name": Path(found.recipe.output).name,
+    }
+    with replacing_folder(folder.model) as beside:
+        network.save(beside)
+        if found.folder is not None:
+            copy_tokenizer(found.folder.path, beside)
+        if found.tokenizer is not None and not (beside / "tokenizer.json").is_file():
+            found.tokenizer.backend.save(str(beside / "tokenizer.json"))
+        write_json(beside / "task.json", card)
+
+
+def copy_tokenizer(source: Path, target: Path) -> None:
+    """Copy the tokenizer's files: every small file at the top that is neither weights nor configuration."""
+    for path in sorted(source.iterdir()):
+        wanted = path.suffix in {".json", ".txt", ".model", ".jinja"} and path.name not in {"config.json", "task.json"}
+        if path.is_file() and wanted and not path.name.endswith(WEIGHT_FILES) and not path.name.upper().startswith("README"):
+            shutil.copyfile(path, target / path.name)
+
+
+def _verify(network: Network, features: Sequence[Feature], folder: Path) -> None:
+    """Promise 5: what was saved answers as what was trained.
+
+    Raises:
+        Failed: it does not.
+    """
+    some = features[:32]
+    network.eval()
+    pairs = zip(infer(network, some), infer(load(folder), some), strict=True)
+    worst = max((float(np.abs(a[name] - b[name]).max()) for a, b in pairs for name in a), default=0.0)
+    if not worst <= SAME:
+        raise Failed(_("{path}: the saved model answers differently (by {worst:.2g}); this is a bug in weitiao").format(path=folder, worst=worst))
+
+
+def _fitted(result: FitResult, metric: str) -> Fitted:
+    best = next((entry["dev"][metric] for entry in result.history if entry["step"] == result.best_step and "dev" in entry), None)
+    return Fitted(
+        result.steps, result.epochs, result.seconds, result.tokens, result.best_step, result.stopped, best, peak_memory()
+    )
+
+
+def peak_memory() -> int:
+    """Largest resident memory of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
