@@ -29,7 +29,7 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def _made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from weitiao.models.network import NetworkSpec, build
@@ -56,6 +56,6 @@ def _made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def made_run(_made_run: Path, tmp_path: Path) -> Path:
+def made_run(finished_run: Path, tmp_path: Path) -> Path:
     """A run folder named `reviews` with a tiny random model of the labels neg and pos; its own copy for each test."""
-    return Path(shutil.copytree(_made_run, tmp_path / "reviews"))
+    return Path(shutil.copytree(finished_run, tmp_path / "reviews"))

@@ -80,4 +80,4 @@ def translated(string: str | tuple[str, ...] | list[str] | None) -> bool:
 if __name__ == "__main__":
     for found in sorted(SOURCE.glob("locale/*/LC_MESSAGES/weitiao.po")):
         total, missing = update(found)
-        print(f"{found}: {total} messages, {missing} without a translation")
+        print(f"{found}: {total} messages, {missing} without a translation")  # noqa: T201

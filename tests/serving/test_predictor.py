@@ -33,7 +33,9 @@ def test_a_batch_answers_as_single_calls_do(predictor: Predictor) -> None:
 def test_the_order_of_the_texts_does_not_change_the_answers(predictor: Predictor) -> None:
     forward = predictor.predict(predictor.records(TEXTS))
     backward = predictor.predict(predictor.records(TEXTS[::-1]))
-    assert [each.confidence for each in forward] == pytest.approx([each.confidence for each in backward[::-1]], abs=1e-6)
+    assert [each.confidence for each in forward] == pytest.approx(
+        [each.confidence for each in backward[::-1]], abs=1e-6
+    )
 
 
 def test_outputs_are_the_logits_that_predictions_come_from(predictor: Predictor) -> None:

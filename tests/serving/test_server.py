@@ -47,9 +47,9 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(_made_run: Path) -> Iterator[Server]:
+def server(finished_run: Path) -> Iterator[Server]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "LANGUAGE": "en"}
-    command = [sys.executable, "-m", "weitiao", "serve", str(_made_run), "--port", "0"]
+    command = [sys.executable, "-m", "weitiao", "serve", str(finished_run), "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
         said = ""
@@ -74,8 +74,8 @@ def test_one_record_or_several(server: Server) -> None:
     assert set(several["predictions"][1]) == {"labels", "confidence", "scores", "abstained"}  # type: ignore[index]
 
 
-def test_it_answers_as_the_predictor_does(server: Server, _made_run: Path) -> None:
-    predictor = Predictor.load(_made_run)
+def test_it_answers_as_the_predictor_does(server: Server, finished_run: Path) -> None:
+    predictor = Predictor.load(finished_run)
     expected = predictor.predict(predictor.records(["fine", "a lazy dog"]))
     _status, answer = server.predict([{"text": "fine"}, {"text": "a lazy dog"}])
     for got, each in zip(answer["predictions"], expected, strict=True):  # type: ignore[call-overload]
@@ -111,7 +111,11 @@ def test_the_documentation_page_asks_no_other_host(server: Server) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "reason"),
     [
-        (b"{", 400, "the body is not valid JSON: Expecting property name enclosed in double quotes at line 1, column 2"),
+        (
+            b"{",
+            400,
+            "the body is not valid JSON: Expecting property name enclosed in double quotes at line 1, column 2",
+        ),
         (b"", 400, "the body is not valid JSON: Expecting value at line 1, column 1"),
         (b'{"text": "\xff"}', 400, "the body is not UTF-8 (byte 10)"),
         (b"[" * 100_000, 400, "the body is JSON that cannot be read here: nested too deep or too long a number"),
@@ -141,7 +145,9 @@ def test_a_body_that_hides_its_length_is_cut_off(server: Server) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
     chunks = (b" " * 65536 for _each in range(80))
     try:
-        connection.request("POST", "/v1/predict/reviews", chunks, encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
+        connection.request(
+            "POST", "/v1/predict/reviews", chunks, encode_chunked=True, headers={"Transfer-Encoding": "chunked"}
+        )
         assert connection.getresponse().status == 413
     except BrokenPipeError:  # refused before all was sent: as good an answer
         pass
@@ -184,10 +190,13 @@ def test_many_at_once_get_their_own_answers(server: Server) -> None:
 def test_a_used_port_is_refused_before_a_model_is_loaded(server: Server, tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
         serve([tmp_path], port=server.port)
-    assert str(refused.value) == f"cannot listen on 127.0.0.1:{server.port} (Address already in use); choose another --port"
+    assert (
+        str(refused.value)
+        == f"cannot listen on 127.0.0.1:{server.port} (Address already in use); choose another --port"
+    )
 
 
-def test_two_runs_of_one_name_are_refused(_made_run: Path) -> None:
-    predictor = Predictor.load(_made_run)
+def test_two_runs_of_one_name_are_refused(finished_run: Path) -> None:
+    predictor = Predictor.load(finished_run)
     with pytest.raises(Refused, match="two runs are named 'reviews'"):
         Desk([predictor, predictor], Limits())

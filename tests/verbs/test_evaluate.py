@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,9 @@ from weitiao.verbs.frame import frame, task_of
 
 
 def rows(count: int, *, start: int = 0) -> list[dict[str, str]]:
-    return [{"text": f"row number {n} is fine", "label": "neg" if n % 3 else "pos"} for n in range(start, start + count)]
+    return [
+        {"text": f"row number {n} is fine", "label": "neg" if n % 3 else "pos"} for n in range(start, start + count)
+    ]
 
 
 def write_csv(path: Path, found: list[dict[str, str]]) -> None:
@@ -96,7 +97,7 @@ def test_the_run_folder_is_left_as_it_is(run_with_data: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in run_with_data.rglob("*")}
     evaluate(run_with_data)
     assert {path: path.stat().st_mtime_ns for path in run_with_data.rglob("*")} == before
-    assert os.listdir(run_with_data.parent).count("new.csv") == 0
+    assert not (run_with_data.parent / "new.csv").exists()
 
 
 def test_a_file_without_labels_is_refused(run_with_data: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_every_key_of_the_recipe_is_there() -> None:
 def test_every_key_is_described() -> None:
     lines = recipe_text("classify").splitlines()
     undescribed = [
-        line for before, line in zip(lines, lines[1:], strict=False)
+        line for before, line in pairwise(lines)
         if SETTING.match(line) and not before.lstrip().startswith("# ")
     ]  # fmt: skip
     assert undescribed == []

@@ -54,7 +54,9 @@ def _run(arguments: Sequence[str]) -> int:
         code = command().main(args=list(arguments), prog_name="weitiao", standalone_mode=False)
         sys.stdout.flush()
     except Exit as leave:
-        return leave.exit_code
+        code = leave.exit_code
+        if code == INTERRUPTED:  # typer's word for Ctrl+C
+            raise KeyboardInterrupt from leave
     except TyperException as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             say(str(error.message))

@@ -75,10 +75,10 @@ def _version(asked: bool) -> None:
 
 
 def _program(
-    version: Annotated[  # noqa: ARG001 - answered by its callback
+    version: Annotated[
         bool, typer.Option("--version", help=N_("Print the version and exit."), callback=_version, is_eager=True)
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help=N_("Show the traceback of an error."))] = False,  # noqa: ARG001 - taken by main
+    debug: Annotated[bool, typer.Option("--debug", help=N_("Show the traceback of an error."))] = False,
 ) -> None:
     """Options of the program itself."""
 

@@ -90,17 +90,25 @@ def _plan_rows(found: Preflight, plan: Plan) -> Iterator[tuple[str, str]]:
         yield _("tokens ({split})").format(split=split), shown
     yield _("cut at"), _cut(plan)
     model = found.folder.name if found.folder else found.recipe.model.name
-    yield _("model"), _("{name}: {trained} of {parameters} parameters learn").format(
-        name=model, trained=_millions(plan.trained), parameters=_millions(plan.parameters)
+    yield (
+        _("model"),
+        _("{name}: {trained} of {parameters} parameters learn").format(
+            name=model, trained=_millions(plan.trained), parameters=_millions(plan.parameters)
+        ),
     )
     yield _("method"), found.recipe.method.name
-    yield _("steps"), _("{steps} ({epochs} epochs, {evaluations} evaluations)").format(
-        steps=f"{plan.steps:,}", epochs=f"{plan.epochs:g}", evaluations=plan.evaluations
+    yield (
+        _("steps"),
+        _("{steps} ({epochs} epochs, {evaluations} evaluations)").format(
+            steps=f"{plan.steps:,}", epochs=f"{plan.epochs:g}", evaluations=plan.evaluations
+        ),
     )
     if plan.runs > 1:
         yield _("runs"), str(plan.runs)
     yield _("memory"), _("about {size} GB").format(size=f"{plan.memory_bytes / 1e9:.1f}")
-    certainty = _("from an earlier run on this machine") if plan.speed_measured else _("not yet measured on this machine")
+    certainty = (
+        _("from an earlier run on this machine") if plan.speed_measured else _("not yet measured on this machine")
+    )
     yield _("time"), _("about {time} ({certainty})").format(time=duration(plan.seconds), certainty=certainty)
 
 

@@ -1,6 +1,6 @@
 """What the command line says when something is wrong, and the code it leaves with.
 
-Errors go to stderr as plain sentences: one `weitiao: error:` line, or every problem on its own line with a closing count.
+Errors go to stderr as plain sentences: one `error:` line, or every problem on its own line with a closing count.
 The parser's own complaints (an unknown option, a missing argument) are said in our words too.
 """
 

@@ -47,7 +47,7 @@ class Group(TyperGroup):
             raise Refused(_("unknown command '{name}'{hint}").format(name=name, hint=hint + expected))
         return super().resolve_command(ctx, args)
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
         """In the order in which they were added: the order of work."""
         return list(self.commands)
 
@@ -90,7 +90,7 @@ def _is_argument(parameter: Any) -> bool:
 
 
 def _name(parameter: Any) -> str:
-    name = parameter.metavar or parameter.name.upper()
+    name = str(parameter.metavar or parameter.name.upper())
     return name + "..." if parameter.nargs == -1 else name
 
 

@@ -33,15 +33,6 @@ def build_app(predictors: Sequence[Predictor], limits: Limits | None = None) -> 
         body = await read_body(request, desk.limits.body_bytes)
         return JSONResponse(await run_in_threadpool(desk.answer, name, body))
 
-    async def rejected(request: Request, error: RequestError) -> JSONResponse:  # noqa: ARG001 - the framework's signature
-        return JSONResponse({"detail": str(error)}, status_code=error.status)
-
-    async def no_such_page(request: Request, error: HTTPException) -> JSONResponse:
-        reason = _("no such page: {path}; see /docs").format(path=request.url.path)
-        if error.status_code == 405:
-            reason = _("{path} does not take {method}; see /docs").format(path=request.url.path, method=request.method)
-        return JSONResponse({"detail": reason}, status_code=error.status_code, headers=error.headers)
-
     for name, predictor in desk.predictors.items():
         app.add_api_route("/v1/predict/" + name, predict, methods=["POST"], **_described(name, predictor, desk.limits))
     app.add_api_route("/v1/predict/{model}", predict, methods=["POST"], include_in_schema=False)
@@ -50,9 +41,22 @@ def build_app(predictors: Sequence[Predictor], limits: Limits | None = None) -> 
     )
     app.add_api_route("/health", lambda: {"status": "ok", "models": list(desk.predictors)}, methods=["GET"])
     app.add_api_route("/docs", lambda: HTMLResponse(docs_page(app.openapi())), methods=["GET"], include_in_schema=False)
-    app.add_exception_handler(RequestError, rejected)
-    app.add_exception_handler(HTTPException, no_such_page)
+    app.add_exception_handler(RequestError, _rejected)
+    app.add_exception_handler(HTTPException, _no_such_page)
     return app
+
+
+async def _rejected(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, status_code=getattr(error, "status", 400))
+
+
+async def _no_such_page(request: Request, error: Exception) -> JSONResponse:
+    """The router's own complaints: 404, and 405 with the methods that are allowed."""
+    status, headers = getattr(error, "status_code", 404), getattr(error, "headers", None)
+    reason = _("no such page: {path}; see /docs").format(path=request.url.path)
+    if status == 405:
+        reason = _("{path} does not take {method}; see /docs").format(path=request.url.path, method=request.method)
+    return JSONResponse({"detail": reason}, status_code=status, headers=headers)
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -97,7 +101,7 @@ class Problem(BaseModel):
 
 
 def _response(predictor: Predictor) -> type[BaseModel]:
-    kind = predictor.task.prediction
+    kind: Any = predictor.task.prediction
     return create_model(f"{kind.__name__}s", model=(str, ...), predictions=(list[kind], ...))
 
 

@@ -101,4 +101,6 @@ def cell(value: Any) -> str:
         return " | ".join(value)
     if isinstance(value, Mapping):
         value = {key: round(each, 6) if isinstance(each, float) else each for key, each in value.items()}
-    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, Mapping | list | tuple) else str(value)
+    return (
+        json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, Mapping | list | tuple) else str(value)
+    )

@@ -100,13 +100,15 @@ def own_data(folder: RunFolder, recipe: Recipe) -> Dataset:
     found = _load(recipe, recipe.data)
     expected = {split: each["fingerprint"] for split, each in saved.get("splits", {}).items()}
     changed = sorted(
-        split for split in expected.keys() | found.fingerprints.keys() if expected.get(split) != found.fingerprints.get(split)
+        split
+        for split in expected.keys() | found.fingerprints.keys()
+        if expected.get(split) != found.fingerprints.get(split)
     )
     if changed:
         raise Refused(
-            _("the data changed since the run was trained (splits: {splits}); name the file to measure on with --data").format(
-                splits=", ".join(changed)
-            )
+            _(
+                "the data changed since the run was trained (splits: {splits}); name the file to measure on with --data"
+            ).format(splits=", ".join(changed))
         )
     return found
 
@@ -133,9 +135,7 @@ def new_data(recipe: Recipe, data: Any) -> Dataset:
 
 def _load(recipe: Recipe, spec: DataSpec, memory: Mapping[str, Any] | None = None) -> Dataset:
     task = task_of(recipe)
-    found = load_data(
-        spec, fields=task.fields, read=task.read, answer=task.answer, surface=task.surface, memory=memory
-    )
+    found = load_data(spec, fields=task.fields, read=task.read, answer=task.answer, surface=task.surface, memory=memory)
     refuse_if_errors(found.problems)
     return found
 

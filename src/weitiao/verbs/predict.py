@@ -87,7 +87,8 @@ def predict_file(
     check_target(output, force=force)
     reading, columns = _read(load_recipe(folder.recipe, frame()), str(source))
     predictor = Predictor.load(folder.path)
-    rows, faulty, faults = 0, 0, []
+    rows, faulty = 0, 0
+    faults: list[str] = []
     with answer_file(output, reading.columns, predictor.task.prediction) as write:
         for start in range(0, len(reading.rows), CHUNK):
             chunk = reading.rows[start : start + CHUNK]

@@ -36,9 +36,10 @@ class Summary:
 def summary(report: Report) -> Summary:
     """Summarise a report."""
     figures = [(_("rows"), f"{report.rows:,} ({report.split})")]
-    for name in _shown(report):
-        figures.append((name, interval_words(report.metrics[name], report.confidence)))
-    figures += [(_("baseline {name}").format(name=name), _baseline(each, report)) for name, each in report.baselines.items()]
+    figures += [(name, interval_words(report.metrics[name], report.confidence)) for name in _shown(report)]
+    figures += [
+        (_("baseline {name}").format(name=name), _baseline(each, report)) for name, each in report.baselines.items()
+    ]
     sentences = [report.note] if report.note else []
     sentences += [explain(finding) for finding in report.verdict.findings]
     changes = ", ".join(f"{change.key}={change.value}" for change in report.verdict.changes)

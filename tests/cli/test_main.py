@@ -1,0 +1,212 @@
+"""The program as its users meet it: exit codes, streams, sentences, and how little it imports."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import weitiao
+from weitiao.cli import main
+from weitiao.cli.help import columns, wrap
+from weitiao.errors import Problem, ProblemsFound
+
+HEAVY = ("torch", "transformers", "numpy", "pandas", "sklearn", "pyarrow", "fastapi", "rich")
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "weitiao", *arguments],
+        capture_output=True, text=True, check=False, env={**os.environ, "LANGUAGE": "en", **environment},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"], ["nonsense"]])
+def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
+    program = (
+        f"import sys; from weitiao.cli import main; main({arguments!r});"
+        f"sys.exit(', '.join(sorted(set({HEAVY!r}) & set(sys.modules))))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1:] in ([], [""]) or "error" in done.stderr
+    assert not any(name in done.stderr for name in HEAVY)
+
+
+def test_help_is_quick() -> None:
+    """Under 0.4 s of processor time, which other work on the machine does not lengthen as it does wall time."""
+    before = os.times()
+    assert run("--help").returncode == 0
+    after = os.times()
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 0.4
+
+
+def test_importing_the_package_is_instant() -> None:
+    program = (
+        "import sys, time; began = time.process_time(); import weitiao;"
+        "assert time.process_time() - began < 0.05; assert 'pydantic' not in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_public_names_are_what_they_say() -> None:
+    assert weitiao.__all__ == sorted(weitiao.__all__)
+    for name in weitiao.__all__:
+        assert getattr(weitiao, name) is not None
+    public = {
+        name for name in vars(weitiao) if not name.startswith("_") and name not in ("annotations", "import_module")
+    }
+    modules = {name for name in public if type(getattr(weitiao, name)).__name__ == "module"}
+    assert public - modules - {"TYPE_CHECKING", "Any"} <= set(weitiao.__all__)
+    assert set(weitiao.__all__) <= set(dir(weitiao))
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        weitiao.trian  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["prdict"], "error: unknown command 'prdict'; did you mean 'predict'?"),
+        (["models", "covert"], "error: unknown command 'covert'; did you mean 'convert'?"),
+        (["xyz"], "error: unknown command 'xyz'; expected one of: new, check, train,"),
+        (["predict", "r", "--inptu", "x"], "error: unknown option '--inptu'; did you mean '--input'?"),
+        (["predict"], "error: RUN is missing: A run folder."),
+        (["serve", "r", "--port", "abc"], "error: the value of --port is not valid; expected a whole number"),
+        (["serve", "r", "--port"], "error: option --port needs a value"),
+        (["compare", "a", "--json=3"], "error: option --json takes no value"),
+        (["compare", "a", "b", "c"], "error: unexpected argument: c"),
+        (["train"], "error: RECIPE is missing;"),
+        (["train", "r.yaml", "--resume", "x"], "error: --resume goes on with the run's own recipe;"),
+        (["predict", "r"], "error: give either texts, or --input FILE with --output FILE"),
+        (["predict", "r", "--input", "x"], "error: --output is missing;"),
+        (["list", "taks"], "error: nothing to list under 'taks'; expected one of: tasks,"),
+        (["evaluate", "nowhere"], "error: nowhere: no such run folder;"),
+        (["new", "clasify"], "error: unknown task 'clasify'; expected one of: classify; did you mean 'classify'?"),
+        (["check", "nowhere.yaml"], "error: nowhere.yaml: the recipe cannot be read (No such file or directory);"),
+    ],
+)
+def test_what_is_refused_is_said_in_a_sentence(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith(said)
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+
+
+def test_no_arguments_show_the_help_and_refuse(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "Commands:" in capsys.readouterr().err
+
+
+def test_version_and_module() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"weitiao {weitiao.__version__}\n")
+
+
+def test_problems_come_sorted_and_counted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    problems = [
+        Problem("a", "odd", "f.csv", 3, "warning"),
+        Problem("b", "bad", "f.csv", 2),
+        Problem("c", "worse"),
+        Problem("d", "by the way", severity="note"),
+    ]
+
+    def refuse(*_arguments: object, **_named: object) -> None:
+        raise ProblemsFound(problems)
+
+    monkeypatch.setattr("weitiao.verbs.check.check", refuse)
+    assert main(["check", "r.yaml"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "error: f.csv:2: bad",
+        "error: worse",
+        "warning: f.csv:3: odd",
+        "note: by the way",
+        "2 errors, 1 warning, 1 note",
+    ]
+
+
+def test_a_fault_of_ours_is_exit_1_with_a_traceback_only_on_demand(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_arguments: object, **_named: object) -> None:
+        raise ValueError("oh")
+
+    monkeypatch.setattr("weitiao.verbs.check.check", broken)
+    assert main(["check", "r.yaml"]) == 1
+    assert "error: ValueError: oh" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="oh"):
+        main(["check", "r.yaml", "--debug"])
+
+
+def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_arguments: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("weitiao.verbs.check.check", interrupted)
+    assert main(["check", "r.yaml"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "weitiao", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=30) == 1
+
+
+@pytest.mark.parametrize("verb", [["schema"], ["list"], ["list", "models"], ["doctor"]])
+def test_json_is_one_object(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*verb, "--json"]) == 0
+    assert isinstance(json.loads(capsys.readouterr().out), dict)
+
+
+def test_tables_carry_no_colour_into_a_pipe() -> None:
+    done = run("list", "models", COLUMNS="80")
+    assert "\x1b" not in done.stdout
+    assert max(columns(line) for line in done.stdout.splitlines()) <= 80
+
+
+@pytest.mark.parametrize("width", [10, 20, 33])
+@pytest.mark.parametrize(
+    "text",
+    ["in plain words that are short", "微调预训练模型，得到可信的结果。再来一句。", "mixed 中英 text 混排，well"],
+)
+def test_wrapping_keeps_every_character_and_the_width(text: str, width: int) -> None:
+    lines = wrap(text, width)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert all(columns(line) <= width + 2 for line in lines)  # a closing mark may hang over
+    assert not any(line.startswith(("，", "。")) for line in lines)
+
+
+def test_check_prints_the_plan_then_the_problems(
+    made_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"row number {n},{'neg' if n % 3 else 'pos'}\n" for n in range(60))
+    Path("reviews.csv").write_text("text,label\n" + rows, "utf-8")
+    assert main(["new", "classify", "--data", "reviews.csv"]) == 0
+    capsys.readouterr()
+    override = f"model.name={made_run / 'model'}"
+    began = time.monotonic()
+    assert main(["check", "recipe.yaml", override, "--json"]) == 0
+    assert time.monotonic() - began < 10
+    found = json.loads(capsys.readouterr().out)
+    assert found["ok"] is True
+    assert found["labels"] == ["neg", "pos"]
+    assert found["plan"]["rows"] == {"train": 54, "dev": 6}
+    assert found["files"][0]["fields"] == {"text": "text", "label": "label"}
+    assert main(["check", "recipe.yaml", override]) == 0
+    assert "train 54, dev 6" in capsys.readouterr().out
+    assert main(["check", "recipe.yaml", override, "training.epochs=0"]) == 2
+    assert "1 error" in capsys.readouterr().err

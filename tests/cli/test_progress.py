@@ -1,0 +1,71 @@
+"""What is said while a run goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from weitiao.cli.printing import duration
+from weitiao.cli.progress import Lines, Pace, evaluation_line, figures
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def step(number: int) -> dict[str, object]:
+    return {
+        "kind": "step", "step": number, "steps": 100, "epoch": 1.0, "loss": 0.5, "learning_rate": 1e-4,
+        "tokens_per_second": 2310.4,
+    }  # fmt: skip
+
+
+def test_the_time_left_counts_from_the_first_step_seen() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    assert pace.left(40, 100) is None  # a resumed run starts in the middle
+    clock.now = 10.0
+    assert pace.left(50, 100) == pytest.approx(50.0)
+    clock.now = 15.0
+    assert pace.left(55, 100) == pytest.approx(45.0)
+    assert pace.left(1, 100) is None  # the next seed
+
+
+def test_lines_come_every_ten_seconds_and_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    lines = Lines(clock)
+    lines({"kind": "phase", "text": "checking"})
+    for number in range(1, 101):
+        clock.now = number * 0.5
+        lines(step(number))
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "checking"
+    assert said[1] == "step 1/100  loss 0.5000  2,310 tokens/s"
+    assert said[2] == "step 21/100  loss 0.5000  2,310 tokens/s  40 s left"
+    assert len(said) == 7
+    assert said[-1].startswith("step 100/100")
+
+
+def test_evaluations_and_unknown_events(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines()
+    lines({"kind": "evaluation", "step": 3, "dev": {"accuracy": 0.5, "loss": 1.25}})
+    lines({"kind": "something new"})
+    assert capsys.readouterr().err == "dev at step 3: accuracy 0.5000, loss 1.2500\n"
+
+
+def test_figures_leave_out_what_is_unknown() -> None:
+    assert figures({"loss": 1.0}, None) == "loss 1.0000"
+    assert evaluation_line({"step": 1, "dev": {}}) == "dev at step 1: "
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (125, "2 min 05 s"), (7500, "2 h 05 min")],
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
