@@ -83,14 +83,13 @@ def load_draft(source: Path | str | Mapping[str, Any], frame: Frame, overrides: 
     tree = _long_forms(raw, frame)
     recipe, found = _validated(tree, frame)
     wrong = {finding.keys for finding in found}
-    doubtful = frozenset(finding.keys for finding in found if not finding.guess)
     found += [finding for finding in frame.check(recipe) if finding.keys not in wrong]
     problems = [places.problem(finding.code, finding.keys, finding.message) for finding in found]
     return Draft(
         recipe,
         sorted(problems, key=lambda problem: (problem.file, problem.line)),
         places,
-        doubtful,
+        frozenset(finding.keys for finding in found if not finding.guess),
     )
 
 

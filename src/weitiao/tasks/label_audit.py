@@ -14,6 +14,7 @@ from weitiao.messages import _, ngettext
 from weitiao.tasks.labels import listed, look_alikes, suggestion, suspected_typos
 
 FEW_ROWS = 5  # below it a class is hardly seen by training and not measured by evaluation
+MANY_CLASSES = 10  # from here on, more labels than half the rows are no labels
 MOST_SHOWN = 10  # findings of one kind that are named one by one
 
 
@@ -64,17 +65,22 @@ def audit_labels(
         weighted: labels that `class_weights` names.
     """
     train = splits.get("train", LabelCounts.of([]))
-    problems = list(_unknown(splits, labels, fixed=fixed)) + list(_unknown_weights(weighted, labels))
-    if train.rows:
-        problems += _too_few_classes(train, labels, multi_label=multi_label)
-        problems += _too_many_classes(train)
-        problems += _mistyped(train)
-        problems += _small(train, labels)
-        problems += _never_several(train, multi_label=multi_label)
-    return problems
+    if not train.rows:  # data/ says so; about labels nothing can be known
+        return list(_unknown(splits, labels)) if fixed else []
+    too_many = list(_too_many_classes(train))
+    if too_many:  # the wrong column: what its values look like is no news
+        return too_many
+    return [
+        *_unknown(splits, labels, fixed=fixed),
+        *_unknown_weights(weighted, labels),
+        *_too_few_classes(train, labels, multi_label=multi_label),
+        *_mistyped(train),
+        *_small(train, labels),
+        *_never_several(train, multi_label=multi_label),
+    ]
 
 
-def _unknown(splits: Mapping[str, LabelCounts], labels: Sequence[str], *, fixed: bool) -> Iterable[Problem]:
+def _unknown(splits: Mapping[str, LabelCounts], labels: Sequence[str], *, fixed: bool = True) -> Iterable[Problem]:
     known = set(labels)
     for split, counts in splits.items():
         unknown = [label for label in counts.counts if label not in known]
@@ -121,7 +127,7 @@ def _too_few_classes(train: LabelCounts, labels: Sequence[str], *, multi_label: 
 
 def _too_many_classes(train: LabelCounts) -> Iterable[Problem]:
     """A free-text or number column taken for the label."""
-    if len(train.counts) > 20 and len(train.counts) > train.rows / 2:
+    if len(train.counts) >= MANY_CLASSES and len(train.counts) > train.rows / 2:
         message = _(
             "{classes} different labels in {rows} training rows; is `data.fields.label` the right column?"
         ).format(classes=len(train.counts), rows=train.rows)

@@ -44,6 +44,7 @@ def misfits(recipe: Recipe) -> Iterator[Finding]:
     """Sections that are right by themselves and wrong together."""
     yield from _metric(recipe)
     yield from _dev(recipe)
+    yield from _one_column_a_field(recipe)
     yield from _baselines(recipe)
     yield from _frozen(recipe)
     yield from _without_effect(recipe.training)
@@ -79,6 +80,20 @@ def _dev(recipe: Recipe) -> Iterator[Finding]:
     if recipe.folds is not None and data.dev is not None and share_of(data.dev) is None:
         message = _("`folds` makes its own dev split of the training rows; remove `data.dev`, or `folds`")
         yield Finding("misfit", ("folds",), message)
+
+
+def _one_column_a_field(recipe: Recipe) -> Iterator[Finding]:
+    """A column that is named for two of the task's fields; groups may be told by any of them."""
+    fields = {field.name for field in task_of(recipe).fields}
+    taken: dict[str | int, str] = {}
+    for name, column in recipe.data.fields.items():
+        if name in fields and column in taken:
+            message = _("`data.fields` takes the column '{column}' for both `{one}` and `{other}`").format(
+                column=column, one=taken[column], other=name
+            )
+            yield Finding("misfit", ("data", "fields", name), message)
+        elif name in fields:
+            taken[column] = name
 
 
 def _baselines(recipe: Recipe) -> Iterator[Finding]:

@@ -154,13 +154,25 @@ class _Inspection:
         if dataset is None:
             return
         self.found.dataset = dataset
-        self.found.problems += dataset.problems
+        self._place(dataset.problems, "data")
         train = dataset.records.get("train", [])
         self.found.labels = task.label_space(train)
-        self.found.problems += task.audit(dataset.records, self.found.labels)
+        self._place(task.audit(dataset.records, self.found.labels), "task")
         self.found.problems += audit(dataset.items)
         if train and "dev" not in dataset.records:
             self._add(self._needs_dev())
+        folds = self.recipe.folds
+        if folds is not None and 0 < len(train) < folds:
+            message = _("`folds` is {folds}, but there are only {rows} training rows").format(
+                folds=folds, rows=len(train)
+            )
+            self._add([Finding("misfit", ("folds",), message)])
+
+    def _place(self, problems: Sequence[Problem], section: str) -> None:
+        """Problems of a room that knows no recipe; those without a file are about this section of it."""
+        for each in problems:
+            placed = self.draft.places.problem(each.code, (section,), each.message, each.severity)
+            self.found.problems.append(each if each.file else placed)
 
     def _needs_dev(self) -> list[Finding]:
         """Options that wait for a dev split that the data turned out not to have."""

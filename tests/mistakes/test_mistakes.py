@@ -1,0 +1,108 @@
+"""The corpus of planted mistakes: each is refused before weights are opened, in the very words that the case gives."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.mistakes.cases import GOOD, GROUPS, Case
+from tests.mistakes.file_cases import CHINESE, FILE_CASES
+from tests.mistakes.recipe_cases import RECIPE_CASES
+from tests.mistakes.row_cases import COLUMN_CASES, LABEL_CASES, SPLIT_CASES
+from tests.model_folder import make_model_folder
+from weitiao.errors import ProblemsFound
+from weitiao.verbs.check import check
+from weitiao.verbs.plan import remember_speed
+
+CASES = [*RECIPE_CASES, *FILE_CASES, *COLUMN_CASES, *LABEL_CASES, *SPLIT_CASES]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the check, with good.csv and a model whose weights nobody may open."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WEITIAO_CACHE", str(tmp_path / "cache"))
+    remember_speed(1e12, 10.0)  # so that no check measures the machine
+    make_model_folder(tmp_path / "m")
+    plant(Case("none", "", []), tmp_path)
+    return tmp_path
+
+
+def plant(case: Case, folder: Path) -> None:
+    """Write the case's files."""
+    for name, contents in {"good.csv": GOOD, "r.yaml": case.recipe, **case.files}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
+
+
+def expected(case: Case, folder: Path) -> list[str]:
+    end = 2 * len(CHINESE)  # of the torn UTF-16 file
+    return [problem.replace("{here}", str(folder)).replace("{end}", str(end)) for problem in case.problems]
+
+
+def found() -> list[str]:
+    """Every problem of r.yaml as `severity place: message`; notes do not stop anything and are left out."""
+    try:
+        problems = check("r.yaml").problems
+    except ProblemsFound as error:
+        problems = list(error.problems)
+    return [f"{problem.severity} {problem}" for problem in problems if problem.severity != "note"]
+
+
+def test_the_starting_point_has_no_fault(here: Path) -> None:
+    preflight = check("r.yaml")
+    assert [str(problem) for problem in preflight.problems] == []
+    assert preflight.plan is not None
+    assert preflight.plan.rows == {"train": 36, "dev": 4}
+
+
+def test_the_corpus_is_large_enough() -> None:
+    groups = Counter(case.group for case in CASES)
+    assert len(CASES) >= 60
+    assert set(groups) == set(GROUPS)
+    assert min(groups.values()) >= 8
+    assert len({(case.group, case.name) for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.group}-{case.name}".replace(" ", "_"))
+def test_each_mistake_is_told_in_its_words(case: Case, here: Path) -> None:
+    plant(case, here)
+    assert found() == expected(case, here)
+
+
+WATCH = """
+import json, sys
+touched = []
+sys.addaudithook(lambda event, args: touched.append(str(args[0])) if event == "open" else None)
+from weitiao.errors import ProblemsFound
+from weitiao.verbs.check import check
+told = []
+for recipe in sys.argv[1:]:
+    try:
+        told.append(len(check(recipe).problems))
+    except ProblemsFound as error:
+        told.append(len(error.problems))
+heavy = sorted({"torch", "transformers", "safetensors", "accelerate", "sklearn", "pandas"} & set(sys.modules))
+weights = [name for name in touched if name.endswith((".bin", ".h5", ".pt"))]
+print(json.dumps({"told": told, "heavy": heavy, "weights": weights}))
+"""
+
+
+def test_no_weights_are_opened_and_torch_stays_away(here: Path) -> None:
+    names = []
+    chosen = [case for case in CASES if not case.files]
+    for index, case in enumerate(chosen):
+        plant(case, here)
+        names.append(f"r{index}.yaml")
+        (here / "r.yaml").rename(here / names[-1])
+    run = subprocess.run([sys.executable, "-c", WATCH, *names], capture_output=True, text=True, check=True, timeout=60)
+    told = json.loads(run.stdout)
+    assert (told["heavy"], told["weights"]) == ([], [])
+    assert len(told["told"]) == len(chosen) >= 40
+    assert min(told["told"]) >= 1
