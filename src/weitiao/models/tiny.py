@@ -199,7 +199,8 @@ def tiny(
     settings = {**_ids(made, tokenizer), **made.sizes(layers, hidden), **config}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = AutoModel.from_config(AutoConfig.for_model(family, vocab_size=len(tokenizer), **settings))
+        shape = AutoConfig.for_model(family, vocab_size=len(tokenizer), **settings)
+        model = AutoModel.from_config(shape)  # type: ignore[no-untyped-call]
     tokenizer.save_pretrained(path)
     model.save_pretrained(path)
     return path

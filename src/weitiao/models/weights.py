@@ -20,6 +20,9 @@ OLD_WEIGHTS = "pytorch_model.bin"
 OLD_INDEX = "pytorch_model.bin.index.json"
 FOREIGN = {"tf_model.h5": "TensorFlow", "flax_model.msgpack": "Flax", "model.onnx": "ONNX"}
 
+LONGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors library
+POINTER = b"version https://git-lfs"
+
 Shape = tuple[int, ...]
 
 
@@ -76,9 +79,8 @@ def read_header(path: Path) -> dict[str, Shape]:
     """
     size = path.stat().st_size
     with path.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        if size < 8 or length > size - 8:
-            raise Refused(_torn(path, size, 8 + length if size >= 8 else 8))
+        length = _header_length(path, stream.read(len(POINTER)), size)
+        stream.seek(8)
         header = _parsed(path, stream.read(length))
     entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
     try:
@@ -89,6 +91,18 @@ def read_header(path: Path) -> dict[str, Shape]:
     if size != end:
         raise Refused(_torn(path, size, end))
     return shapes
+
+
+def _header_length(path: Path, start: bytes, size: int) -> int:
+    """Bytes of the JSON header, which must lie within the file."""
+    if start == POINTER:
+        raise Refused(_("{path}: a Git LFS pointer, not the weights; fetch them with: git lfs pull").format(path=path))
+    length = int.from_bytes(start[:8], "little")
+    if length > LONGEST_HEADER:
+        raise Refused(_broken(path))
+    if size < 8 + length:
+        raise Refused(_torn(path, size, 8 + length))
+    return length
 
 
 def _parsed(path: Path, header: bytes) -> Mapping[str, dict[str, list[int]]]:
