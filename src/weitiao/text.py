@@ -67,14 +67,10 @@ def _cut(first: Encoding, second: Encoding | None, room: int) -> int:
     if second is None:
         first.truncate(room)
         return over
-    keep = [len(first), len(second)]
-    gap = min(over, abs(keep[0] - keep[1]))
-    keep[0 if keep[0] > keep[1] else 1] -= gap
-    rest = over - gap
-    keep[0] -= rest // 2
-    keep[1] -= rest - rest // 2
-    first.truncate(max(keep[0], 0))
-    second.truncate(max(keep[1], 0))
+    shorter, longer = sorted((first, second), key=len)  # of equals the second counts as the longer, as in `tokenizers`
+    keep = min(len(shorter), max(room, 0) // 2)
+    shorter.truncate(keep)
+    longer.truncate(max(room, 0) - keep)
     return over
 
 
