@@ -9,8 +9,9 @@ import pytest
 
 from tests.evaluation import synthetic
 from tests.evaluation.catalogue import chinese
-from weitiao.evaluation.page import metric_title, plain, render_page
+from weitiao.evaluation.page import plain, render_page
 from weitiao.evaluation.schema import Curves, Report
+from weitiao.evaluation.titles import metric_title
 from weitiao.messages import language
 
 

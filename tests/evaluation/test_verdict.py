@@ -27,7 +27,7 @@ def test_dev_fell():
     assert codes(verdict) == ("over-fitted", ["dev-fell"])
     assert verdict.changes[0].model_dump() == {"key": "training.epochs", "value": "2"}
     assert explain(verdict.findings[0]) == (
-        "On dev, accuracy fell from 0.900 (epoch 2) to 0.820 (epoch 3) while the training loss went on falling; "
+        "On dev, Accuracy fell from 0.900 (epoch 2) to 0.820 (epoch 3) while the training loss went on falling; "
         "the best checkpoint was kept."
     )
 

@@ -10,8 +10,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from weitiao.evaluation.page import baseline_title, metric_title, note_of, plain, split_title, standing
+from weitiao.evaluation.page import note_of, plain, standing
 from weitiao.evaluation.schema import Report
+from weitiao.evaluation.titles import baseline_title, metric_title, split_title
 from weitiao.evaluation.verdict import explain
 from weitiao.messages import _
 

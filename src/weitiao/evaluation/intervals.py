@@ -9,7 +9,7 @@ Notation: N rows, U units, D distinct rows of counts, K counts, R resamples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from weitiao.metrics import Metric
 from weitiao.records import FloatArray
+
+Value = Callable[[FloatArray], FloatArray]  # [..., K] -> [...]
 
 CHUNK = 4_000_000  # numbers held at once: 32 MB of weights and sums
 
@@ -77,6 +79,8 @@ def intervals(
     pairs = list(zip(predictions, records, strict=True))
 
     def counts(metric: Metric, rows: Sequence[int]) -> FloatArray:
+        if len(rows) == 1:
+            return np.asarray(metric.counts(*pairs[rows[0]]), dtype=np.float64)
         return np.sum([metric.counts(*pairs[row]) for row in rows], axis=0, dtype=np.float64)  # type: ignore[no-any-return]
 
     members: dict[bytes, Sequence[int]] = {}  # a unit for each distinct set of counts
@@ -86,11 +90,15 @@ def intervals(
         members.setdefault(key, rows)
         times[key] = times.get(key, 0) + 1
     drawn = np.fromiter(times.values(), dtype=np.int64)
-    scores = {}
+    alike: dict[bytes, tuple[Sample, list[Metric]]] = {}  # metrics of the same counts share their sums
     for metric in metrics:
-        sample = Sample(np.array([counts(metric, rows) for rows in members.values()]), drawn)
-        scores[metric.name] = bootstrap(metric.value, sample, resampling)
-    return scores
+        matrix = np.array([counts(metric, rows) for rows in members.values()])  # [D, K]
+        alike.setdefault(blake2b(matrix.tobytes()).digest(), (Sample(matrix, drawn), []))[1].append(metric)
+    scores = {}
+    for sample, group in alike.values():
+        found = bootstraps([metric.value for metric in group], sample, resampling)
+        scores.update({metric.name: score for metric, score in zip(group, found, strict=True)})
+    return {metric.name: scores[metric.name] for metric in metrics}
 
 
 def _rows_of_units(rows: int, units: Sequence[Hashable] | None) -> Iterable[Sequence[int]]:
@@ -137,18 +145,29 @@ def _by_unit(rows: Iterable[FloatArray], units: Sequence[Hashable]) -> Iterable[
     return sums.values()
 
 
-def bootstrap(value: Callable[[FloatArray], FloatArray], sample: Sample, resampling: Resampling) -> Score:
+def bootstrap(value: Value, sample: Sample, resampling: Resampling) -> Score:
     """The value of the whole sample, and the percentiles of its resamples (Efron and Tibshirani 1993, section 13.3)."""
+    return bootstraps([value], sample, resampling)[0]
+
+
+def bootstraps(values: Sequence[Value], sample: Sample, resampling: Resampling) -> list[Score]:
+    """Several values of the same resamples."""
     if not len(sample.times):
         raise ValueError("no rows to resample")
+    drawn = [[value(sums) for value in values] for sums in _resampled(sample, resampling)]
+    tail = (1 - resampling.confidence) / 2
+    scores = []
+    for value, chunks in zip(values, zip(*drawn, strict=True), strict=True):
+        low, high = np.quantile(np.concatenate(chunks), [tail, 1 - tail])
+        scores.append(Score(value=float(value(sample.total)), low=float(low), high=float(high)))
+    return scores
+
+
+def _resampled(sample: Sample, resampling: Resampling) -> Iterator[FloatArray]:
+    """The counts of each resample, [R, K], in chunks."""
     rng = np.random.default_rng(resampling.seed)
     units = int(sample.times.sum())
     chunk = max(1, CHUNK // sum(sample.counts.shape))
-    values = []
     for start in range(0, resampling.resamples, chunk):
         size = min(chunk, resampling.resamples - start)
-        weights = rng.multinomial(units, sample.times / units, size=size)  # [size, D]
-        values.append(value(weights @ sample.counts))  # [size]
-    tail = (1 - resampling.confidence) / 2
-    low, high = np.quantile(np.concatenate(values), [tail, 1 - tail])
-    return Score(value=float(value(sample.total)), low=float(low), high=float(high))
+        yield rng.multinomial(units, sample.times / units, size=size) @ sample.counts  # [size, D] @ [D, K]

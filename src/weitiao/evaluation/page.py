@@ -18,6 +18,7 @@ from markupsafe import Markup
 from weitiao.evaluation import charts
 from weitiao.evaluation.intervals import Score
 from weitiao.evaluation.schema import Report
+from weitiao.evaluation.titles import baseline_title, metric_title, split_title
 from weitiao.evaluation.verdict import explain, headline
 from weitiao.messages import _, current_language, ngettext
 
@@ -89,33 +90,6 @@ def plain(value: float, name: str = "", *, signed: bool = False) -> str:
 NO_SHARES = frozenset({"mcc", "loss", "ece", "brier", "negative_log_likelihood"})
 
 
-def metric_title(name: str, multi_label: bool = False) -> str:
-    """What a metric is called on the page."""
-    if name == "accuracy" and multi_label:
-        return _("Accuracy (all labels right)")
-    titles = {
-        "accuracy": _("Accuracy"),
-        "macro_f1": _("Macro F1"),
-        "macro_precision": _("Macro precision"),
-        "macro_recall": _("Macro recall"),
-        "weighted_f1": _("Weighted F1"),
-        "weighted_precision": _("Weighted precision"),
-        "weighted_recall": _("Weighted recall"),
-        "micro_f1": _("Micro F1"),
-        "micro_precision": _("Micro precision"),
-        "micro_recall": _("Micro recall"),
-        "mcc": _("Matthews correlation"),
-        "samples_f1": _("F1 by row"),
-        "hamming_accuracy": _("Label decisions right (1 − Hamming loss)"),
-    }
-    return titles.get(name, name.replace("_", " "))
-
-
-def baseline_title(name: str) -> str:
-    """What a baseline is called on the page."""
-    return {"majority": _("Majority"), "tfidf": _("TF-IDF")}.get(name, name)
-
-
 def how(settings: Mapping[str, object]) -> str:
     """How a baseline came to its answers."""
     words = {
@@ -126,11 +100,6 @@ def how(settings: Mapping[str, object]) -> str:
     }
     parts = [words.get(str(value), f"{key} = {value}") for key, value in settings.items() if key != "converged"]
     return ", ".join([*parts, *([] if settings.get("converged", True) else [_("not fully converged")])])
-
-
-def split_title(split: str) -> str:
-    """The rows that were measured."""
-    return {"test": _("test"), "dev": _("dev")}.get(split, split)
 
 
 def note_of(report: Report) -> str:

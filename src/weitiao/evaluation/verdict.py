@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from weitiao.evaluation.intervals import Score
 from weitiao.evaluation.schema import Change, Curves, DevPoint, Finding, Verdict
+from weitiao.evaluation.titles import metric_title
 from weitiao.messages import _
 
 ROSE = 1.2  # dev loss against its lowest
@@ -222,10 +223,10 @@ def explain(finding: Finding) -> str:
 
 def _rounded(figures: Mapping[str, float | str]) -> dict[str, str]:
     return {
-        key: value
-        if isinstance(value, str)
-        else f"{value:.3g}"
-        if key.endswith(("epoch", "evaluations"))
-        else f"{value:.3f}"
-        for key, value in figures.items()
+        key: metric_title(each) if isinstance(each, str) else _number_of(key, each) for key, each in figures.items()
     }
+
+
+def _number_of(key: str, value: float) -> str:
+    """Epochs and counts without trailing zeros; metrics and losses with three decimals."""
+    return f"{value:.3g}" if key.endswith(("epoch", "evaluations")) else f"{value:.3f}"
