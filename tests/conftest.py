@@ -20,7 +20,7 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data sets beside the repository, or $WEITIAO_SHARED; without it a test is skipped, in CI failed."""
+    """The real data sets beside the repository, or in $WEITIAO_SHARED; without them tests skip, in CI they fail."""
     folder = Path(os.environ.get("WEITIAO_SHARED") or REPOSITORY.parent / "shared" / "data")
     if not folder.is_dir():
         reason = f"no shared data sets at {folder}; set WEITIAO_SHARED"

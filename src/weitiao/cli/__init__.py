@@ -46,17 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    from typer.exceptions import Exit, TyperException
+    from typer.exceptions import TyperException
 
     from weitiao.cli.app import command
 
     try:
         code = command().main(args=list(arguments), prog_name="weitiao", standalone_mode=False)
+        if code == INTERRUPTED:  # what typer makes of Ctrl+C
+            raise KeyboardInterrupt
         sys.stdout.flush()
-    except Exit as leave:
-        code = leave.exit_code
-        if code == INTERRUPTED:  # typer's word for Ctrl+C
-            raise KeyboardInterrupt from leave
     except TyperException as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             say(str(error.message))

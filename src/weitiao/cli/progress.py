@@ -16,6 +16,7 @@ from weitiao.cli.printing import duration
 from weitiao.messages import _
 
 EVERY = 10.0  # seconds between plain lines
+SHOWN = 3  # dev figures in a line; all of them are in log.jsonl
 
 
 class Display(Protocol):
@@ -140,5 +141,6 @@ def figures(event: Mapping[str, Any], left: float | None) -> str:
 
 def evaluation_line(event: Mapping[str, Any]) -> str:
     """`dev at step 120: accuracy 0.871, macro_f1 0.868`."""
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in event["dev"].items() if isinstance(value, int | float))
+    values = [(name, value) for name, value in event["dev"].items() if isinstance(value, int | float)]
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in values[:SHOWN])
     return _("dev at step {step}: {figures}").format(step=event["step"], figures=shown)

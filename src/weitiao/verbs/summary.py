@@ -10,7 +10,7 @@ from weitiao.evaluation.schema import BaselineScore, Report
 from weitiao.evaluation.verdict import explain, headline
 from weitiao.messages import _
 
-SHOWN = ("accuracy", "macro_f1", "micro_f1", "mcc")
+SHOWN = ("accuracy", "macro_f1", "mcc")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,43 @@
+"""The `Run` that Python users hold, with the report that a real evaluation writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from weitiao import Run, evaluate
+from weitiao.errors import Refused
+from weitiao.verbs.summary import summary
+
+
+@pytest.fixture
+def run(run_with_data: Path) -> Run:
+    report = evaluate(run_with_data).report
+    (run_with_data / "report.json").write_text(report.model_dump_json(), "utf-8")
+    return Run(run_with_data)
+
+
+def test_the_report_is_typed(run: Run) -> None:
+    assert run.report.rows == 8
+    assert run.report.metrics["accuracy"].low <= run.report.metrics["accuracy"].value
+
+
+def test_a_notebook_sees_the_figures_and_no_markup_of_the_name(run: Run) -> None:
+    html = run._repr_html_()
+    assert f"{run.report.metrics['accuracy'].value:.4f}" in html
+    renamed = run.path.rename(run.path.with_name("<script>"))
+    assert "<script>" not in Run(renamed)._repr_html_()
+
+
+def test_the_summary_names_every_baseline_with_its_difference(run: Run) -> None:
+    rows = dict(summary(run.report).rows())
+    for name, baseline in run.report.baselines.items():
+        assert f"{baseline.difference.value:+.4f}" in rows[f"baseline {name}"]
+    assert set(rows) >= {"rows", "accuracy", "macro_f1", "verdict"}
+
+
+def test_an_unfinished_run_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("task: classify\n", "utf-8")
+    with pytest.raises(Refused, match="no finished model; finish it with: weitiao train --resume"):
+        Run(tmp_path)
