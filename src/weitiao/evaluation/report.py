@@ -10,7 +10,7 @@ import json
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from weitiao.evaluation.schema import (
     Spread,
     Timing,
     TrainPoint,
+    Verdict,
 )
 from weitiao.evaluation.verdict import Course, judge
 from weitiao.messages import _
@@ -106,22 +107,10 @@ def measure(
     splits = Splits(train, dev, records, labels, facts.seed)
     baselines = {name: _baseline(name, task, splits, metrics, predictions, resampling) for name in names}
     analysis = _analysis(task, labels, predictions, records, texts=show.texts)
-    course = Course(
-        curves=facts.curves,
-        metric=metrics[0].name,
-        dev_rows=len(dev),
-        classes=0 if analysis.multi_label else len(labels),
-        method=facts.method,
-        over_majority=baselines["majority"].difference if "majority" in baselines else None,
-    )
     return Report(
         weitiao=__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        run=facts.name,
         task=task.name,
-        model=facts.model,
-        method=facts.method,
-        seed=facts.seed,
         split=split,
         note=note_on(split),
         rows=len(records),
@@ -133,16 +122,20 @@ def measure(
         grouped=resampling.units is not None,
         baselines=baselines,
         slices=length_slices(task, metrics[0], predictions, records, resampling),
-        settings=facts.settings,
-        curves=facts.curves,
-        verdict=judge(course),
-        data=facts.data,
-        timing=facts.timing,
-        seeds=facts.seeds,
-        folds=facts.folds,
-        recipe=facts.recipe,
+        verdict=_verdict(
+            metrics[0], facts, baselines, dev_rows=len(dev), classes=0 if analysis.multi_label else len(labels)
+        ),
+        run=facts.name,
+        **{each.name: getattr(facts, each.name) for each in fields(facts) if each.name != "name"},
         **dict(analysis),
     )
+
+
+def _verdict(
+    metric: Metric, facts: RunFacts, baselines: Mapping[str, BaselineScore], *, dev_rows: int, classes: int
+) -> Verdict:
+    gain = baselines["majority"].difference if "majority" in baselines else None
+    return judge(Course(facts.curves, metric.name, dev_rows, classes, facts.method, gain))
 
 
 def resampling_of(records: Sequence[Any], spec: EvaluationSpec, seed: int) -> Resampling:
