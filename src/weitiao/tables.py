@@ -11,7 +11,6 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any
 
 from weitiao.errors import Refused
@@ -32,6 +31,8 @@ class Table(Mapping[str, Any]):
 
     @cached_property
     def _entries(self) -> dict[str, str]:
+        from importlib.metadata import entry_points  # at use: half of what an import of this package would cost
+
         outside = {point.name: point.value for point in entry_points(group=f"weitiao.{self.kind}s")}
         return {**outside, **self._own}
 

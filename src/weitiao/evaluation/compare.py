@@ -154,13 +154,13 @@ def _lines(path: Path) -> list[Mapping[str, Any]]:
         return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
     except OSError as error:
         raise Refused(
-            _("{path}: no predictions to compare; make them with: weitiao evaluate {run}").format(
+            _("{path}: no predictions to compare; make them with: weitiao train --resume {run}").format(
                 path=path, run=path.parent
             )
         ) from error
     except ValueError as error:
         raise Refused(
-            _("{path}: not valid JSON lines; make it anew with: weitiao evaluate {run}").format(
+            _("{path}: not valid JSON lines; remove it and make it anew with: weitiao train --resume {run}").format(
                 path=path, run=path.parent
             )
         ) from error

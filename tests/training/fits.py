@@ -1,0 +1,78 @@
+"""A small fit in a folder, for the tests of the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tests.models.families import features as made_features
+from tests.models.families import network as made_network
+from weitiao.methods.full import Full
+from weitiao.methods.options import FullOptions
+from weitiao.models.inference import infer
+from weitiao.models.network import Network
+from weitiao.records import Feature
+from weitiao.training.loop import FitResult, Hooks, LoopSettings, Objective, fit
+from weitiao.training.optimiser import OptimiserSpec
+
+SETTINGS = LoopSettings(epochs=3, batch_size=8, optimiser=OptimiserSpec(learning_rate=2e-3))
+
+
+class StoppedError(Exception):
+    """Stands for a process killed between two steps."""
+
+
+def run(
+    folder: Path,
+    settings: LoopSettings = SETTINGS,
+    *,
+    dropout: float = 0.0,
+    rows: Sequence[Feature] | None = None,
+    stop_after: int | None = None,
+    evaluate: Callable[[Network], dict[str, float]] | None = None,
+    family: str = "bert",
+    objective: Objective = Network.loss,
+    **changes: Any,
+) -> tuple[Network, FitResult, list[dict[str, Any]]]:
+    """Fit a tiny network; (network, result, events)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    features = rows if rows is not None else made_features(family, 52, longest=12)
+    network = made_network(family, dropout=dropout)
+    events: list[dict[str, Any]] = []
+
+    def on_event(event: dict[str, Any]) -> None:
+        events.append(event)
+        if event["kind"] == "step" and event["step"] == stop_after:
+            raise StoppedError
+
+    hooks = Hooks(
+        evaluate=None if evaluate is None else lambda: evaluate(network),
+        describe=lambda row: f"rows.csv:{row + 2}",
+        on_event=on_event,
+        objective=objective,
+    )
+    result = fit(
+        network, Full(FullOptions()), features, replace(settings, **changes), hooks,
+        folder=folder / "checkpoints", log=folder / "log.jsonl",
+    )  # fmt: skip
+    return network, result, events
+
+
+def accuracy(network: Network, rows: Sequence[Feature]) -> float:
+    """Share of right answers."""
+    answers = [int(np.argmax(output["logits"])) for output in infer(network, rows)]
+    return float(np.mean([answer == int(row.targets["labels"]) for answer, row in zip(answers, rows, strict=True)]))
+
+
+def weights(network: Network) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    """Bit for bit."""
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
