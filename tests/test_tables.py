@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -10,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from weitiao import tables
 from weitiao.errors import Refused
 from weitiao.tables import Table, closest, did_you_mean
 
@@ -42,7 +42,7 @@ def test_other_packages_add_entries_and_cannot_replace_ours(monkeypatch: pytest.
     def entry_points(*, group: str) -> list[Any]:
         return points if group == "weitiao.things" else []
 
-    monkeypatch.setattr(tables, "entry_points", entry_points)
+    monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
     table = Table("thing", {"own": "json:dumps"})
     assert list(table) == ["absent", "broken", "new", "own"]
     assert (table["own"], table["new"]) == (json.dumps, json.loads)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -106,3 +107,28 @@ def test_no_weights_are_opened_and_torch_stays_away(here: Path) -> None:
     assert (told["heavy"], told["weights"]) == ([], [])
     assert len(told["told"]) == len(chosen) >= 40
     assert min(told["told"]) >= 1
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_errors_through_the_command_line(group: str, here: Path) -> None:
+    case = next(case for case in CASES if case.group == group and case.problems[0].startswith("error"))
+    plant(case, here)
+    run = checked(here)
+    assert run.returncode == 2
+    for problem in expected(case, here):
+        assert problem.removeprefix("error ") in run.stderr
+
+
+def test_warnings_through_the_command_line(here: Path) -> None:
+    case = next(case for case in SPLIT_CASES if case.name == "leak")
+    plant(case, here)
+    for options, code in (((), 0), (("--strict",), 2)):
+        run = checked(here, *options)
+        assert run.returncode == code
+        assert case.problems[0].removeprefix("warning ") in run.stderr
+
+
+def checked(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "weitiao", "check", "r.yaml", *options]
+    environment = {**os.environ, "LANGUAGE": "en", "COLUMNS": "400", "WEITIAO_CACHE": str(folder / "cache")}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)

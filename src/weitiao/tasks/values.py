@@ -13,6 +13,7 @@ from weitiao.messages import _
 from weitiao.tasks import RowFault
 
 INVISIBLE = "\ufeff\u200b\u2060"  # byte order mark, zero-width space, word joiner: str.strip() leaves them
+TIMES = {"datetime64", "timedelta64"}  # numpy scalars whose item may be a bare integer
 MISSING = {"NoneType", "NAType", "NaTType"}  # by name, so that pandas need not be imported
 LARGEST_EXACT = 2.0**53  # above it a float no longer tells neighbouring whole numbers apart
 
@@ -27,8 +28,8 @@ def text_of(value: object) -> str | None:
         return value
     if type(value).__name__ in MISSING:
         return None
-    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:  # a numpy scalar; times as items are bare integers
-        value = str(value) if value.dtype.kind in "mM" else value.item()
+    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:  # a numpy scalar
+        value = str(value) if type(value).__name__ in TIMES else value.item()
         if value == "NaT":
             return None
     if isinstance(value, bool):

@@ -176,13 +176,13 @@ class _Inspection:
 
     def _needs_dev(self) -> list[Finding]:
         """Options that wait for a dev split that the data turned out not to have."""
-        if self.recipe.folds is not None or self.recipe.data.dev is None:
+        if self.recipe.folds is not None:
             return []
         message = _("`training.{name}` needs a dev split, and the data have none; set `data.dev`, such as 10%")
         return [
             Finding("misfit", ("training", name), message.format(name=name))
             for name in ("patience", "stop_at")
-            if getattr(self.recipe.training, name) is not None
+            if getattr(self.recipe.training, name) is not None and ("training", name) not in self.draft.doubtful
         ]
 
     def _model(self) -> None:

@@ -1,0 +1,314 @@
+"""Pre-flight: what it hands to training, that it stops at nothing, and what its plan counts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.mistakes.cases import GOOD, csv, rows
+from tests.model_folder import DEPTH, HIDDEN, make_model_folder, shapes
+
+from weitiao.errors import ProblemsFound
+from weitiao.recipe import Recipe, load_recipe
+from weitiao.verbs import cost, encoding, model_checks, speed
+from weitiao.verbs.check import check
+from weitiao.verbs.frame import frame
+from weitiao.verbs.plan import Measured, make_plan
+from weitiao.verbs.preflight import Preflight, inspect
+from weitiao.verbs.shape import Shape, shape_of
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WEITIAO_CACHE", str(tmp_path / "cache"))
+    speed.remember_speed(1e12, 10.0)
+    make_model_folder(tmp_path / "m")
+    (tmp_path / "good.csv").write_text(GOOD)
+    return tmp_path
+
+
+def recipe(**sections: Any) -> Recipe:
+    return load_recipe({"task": "classify", "model": "./m", "data": {"train": "good.csv"}, **sections}, frame())
+
+
+def test_it_hands_over_what_training_needs(here: Path) -> None:
+    found = inspect(recipe(data={"train": "good.csv", "test": "20%"}), full=True)
+    assert found.problems == []
+    assert list(found.labels) == ["NEG", "POS"]
+    assert found.metric == "accuracy"
+    assert found.dataset is not None
+    assert found.folder is not None
+    assert found.tokenizer is not None
+    assert found.plan is not None
+    for split, records in found.dataset.records.items():
+        features = found.features[split]
+        assert [feature.group for feature in features] == list(range(len(records)))
+        for feature, record in zip(features, records, strict=True):
+            assert found.labels[int(feature.targets["labels"])] == record.labels[0]  # type: ignore[attr-defined]
+    found.refuse(strict=True)
+
+
+def test_rows_in_memory_stand_in_for_files(here: Path) -> None:
+    table = [{"text": text, "label": label} for text, label in rows()]
+    found = inspect(recipe(data={"train": "memory"}), full=True, memory={"train": table})
+    assert found.problems == []
+    assert found.dataset is not None
+    assert len(found.dataset.records["train"]) == 36
+
+
+def test_refusing_depends_on_severity(here: Path) -> None:
+    found = inspect(recipe(training={"max_length": 5}), full=True)
+    assert [problem.code for problem in found.problems] == ["truncation"]
+    assert found.warnings == found.problems
+    found.refuse()
+    with pytest.raises(ProblemsFound, match="40 of 40 texts are longer than 5 tokens"):
+        found.refuse(strict=True)
+
+
+def test_truncated_rows_are_in_the_ledger_and_it_still_balances(here: Path) -> None:
+    (here / "good.csv").write_text(
+        csv([(text + " a b c d e f g h" * (index % 4 == 0), label) for index, (text, label) in enumerate(rows())])
+    )
+    whole = inspect(recipe(), full=True)
+    longest = whole.plan.lengths["train"]["max"] if whole.plan else 0
+    found = inspect(recipe(training={"max_length": longest - 1}), full=True)
+    assert found.dataset is not None
+    assert found.plan is not None
+    ledger = found.dataset.ledger
+    ledger.check()
+    cut = {split: sum(feature.cut > 0 for feature in features) for split, features in found.features.items()}
+    assert 0 < sum(cut.values()) < 40
+    assert {split: count for (_file, split), count in ledger.truncated.items() if count} == {
+        k: v for k, v in cut.items() if v
+    }
+    assert dict(found.plan.truncated) == cut
+    assert ledger.kept.total() + ledger.truncated.total() == 40
+
+
+def test_lengths_are_those_before_cutting(here: Path) -> None:
+    free = inspect(recipe(), full=True).plan
+    cut = inspect(recipe(training={"max_length": 5}), full=True).plan
+    assert free is not None
+    assert cut is not None
+    assert free.lengths == cut.lengths
+    assert (free.max_length, cut.max_length) == (64, 5)
+    assert cut.tokens == 36 * 5
+
+
+def test_all_texts_up_to_the_bound_and_a_stated_sample_above(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = sum(len(text.encode()) for text, _label in rows())
+    monkeypatch.setattr(encoding, "ALL_BELOW", size)
+    exact = check({"task": "classify", "model": "./m", "data": "good.csv", "training": {"max_length": 5}})
+    assert exact.plan is not None
+    assert not exact.plan.sampled
+    monkeypatch.setattr(encoding, "ALL_BELOW", size // 2)
+    sampled = check({"task": "classify", "model": "./m", "data": "good.csv", "training": {"max_length": 5}})
+    assert sampled.plan is not None
+    assert sampled.plan.sampled
+    assert sampled.features == {}
+    assert sampled.plan.rows == exact.plan.rows
+    assert (
+        sampled.plan
+        == check({"task": "classify", "model": "./m", "data": "good.csv", "training": {"max_length": 5}}).plan
+    )
+    (problem,) = sampled.problems
+    assert problem.message.startswith("about ")
+    assert "(estimated from 20 rows)" in problem.message
+    full = inspect(recipe(training={"max_length": 5}), full=True)
+    assert full.plan is not None
+    assert not full.plan.sampled
+
+
+def test_nothing_stops_it(here: Path) -> None:
+    (here / "bad.csv").write_text(csv([(text, "POS") for text, _label in rows()]))
+    found = check(
+        {
+            "task": "classify", "model": {"name": "./m", "reinit_layers": 9},
+            "data": {"train": "bad.csv", "test": "no.csv"}, "sed": 3,
+            "training": {"max_length": 900, "precision": "fp8"},
+        }
+    )  # fmt: skip
+    assert [problem.code for problem in found.problems] == [
+        "bad-value", "unknown-key", "missing-file", "too-few-classes", "misfit", "misfit",
+    ]  # fmt: skip
+
+
+def test_python_users_get_the_same_places(here: Path) -> None:
+    found = inspect(recipe(training={"max_length": 500}), full=False, recipe_file="runs/a/recipe.yaml")
+    assert str(found.problems[0]) == (
+        "runs/a/recipe.yaml: `training.max_length` is 500, but the model reads at most 64 tokens"
+    )
+
+
+def test_options_that_wait_for_dev_rows_the_file_does_not_have(here: Path) -> None:
+    table = [(*row, "test" if index % 4 == 0 else "train") for index, row in enumerate(rows())]
+    (here / "split.csv").write_text(csv(table, "text,label,split"))
+    data = {"file": "split.csv", "dev": None, "fields": {"split": "split"}}
+    found = inspect(recipe(data=data, training={"patience": 2}), full=False)
+    assert [str(problem) for problem in found.problems] == [
+        "`training.patience` needs a dev split, and the data have none; set `data.dev`, such as 10%"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("precision", "flags", "refused"),
+    [("fp32", set(), False), ("bf16", {"avx2"}, True), ("bf16", {"amx_bf16"}, False), ("fp16", {"amx_bf16"}, True)],
+)
+def test_mixed_precision_where_it_is_fast(
+    here: Path, monkeypatch: pytest.MonkeyPatch, precision: str, flags: set[str], refused: bool
+) -> None:
+    monkeypatch.setattr(model_checks, "_has_accelerator", lambda: False)
+    monkeypatch.setattr(model_checks, "cpu_flags", lambda: flags)
+    codes = [problem.code for problem in inspect(recipe(training={"precision": precision}), full=False).problems]
+    assert codes == (["slow-precision"] if refused else [])
+    monkeypatch.setattr(model_checks, "_has_accelerator", lambda: True)
+    assert inspect(recipe(training={"precision": precision}), full=False).problems == []
+
+
+def test_cpu_flags(tmp_path: Path) -> None:
+    path = tmp_path / "cpuinfo"
+    assert model_checks.cpu_flags(path) == set()
+    path.write_text("processor : 0\nflags\t\t: fpu avx2 avx512_bf16\nprocessor : 1\nflags : fpu\n")
+    assert model_checks.cpu_flags(path) == {"fpu", "avx2", "avx512_bf16"}
+    path.write_text("Features : fp asimd bf16\n")
+    assert model_checks.cpu_flags(path) == {"fp", "asimd", "bf16"}
+
+
+def shape() -> Shape:
+    config = {"num_hidden_layers": DEPTH, "hidden_size": HIDDEN, "intermediate_size": 16, "num_attention_heads": 2}
+    return shape_of(config, shapes(100, 64))
+
+
+def test_the_shape_counts_every_parameter_once() -> None:
+    found = shape()
+    sizes = {name: int(np.prod(each)) for name, each in shapes(100, 64).items()}
+    assert found.total == sum(sizes.values())
+    assert found.embeddings == (100 + 64 + 2) * HIDDEN
+    assert found.layers == sum(size for name, size in sizes.items() if "layer." in name)
+    assert found.layer * DEPTH == found.layers
+
+
+def test_shared_layers_are_stored_once_and_passed_often() -> None:
+    names = {"encoder.groups.0.layers.0.w": (10, 10), "embeddings.word_embeddings.weight": (7, 5)}
+    found = shape_of({"num_hidden_layers": 12, "hidden_size": 10}, names)
+    assert (found.depth, found.layer, found.layers, found.embeddings) == (12, 100, 100, 35)
+
+
+def test_heads_of_other_tasks_are_not_part_of_it() -> None:
+    with_head = {**shapes(100, 64), "cls.predictions.decoder.weight": (100, HIDDEN), "lm_head.weight": (100, HIDDEN)}
+    config = {"num_hidden_layers": DEPTH, "hidden_size": HIDDEN}
+    assert shape_of(config, with_head).total == shape().total
+
+
+BIG = Shape(
+    depth=6, hidden=384, inner=1536, heads=12, layer=1_774_464, layers=10_646_784, embeddings=11_920_896, other=150_000
+)
+
+
+def plan(method: Any = "full", *, length: int = 28, count: int = 3200, **training: Any) -> Any:
+    lengths = np.full(count, length)
+    measured = Measured({"train": lengths}, {"train": np.zeros(count, dtype=np.int64)}, 128, sampled=False)
+    settings = {"batch_size": 32, **training}
+    return make_plan(recipe(method=method, training=settings), BIG, "bert", measured, classes=2)
+
+
+def test_steps_and_parameters(here: Path) -> None:
+    full = plan()
+    assert (full.steps, full.epochs, full.evaluations) == (300, 3.0, 3)
+    assert full.trained == full.parameters == BIG.total + 2 * 384 + 2
+    assert plan(max_steps=50).steps == 50
+    assert plan(epochs=0.5).steps == 50
+    assert plan(evaluate_every=40).evaluations == 8
+    frozen = plan({"name": "freeze", "layers": 4})
+    assert frozen.trained == pytest.approx(BIG.layers / 3 + BIG.other, rel=0.01)
+    assert plan("head").trained < 0.01 * full.trained
+
+
+def test_work_is_the_textbooks_for_a_long_run(here: Path) -> None:
+    measured = plan(epochs=100).work / (100 * 3200 * 28)
+    a_token = 6 * BIG.layers + 3 * 6 * 4 * 384 * 28
+    assert a_token < measured < 1.6 * a_token
+
+
+def test_what_makes_training_cheaper_or_dearer_does_so_in_the_plan(here: Path) -> None:
+    full = plan()
+    assert plan({"name": "freeze", "layers": 4}).seconds < 0.75 * full.seconds
+    assert plan({"name": "freeze", "layers": 4}).seconds < plan({"name": "freeze", "layers": 4, "cache": False}).seconds
+    assert plan("head").work < 0.1 * full.work
+    assert plan(gradient_checkpointing=True).work > 1.2 * full.work
+    assert plan(gradient_checkpointing=True, length=120).memory_bytes < plan(length=120).memory_bytes
+    assert plan({"name": "freeze", "layers": 4}).memory_bytes < full.memory_bytes
+    assert plan(token_budget=512, length=120).memory_bytes < plan(length=120).memory_bytes
+    assert plan(optimizer="sgd").memory_bytes < full.memory_bytes
+    assert plan(max_minutes=0.001).seconds < full.seconds
+    assert plan(length=56).work > 1.5 * full.work
+
+
+def test_seeds_and_folds_multiply(here: Path) -> None:
+    lengths = np.full(320, 28)
+    measured = Measured({"train": lengths}, {"train": np.zeros(320, dtype=np.int64)}, 128, sampled=False)
+    one = make_plan(recipe(), BIG, "bert", measured, 2)
+    five = make_plan(recipe(seeds=5), BIG, "bert", measured, 2)
+    fixed = cost.START_SECONDS + cost.REPORT_SECONDS
+    assert five.runs == 5
+    assert five.seconds - fixed == pytest.approx(5 * (one.seconds - fixed))
+    assert make_plan(recipe(folds=4), BIG, "bert", measured, 2).runs == 4
+
+
+def test_padding_factors() -> None:
+    lengths = np.array([10, 50] * 320)
+    assert cost.padding(lengths, 32, "given") == pytest.approx(50 / 30)
+    assert cost.padding(lengths, 32, "grouped") == pytest.approx(1.0)
+    assert 1.5 < cost.padding(lengths, 32, "random") <= 50 / 30
+    assert cost.padding(np.full(5, 7), 2, "grouped") == 1.0
+
+
+def test_a_plan_is_json(here: Path) -> None:
+    assert json.loads(json.dumps(plan().to_json()))["steps"] == 300
+
+
+def test_speed_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEITIAO_CACHE", str(tmp_path))
+    monkeypatch.setattr(speed, "probe", lambda: 100.0)
+    assert speed.machine_speed() == (100.0 * speed.EFFICIENCY, False)
+    speed.remember_speed(1000.0, 1.0)  # too short to say anything
+    assert speed.machine_speed()[1] is False
+    speed.remember_speed(1000.0, 10.0)
+    assert speed.machine_speed() == (100.0, True)
+    speed.remember_speed(4000.0, 10.0)
+    assert speed.machine_speed() == (pytest.approx(200.0), True)
+    (tmp_path / "machine.json").write_text("{broken")
+    assert speed.machine_speed()[1] is False
+
+
+def test_a_cache_that_cannot_be_written_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("WEITIAO_CACHE", str(tmp_path / "file" / "below"))
+    speed.remember_speed(1000.0, 10.0)
+    assert speed.machine_speed()[1] is False
+
+
+def test_the_probe_measures_something() -> None:
+    assert speed.probe(0.02) > 1e8
+
+
+def test_constants_are_those_of_the_rooms_they_describe() -> None:
+    from weitiao.models import inference, packing
+    from weitiao.training import batching, loop
+
+    assert cost.PACKED == packing.PACKABLE
+    assert cost.PACKING_WASTE == packing.WORTH_PACKING
+    assert cost.MICRO_BATCH_TOKENS == loop.TOKEN_BUDGET
+    assert cost.EVALUATION_TOKENS == inference.BATCH_TOKENS
+    assert cost.POOL_STEPS == batching.POOL_STEPS
+
+
+def test_a_preflight_without_anything_says_so(here: Path) -> None:
+    found = check({"task": "classify"})
+    assert isinstance(found, Preflight)
+    assert (found.dataset, found.folder, found.plan) == (None, None, None)
+    assert [problem.code for problem in found.problems] == ["missing-key", "missing-key"]
