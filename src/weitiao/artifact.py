@@ -74,7 +74,10 @@ class RunFolder:
         """
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise Refused(
-                _("{path}: a run is already there and is never overwritten; set another `output`, or resume it with: weitiao train --resume {path}").format(path=self.path)  # fmt: skip
+                _(
+                    "{path}: a run is already there and is never overwritten; set another `output`, "
+                    "or resume it with: weitiao train --resume {path}"
+                ).format(path=self.path)
             )
         with storage_guard(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -117,7 +120,8 @@ def storage_guard(path: Path) -> Iterator[None]:
 
 def _full(path: Path) -> str:
     return _(
-        "{path}: the disk is full; what was complete is kept. Free some space, then go on with: weitiao train --resume RUN"
+        "{path}: the disk is full; what was complete is kept. "
+        "Free some space, then go on with: weitiao train --resume RUN"
     ).format(path=path)
 
 

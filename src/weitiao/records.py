@@ -67,7 +67,9 @@ class ClassifyRecord(Record):
 
     text: str = Field(description="the text to classify")
     text_pair: str | None = Field(None, description="second text, for pair tasks")
-    labels: tuple[str, ...] | None = Field(None, description="one label, or several for multi-label; None where unlabelled")
+    labels: tuple[str, ...] | None = Field(
+        None, description="one label, or several for multi-label; None where unlabelled"
+    )
 
     @property
     def label(self) -> str:
@@ -78,7 +80,9 @@ class ClassifyRecord(Record):
 class ClassifyPrediction(Prediction):
     """The answer to a `ClassifyRecord`."""
 
-    labels: tuple[str, ...] = Field(description="the answer; empty when the model abstains or no label passes its threshold")
+    labels: tuple[str, ...] = Field(
+        description="the answer; empty when the model abstains or no label passes its threshold"
+    )
     confidence: float = Field(description="probability of the most likely label, 0 to 1")
     scores: dict[str, float] = Field(description="probability of each label")
     abstained: bool = Field(False, description="true when the confidence is below the run's threshold")

@@ -1,7 +1,7 @@
 """Text without torch: a model folder's tokenizer, and small facts about strings.
 
-The tokenizer is read straight from `tokenizer.json`, which costs a tenth of a second where the transformers classes cost
-several; only folders without that file fall back to transformers.
+The tokenizer is read straight from `tokenizer.json`, which costs a tenth of a second where the transformers classes
+cost several; only folders without that file fall back to transformers.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Tokenizer:
         room = limit - self.backend.num_special_tokens_to_add(pairs is not None)
         firsts = self.backend.encode_batch(list(texts), add_special_tokens=False)
         seconds = self.backend.encode_batch(list(pairs), add_special_tokens=False) if pairs is not None else None
-        encoded = []
+        encoded: list[tuple[IntArray, IntArray | None, int]] = []
         for index, first in enumerate(firsts):
             second = seconds[index] if seconds else None
             cut = _cut(first, second, room)
@@ -85,8 +85,8 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     backend = _backend(folder)
     backend.no_truncation()
     backend.no_padding()
-    names = settings.get("model_input_names") or []
-    segments = "token_type_ids" in names if names else int(config.get("type_vocab_size") or 0) > 1
+    names, types = settings.get("model_input_names"), config.get("type_vocab_size")
+    segments = "token_type_ids" in names if isinstance(names, list) else isinstance(types, int) and types > 1
     limits = [
         int(value)
         for value in (settings.get("model_max_length"), _positions(config))
@@ -101,11 +101,13 @@ def _backend(folder: Path) -> Backend:
         try:
             return Backend.from_file(str(path))
         except Exception as error:
-            raise Refused(_("{path}: the tokenizer cannot be read ({reason})").format(path=path, reason=error)) from error
+            raise Refused(
+                _("{path}: the tokenizer cannot be read ({reason})").format(path=path, reason=error)
+            ) from error
     try:
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True).backend_tokenizer  # type: ignore[no-any-return]
+        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True).backend_tokenizer
     except Exception as error:
         raise Refused(
             _("{path}: no tokenizer.json and no other tokenizer that can be read ({reason})").format(
@@ -125,7 +127,16 @@ def _json(path: Path) -> dict[str, object]:
 def _positions(config: dict[str, object]) -> object:
     """Positions that the model has room for; RoBERTa's first real position is padding index + 1."""
     positions = config.get("max_position_embeddings") or config.get("n_positions")
-    offset_families = {"roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "longformer", "mpnet", "xmod", "data2vec-text"}
+    offset_families = {
+        "roberta",
+        "xlm-roberta",
+        "camembert",
+        "xlm-roberta-xl",
+        "longformer",
+        "mpnet",
+        "xmod",
+        "data2vec-text",
+    }
     if isinstance(positions, int) and config.get("model_type") in offset_families:
         return positions - 2
     return positions

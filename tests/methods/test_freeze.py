@@ -44,7 +44,18 @@ def test_what_learns_moves_and_what_is_frozen_does_not(name: str, family: str, k
 
 def _cannot_move(key: str) -> bool:
     """Parameters whose gradient is zero in exact arithmetic, or that this batch does not reach."""
-    return any(part in key for part in ("key.bias", "k_lin.bias", "k_proj.bias", "embeddings", "wpe", "embed_positions", "encoder.LayerNorm"))
+    return any(
+        part in key
+        for part in (
+            "key.bias",
+            "k_lin.bias",
+            "k_proj.bias",
+            "embeddings",
+            "wpe",
+            "embed_positions",
+            "encoder.LayerNorm",
+        )
+    )
 
 
 def test_freeze_covers_embeddings_and_the_first_layers() -> None:

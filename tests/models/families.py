@@ -17,10 +17,22 @@ from weitiao.models.tiny import tiny
 from weitiao.records import Feature
 from weitiao.text import load_tokenizer
 
-FAMILIES = ("bert", "distilbert", "roberta", "electra", "gpt2", "llama", "t5", "bart", "modernbert", "deberta-v2", "albert")
+FAMILIES = (
+    "bert",
+    "distilbert",
+    "roberta",
+    "electra",
+    "gpt2",
+    "llama",
+    "t5",
+    "bart",
+    "modernbert",
+    "deberta-v2",
+    "albert",
+)
 PACKED = tuple(family for family in FAMILIES if family in PACKABLE)
 LABELS = ("negative", "neutral", "positive")
-WORDS = "good bad film room food service 好 差 房间 服务 味道 快".split()
+WORDS = ["good", "bad", "film", "room", "food", "service", "好", "差", "房间", "服务", "味道", "快"]
 
 
 @cache
@@ -31,7 +43,12 @@ def folder(family: str) -> Path:
 
 
 def network(
-    family: str, kind: Literal["stock", "mean"] = "stock", *, seed: int = 1, dropout: float | None = 0.0, **options: object
+    family: str,
+    kind: Literal["stock", "mean"] = "stock",
+    *,
+    seed: int = 1,
+    dropout: float | None = 0.0,
+    **options: object,
 ) -> Network:
     torch.manual_seed(seed)
     pad_id = load_tokenizer(folder(family)).pad_id
@@ -58,7 +75,9 @@ def gradients_of(network: Network) -> dict[str, torch.Tensor]:
     return {name: value.grad.clone() for name, value in network.named_parameters() if value.grad is not None}
 
 
-def assert_gradients_equal(got: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], tolerance: float = 1e-5) -> None:
+def assert_gradients_equal(
+    got: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], tolerance: float = 1e-5
+) -> None:
     """Promise 3: within `tolerance` of each tensor's largest entry. Keys' biases, whose gradient is zero in exact
     arithmetic (a softmax does not see a constant), are compared with a thousandth of the network's largest."""
     assert got.keys() == expected.keys()

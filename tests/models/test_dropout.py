@@ -73,7 +73,9 @@ def test_evaluation_and_rate_zero_change_nothing() -> None:
 
 
 def test_every_dropout_layer_is_replaced_in_place() -> None:
-    module = torch.nn.Sequential(torch.nn.Dropout(0.2), torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout(0.3)))
+    module = torch.nn.Sequential(
+        torch.nn.Dropout(0.2), torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout(0.3))
+    )
     use_fast_dropout(module)
     rates = [child.p for child in module.modules() if isinstance(child, FastDropout)]
     assert rates == [0.2, 0.3]

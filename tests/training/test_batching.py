@@ -11,10 +11,16 @@ from weitiao.training.batching import Order, epoch_steps, micro_batches, steps_p
 
 def made(lengths: list[int], groups: list[int] | None = None) -> list[Feature]:
     groups = groups or list(range(len(lengths)))
-    return [Feature(np.zeros(length, dtype=np.int32), group=group) for length, group in zip(lengths, groups, strict=True)]
+    return [
+        Feature(np.zeros(length, dtype=np.int32), group=group) for length, group in zip(lengths, groups, strict=True)
+    ]
 
 
-@given(st.lists(st.integers(1, 60), min_size=1, max_size=300), st.integers(1, 40), st.sampled_from(["grouped", "random", "given"]))
+@given(
+    st.lists(st.integers(1, 60), min_size=1, max_size=300),
+    st.integers(1, 40),
+    st.sampled_from(["grouped", "random", "given"]),
+)
 def test_every_feature_is_in_one_step(lengths: list[int], batch_size: int, order: Order) -> None:
     steps = epoch_steps(made(lengths), batch_size, order, seed=3, epoch=1)
     assert sorted(row for step in steps for row in step) == list(range(len(lengths)))

@@ -35,7 +35,9 @@ def test_micro_batches_change_nothing(family: str, tmp_path: Path) -> None:
     rows = features(family, 52, longest=12)
     logits = []
     for budget in (10_000, 30, 1):
-        network, _result, _events = run(tmp_path / str(budget), rows=rows, family=family, max_steps=20, token_budget=budget)
+        network, _result, _events = run(
+            tmp_path / str(budget), rows=rows, family=family, max_steps=20, token_budget=budget
+        )
         logits.append(np.stack([output["logits"] for output in infer(network, rows)]))
     assert np.abs(logits[1] - logits[0]).max() < 1e-4
     assert np.abs(logits[2] - logits[0]).max() < 1e-4
@@ -96,7 +98,11 @@ def test_the_best_evaluation_is_kept_and_the_earlier_of_equals(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("changes", "steps", "reason"),
-    [({"patience": 2}, 4 * 7, "patience"), ({"stop_at": 0.6}, 2 * 7, "stop_at"), ({"max_minutes": 1e-9}, 1, "max_minutes")],
+    [
+        ({"patience": 2}, 4 * 7, "patience"),
+        ({"stop_at": 0.6}, 2 * 7, "stop_at"),
+        ({"max_minutes": 1e-9}, 1, "max_minutes"),
+    ],
 )
 def test_what_stops_it_early(changes: dict[str, float], steps: int, reason: str, tmp_path: Path) -> None:
     scores = iter([0.5, 0.6, 0.6, 0.55, 0.6, 0.6])
@@ -112,7 +118,10 @@ def test_epochs_may_be_a_fraction_and_steps_may_be_capped(tmp_path: Path) -> Non
 
 def test_a_step_without_targets_is_refused_with_its_rows(tmp_path: Path) -> None:
     rows = [Feature(row.input_ids, row.token_type_ids, {}, row.group) for row in features("bert", 8)]
-    with pytest.raises(NothingLearnt, match=r"step 1: no row of the step has a target to learn from \(rows\.csv:\d+, .*\); check the labels"):
+    with pytest.raises(
+        NothingLearnt,
+        match=r"step 1: no row of the step has a target to learn from \(rows\.csv:\d+, .*\); check the labels",
+    ):
         run(tmp_path, rows=rows)
 
 

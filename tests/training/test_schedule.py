@@ -10,7 +10,9 @@ THEIRS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_war
 NO_SCALE = ("inverse_sqrt", 0)  # here transformers puts in a time scale of 10,000 steps; the paper has none
 
 
-@pytest.mark.parametrize(("name", "warmup"), [(name, warmup) for name in THEIRS for warmup in (0, 1, 7) if (name, warmup) != NO_SCALE])
+@pytest.mark.parametrize(
+    ("name", "warmup"), [(name, warmup) for name in THEIRS for warmup in (0, 1, 7) if (name, warmup) != NO_SCALE]
+)
 def test_factors_equal_those_of_transformers(name: Name, warmup: int) -> None:
     optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     scheduler = get_scheduler(THEIRS[name], optimiser, num_warmup_steps=warmup, num_training_steps=30)

@@ -1,7 +1,7 @@
 """Methods that leave the lower part of the network as pretrained: `freeze` and the linear probe `head`.
 
-The frozen part runs without dropout, so that its output is a function of the text alone and can be computed once and cached
-(methods/frozen_cache.py); with and without the cache the same thing is trained.
+The frozen part runs without dropout, so that its output is a function of the text alone and can be computed once and
+cached (methods/frozen_cache.py); with and without the cache the same thing is trained.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from weitiao.models.network import Network
 class Freeze:
     """Embeddings and the first k layers stand still.
 
-    When to use: a CPU, or a few hundred to a few thousand labels. Needs: a fraction of full fine-tuning's memory and, with
-    the cache, of its time. Compares: a little below full fine-tuning (Lee et al. 2019 find a quarter of the layers enough for
-    nine tenths of the gain).
+    When to use: a CPU, or a few hundred to a few thousand labels. Needs: a fraction of full fine-tuning's memory and,
+    with the cache, of its time. Compares: a little below full fine-tuning (Lee et al. 2019 find a quarter of the layers
+    enough for nine tenths of the gain).
     """
 
     def __init__(self, options: FreezeOptions) -> None:
@@ -43,8 +43,8 @@ class Freeze:
 class LinearProbe:
     """Only the new head learns.
 
-    When to use: a first look at data or at a pretrained model, or a few dozen labels. Needs: next to nothing once the frozen
-    features are cached. Compares: well below full fine-tuning as soon as there are a few hundred labels.
+    When to use: a first look at data or at a pretrained model, or a few dozen labels. Needs: next to nothing once the
+    frozen features are cached. Compares: well below full fine-tuning as soon as there are a few hundred labels.
     """
 
     def __init__(self, options: HeadOptions) -> None:

@@ -1,7 +1,7 @@
 """The output of the frozen layers, computed once and kept on disk, memory-mapped.
 
-One file holds [N, H] numbers, all tokens of all features end to end; reading a row is a page fault. fp16 halves the file
-and rounds to 11 bits; `benchmarks/frozen_cache.py` measures what that does to the score.
+One file holds [N, H] numbers, all tokens of all features end to end; reading a row is a page fault. fp16 halves the
+file and rounds to 11 bits; `benchmarks/frozen_cache.py` measures what that does to the score.
 
 Notation: N tokens of all features, H hidden.
 """
@@ -23,7 +23,7 @@ from weitiao.models.inference import BATCH_TOKENS, batches_by_length
 from weitiao.models.network import Network
 from weitiao.records import Feature
 
-DTYPES = {"fp16": np.dtype(np.float16), "fp32": np.dtype(np.float32)}
+DTYPES: dict[str, np.dtype[Any]] = {"fp16": np.dtype(np.float16), "fp32": np.dtype(np.float32)}
 
 
 class FrozenCache:
@@ -44,7 +44,9 @@ class FrozenCache:
         dtype = DTYPES[precision]
         about = {"key": _key(network, features, precision), "bytes": shape[0] * shape[1] * dtype.itemsize}
         note = path.with_suffix(".json")
-        if not (note.is_file() and path.is_file() and read_json(note) == about and path.stat().st_size == about["bytes"]):
+        if not (
+            note.is_file() and path.is_file() and read_json(note) == about and path.stat().st_size == about["bytes"]
+        ):
             with replacing(path) as beside:
                 self._fill(network, features, np.memmap(beside, dtype=dtype, mode="w+", shape=shape))
             write_json(note, about)
@@ -110,5 +112,7 @@ def _key(network: Network, features: Sequence[Feature], precision: str) -> str:
             digest.update(parameter.detach().numpy(force=True).tobytes())
     for feature in features:
         digest.update(np.ascontiguousarray(feature.input_ids).tobytes())
-        digest.update(b"|" if feature.token_type_ids is None else np.ascontiguousarray(feature.token_type_ids).tobytes())
+        digest.update(
+            b"|" if feature.token_type_ids is None else np.ascontiguousarray(feature.token_type_ids).tobytes()
+        )
     return digest.hexdigest()

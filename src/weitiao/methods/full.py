@@ -9,8 +9,8 @@ from weitiao.models.network import Network
 class Full:
     """Every parameter learns.
 
-    When to use: thousands of labels, and time. Needs: memory for weights, gradients and two optimiser moments, 16 bytes a
-    parameter. Compares: the best score as a rule, the slowest, and the easiest to over-fit on a few hundred rows.
+    When to use: thousands of labels, and time. Needs: memory for weights, gradients and two optimiser moments, 16 bytes
+    a parameter. Compares: the best score as a rule, the slowest, and the easiest to over-fit on a few hundred rows.
     """
 
     cache = None

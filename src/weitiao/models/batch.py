@@ -20,7 +20,8 @@ class Batch:
     """What the network reads.
 
     Args:
-        inputs: arguments of the backbone: input_ids [B, T], attention_mask [B, T], token_type_ids [B, T] where it takes them.
+        inputs: arguments of the backbone: input_ids [B, T], attention_mask [B, T], token_type_ids [B, T] where it takes
+        them.
         targets: arrays of the head, such as {"labels": [B]}; a row without target has weight 0.
         weight: [B], 1.0 for rows with a target and 0.0 for others.
         lengths: real tokens of each row, [B].
@@ -54,10 +55,12 @@ def collate(features: Sequence[Feature], pad_id: int, rows: Sequence[int] | None
     if len(types) == len(features):
         inputs["token_type_ids"] = _padded(types, inside, 0)
     targets, weight = _targets(features)
-    return Batch(inputs, targets, weight, torch.from_numpy(lengths), list(rows if rows is not None else range(shape[0])))
+    return Batch(
+        inputs, targets, weight, torch.from_numpy(lengths), list(rows if rows is not None else range(shape[0]))
+    )
 
 
-def _padded(arrays: Sequence[np.ndarray], inside: np.ndarray, fill: int) -> Tensor:  # type: ignore[type-arg]
+def _padded(arrays: Sequence[np.ndarray], inside: np.ndarray, fill: int) -> Tensor:
     padded = np.full(inside.shape, fill, dtype=np.int64)
     padded[inside] = np.concatenate(arrays)
     return torch.from_numpy(padded)

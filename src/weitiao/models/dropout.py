@@ -1,9 +1,9 @@
 """Dropout with true semantics that is cheap on a CPU.
 
-torch draws dropout masks on a CPU one serial Bernoulli at a time, which costs more than the matrix products around it. Here
-the random bits come from SFC64 (Doty-Humphrey 2010, as in numpy) and 16 of them decide each entry: fresh and independent
-for every entry of every call, dropped at the asked rate to within 2**-17. Each call takes its seed from torch's own CPU
-generator, so `torch.manual_seed`, gradient checkpointing and a resumed run all repeat the same masks.
+torch draws dropout masks on a CPU one serial Bernoulli at a time, which costs more than the matrix products around it.
+Here the random bits come from SFC64 (Doty-Humphrey 2010, as in numpy) and 16 of them decide each entry: fresh and
+independent for every entry of every call, dropped at the asked rate to within 2**-17. Each call takes its seed from
+torch's own CPU generator, so `torch.manual_seed`, gradient checkpointing and a resumed run all repeat the same masks.
 """
 
 from __future__ import annotations

@@ -54,7 +54,9 @@ def infer_with_loss(
                 hidden = network.hidden(batch)
                 loss = network.head.loss(hidden, batch)
                 total, weight = total + float(loss.total), weight + float(loss.weight)
-                outputs = {name: value.float().numpy(force=True) for name, value in network.head.outputs(hidden, batch).items()}
+                outputs = {
+                    name: value.float().numpy(force=True) for name, value in network.head.outputs(hidden, batch).items()
+                }
                 for place, row in enumerate(rows):
                     results[row] = {name: value[place] for name, value in outputs.items()}
     finally:

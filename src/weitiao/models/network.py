@@ -1,8 +1,8 @@
 """Backbone and head as one network: built from a pretrained folder, or loaded from a run.
 
-`build` takes any family that transformers can classify with; the head is the family's own (`stock`) or ours (`mean`). The
-network reads a `Batch` and answers with named outputs or a loss; packing, cached frozen layers and fast dropout happen
-here, and nowhere else.
+`build` takes any family that transformers can classify with; the head is the family's own (`stock`) or ours (`mean`).
+The network reads a `Batch` and answers with named outputs or a loss; packing, cached frozen layers and fast dropout
+happen here, and nowhere else.
 
 Notation: B rows, T tokens, N tokens without padding, H hidden, C classes.
 """
@@ -26,6 +26,8 @@ from transformers import (
     AutoModelForSequenceClassification,
     PretrainedConfig,
     PreTrainedModel,
+)
+from transformers import (
     logging as transformers_logging,
 )
 
@@ -97,7 +99,12 @@ class Network(nn.Module):
     def packable(self) -> bool:
         """Whether batches may be laid end to end."""
         config = self.backbone.config
-        return config.model_type in PACKABLE and len(self.stacks) == 1 and _attention(config) == NAME and not self.checkpointed
+        return (
+            config.model_type in PACKABLE
+            and len(self.stacks) == 1
+            and _attention(config) == NAME
+            and not self.checkpointed
+        )
 
     def train(self, mode: bool = True) -> Network:
         """As in torch, but frozen modules stay in evaluation mode."""
@@ -113,9 +120,7 @@ class Network(nn.Module):
         return {
             name
             for name, _parameter in self.named_parameters()
-            if not name.startswith("backbone.")
-            or name in self.added
-            or (own_head and not name.startswith(base))
+            if not name.startswith("backbone.") or name in self.added or (own_head and not name.startswith(base))
         }
 
     def before_stack(self) -> dict[str, nn.Module]:
@@ -133,7 +138,7 @@ class Network(nn.Module):
 
     def checkpoint_gradients(self) -> None:
         """Recompute activations in the backward pass: less memory, about a third more time."""
-        self.backbone.gradient_checkpointing_enable({"use_reentrant": False})
+        self.backbone.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
         self.checkpointed = True
 
     def hidden(self, batch: Batch) -> Tensor:
@@ -196,14 +201,14 @@ def build(folder: Path, spec: NetworkSpec) -> Network:
 def quiet() -> Iterator[None]:
     """Without transformers' progress bars, and its warning that a new head is untrained: training it is what we do."""
     level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         transformers_logging.set_verbosity(level)
         if bars:
-            transformers_logging.enable_progress_bar()
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def load(folder: Path) -> Network:
@@ -218,7 +223,9 @@ def load(folder: Path) -> Network:
 
 
 def _config(folder: Path, spec: NetworkSpec) -> PretrainedConfig:
-    config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=spec.trust_remote_code)
+    config: PretrainedConfig = AutoConfig.from_pretrained(
+        str(folder), local_files_only=True, trust_remote_code=spec.trust_remote_code
+    )
     config.num_labels = len(spec.labels)
     config.id2label = dict(enumerate(spec.labels))
     config.label2id = {label: index for index, label in enumerate(spec.labels)}
@@ -237,9 +244,9 @@ def _backbone(folder: Path, config: PretrainedConfig, spec: NetworkSpec) -> tupl
     auto = AutoModelForSequenceClassification if spec.kind == "stock" else AutoModel
     if type(config) not in auto._model_mapping:
         raise Refused(
-            _("{folder}: transformers cannot classify with a {family} model; head: mean works with any backbone").format(
-                folder=folder, family=config.model_type
-            )
+            _(
+                "{folder}: transformers cannot classify with a {family} model; head: mean works with any backbone"
+            ).format(folder=folder, family=config.model_type)
         )
     arguments: dict[str, Any] = {
         "config": config, "local_files_only": True, "dtype": torch.float32, "use_safetensors": True,
@@ -252,7 +259,9 @@ def _backbone(folder: Path, config: PretrainedConfig, spec: NetworkSpec) -> tupl
         model, loading = auto.from_pretrained(str(folder), output_loading_info=True, **arguments)
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise Refused(_("{folder}: the weights cannot be loaded ({reason})").format(folder=folder, reason=reason)) from error
+        raise Refused(
+            _("{folder}: the weights cannot be loaded ({reason})").format(folder=folder, reason=reason)
+        ) from error
     added = {*loading["missing_keys"], *(name for name, *_shapes in loading["mismatched_keys"])}
     if spec.kind == "mean" and config.is_encoder_decoder:
         return model.get_encoder(), set()
@@ -298,7 +307,11 @@ def _reinitialise(network: Network, count: int) -> None:
     """Give the top `count` layers new weights, as the family initialises them (Zhang et al. 2021, section 4.1)."""
     layers = list(network.stack.layers)
     if count > len(layers):
-        raise Refused(_("model.reinit_layers is {count}, but the model has {layers} layers").format(count=count, layers=len(layers)))
+        raise Refused(
+            _("model.reinit_layers is {count}, but the model has {layers} layers").format(
+                count=count, layers=len(layers)
+            )
+        )
     for layer in layers[len(layers) - count :]:
         for module in layer.modules():
             if hasattr(module, "_is_hf_initialized"):

@@ -1,8 +1,8 @@
 """Batches without padding, through transformers' attention interface.
 
-The backbone is called with an ordinary padded batch. Behind the embeddings the rows are laid end to end, [1, N, H], so that
-linear layers, norms and dropout see real tokens only; the attention function registered here attends within each row; behind
-the last layer the rows are padded again, so that every family's own pooler and head read what they expect.
+The backbone is called with an ordinary padded batch. Behind the embeddings the rows are laid end to end, [1, N, H], so
+that linear layers, norms and dropout see real tokens only; the attention function registered here attends within each
+row; behind the last layer the rows are padded again, so that every family's own pooler and head read what they expect.
 
 Notation: B rows, T tokens of the longest row, N tokens without padding, G rows of a group, L longest row of a group,
 A attention heads, D width of a head, H = A * D hidden.
@@ -27,8 +27,8 @@ from weitiao.models.stack import Stack
 
 NAME = "weitiao"
 
-# Families whose layers read hidden states and nothing else that has a token axis, and attend through the interface; each
-# is proven equal to its padded run by tests/models/test_packing.py.
+# Families whose layers read hidden states and nothing else that has a token axis, and attend through the interface;
+# each is proven equal to its padded run by tests/models/test_packing.py.
 PACKABLE = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert", "ernie"})
 
 WORTH_PACKING = 1.03  # padded tokens per real token below which laying end to end saves nothing
@@ -129,7 +129,9 @@ def packed_layers(stack: Stack, packing: Packing, first: int) -> Iterator[None]:
     handles = []
     if first == 0:
         handles.append(stack.layers[0].register_forward_pre_hook(_pack_hook(packing), with_kwargs=True))
-    handles.append(stack.layers[-1].register_forward_hook(lambda _layer, _args, output: _on_hidden(packing.pad, output)))
+    handles.append(
+        stack.layers[-1].register_forward_hook(lambda _layer, _args, output: _on_hidden(packing.pad, output))
+    )
     try:
         yield
     finally:
@@ -138,7 +140,9 @@ def packed_layers(stack: Stack, packing: Packing, first: int) -> Iterator[None]:
 
 
 def _pack_hook(packing: Packing) -> Any:
-    def hook(_layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def hook(
+        _layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if args:
             return (packing.pack(args[0]), *args[1:]), kwargs
         return args, {**kwargs, "hidden_states": packing.pack(kwargs["hidden_states"])}
@@ -168,7 +172,7 @@ def attention(
         if dropout and query.device.type == "cpu" and _plain(module, query, key, kwargs):
             bias = _additive(attention_mask, query.dtype)
             return dropout_attention(query, key, value, bias, dropout, scale).transpose(1, 2).contiguous(), None
-        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)  # type: ignore[no-untyped-call]
+        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
     tokens = [projected[0].transpose(0, 1) for projected in (query, key, value)]  # three [N, A, D]
     attended = [_attend(group, tokens, dropout, scale) for group in packing.groups]
     return torch.cat(attended)[None], None
@@ -193,7 +197,12 @@ def _plain(module: nn.Module, query: Tensor, key: Tensor, kwargs: dict[str, Any]
     """Whether this is bidirectional attention without extras, which `dropout_attention` computes."""
     causal = kwargs.get("is_causal")
     causal = getattr(module, "is_causal", True) if causal is None else causal
-    return not causal and query.shape[1] == key.shape[1] and kwargs.get("position_bias") is None and query.dtype == torch.float32
+    return (
+        not causal
+        and query.shape[1] == key.shape[1]
+        and kwargs.get("position_bias") is None
+        and query.dtype == torch.float32
+    )
 
 
 def _additive(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
@@ -203,7 +212,7 @@ def _additive(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
 
 
 class _DropoutAttention(torch.autograd.Function):
-    """softmax(Q K^T) with dropout on the probabilities, times V; probabilities and random bits are kept for backward."""
+    """softmax(Q K^T) with dropout, times V; the probabilities and the random bits are kept for backward."""
 
     @staticmethod
     def forward(

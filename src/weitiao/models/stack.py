@@ -1,8 +1,8 @@
 """The layer stack of a backbone, found by its shape instead of by family.
 
-Freezing, re-initialising top layers, layer-wise learning rates and packing all need to know which parameters and modules
-belong to layer k. A stack is the longest `nn.ModuleList` of like modules under the backbone; what comes before it are the
-embeddings.
+Freezing, re-initialising top layers, layer-wise learning rates and packing all need to know which parameters and
+modules belong to layer k. A stack is the longest `nn.ModuleList` of like modules under the backbone; what comes before
+it are the embeddings.
 
 Notation: N tokens of the batch without padding, H hidden.
 """
@@ -46,9 +46,7 @@ def find_stacks(network: nn.Module) -> list[Stack]:
         for name, module in network.named_modules()
         if isinstance(module, nn.ModuleList) and len({type(layer) for layer in module}) == 1
     ]
-    outermost = [
-        stack for stack in lists if not any(stack.prefix.startswith(other.prefix + ".") for other in lists)
-    ]
+    outermost = [stack for stack in lists if not any(stack.prefix.startswith(other.prefix + ".") for other in lists)]
     heaviest = max((_size(stack) for stack in outermost), default=0)
     return [stack for stack in outermost if 4 * _size(stack) >= heaviest]
 

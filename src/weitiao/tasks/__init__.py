@@ -25,7 +25,7 @@ Settings = Mapping[str, Any]  # what `calibrate` found on dev, JSON-able, such a
 TASKS = Table("task", {"classify": "weitiao.tasks.classify:Classify"})
 
 
-class RowFault(ValueError):  # noqa: N818  (a fault of the row, not of the program)
+class RowFault(ValueError):
     """A row cannot become a Record; the text is the reason that the ledger keeps."""
 
 

@@ -1,7 +1,7 @@
 """Which rows make up each optimiser step: a pure function of lengths, settings, seed and epoch.
 
-`batch_size` rows a step never changes; a token budget only cuts a step into micro-batches. Features of one record (windows,
-pairs) always share a step.
+`batch_size` rows a step never changes; a token budget only cuts a step into micro-batches. Features of one record
+(windows, pairs) always share a step.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ Order = Literal["grouped", "random", "given"]
 POOL_STEPS = 50  # steps' worth of shuffled rows that are sorted together; transformers' grouping uses the same
 
 
-def epoch_steps(
-    features: Sequence[Feature], batch_size: int, order: Order, seed: int, epoch: int
-) -> list[list[int]]:
+def epoch_steps(features: Sequence[Feature], batch_size: int, order: Order, seed: int, epoch: int) -> list[list[int]]:
     """Feature indices of each step of one epoch; every feature once.
 
-    'grouped' shuffles the records, sorts pools of `POOL_STEPS` steps by length, cuts them into steps and shuffles the steps.
+    'grouped' shuffles the records, sorts pools of `POOL_STEPS` steps by length, cuts them into steps and shuffles the
+    steps.
     """
     records = _members(features)
     lengths = np.array([max(len(features[index]) for index in members) for members in records])
@@ -52,7 +51,7 @@ def _members(features: Sequence[Feature]) -> list[list[int]]:
 
 
 def micro_batches(step: Sequence[int], lengths: Sequence[int], token_budget: int) -> Iterator[list[int]]:
-    """Cut a step into micro-batches of at most `token_budget` real tokens (one row at the least), longest rows first."""
+    """Cut a step into micro-batches of at most `token_budget` real tokens (one row at least), longest rows first."""
     ordered = sorted(step, key=lambda row: -lengths[row])
     part: list[int] = []
     tokens = 0

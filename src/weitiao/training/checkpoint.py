@@ -55,7 +55,7 @@ def load(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer | None
 
 def newest(folder: Path) -> tuple[Path | None, list[str]]:
     """The newest intact checkpoint, and a sentence for each broken one that was passed over."""
-    warnings = []
+    warnings: list[str] = []
     for path in reversed(list(_steps(folder))):
         reason = fault(path)
         if not reason:
@@ -98,7 +98,9 @@ def _steps(folder: Path) -> Iterator[Path]:
 
 def _trained(network: nn.Module) -> dict[str, Tensor]:
     return {
-        name: parameter.detach().contiguous() for name, parameter in network.named_parameters() if parameter.requires_grad
+        name: parameter.detach().contiguous()
+        for name, parameter in network.named_parameters()
+        if parameter.requires_grad
     }
 
 

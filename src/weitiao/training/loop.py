@@ -1,8 +1,9 @@
 """The training loop: one, for every task, method and model.
 
-Features, a network and plain settings go in; the network comes out with the weights of its best evaluation on dev, and a
-`FitResult` says how it went. A step's loss is a sum and a divisor, so micro-batches, processes and row order change nothing
-but rounding. Every random draw of a step is seeded by (seed, step), so a run killed anywhere and resumed ends bit-identical.
+Features, a network and plain settings go in; the network comes out with the weights of its best evaluation on dev, and
+a `FitResult` says how it went. A step's loss is a sum and a divisor, so micro-batches, processes and row order change
+nothing but rounding. Every random draw of a step is seeded by (seed, step), so a run killed anywhere and resumed ends
+bit-identical.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class LoopSettings:
     checkpoint_every: int | None = None
     keep_checkpoints: int = 2
     seed: int = 17
-    optimiser: OptimiserSpec = OptimiserSpec()
+    optimiser: OptimiserSpec = OptimiserSpec()  # noqa: RUF009 - frozen
 
 
 @dataclass(slots=True)
@@ -145,7 +146,7 @@ def fit(
     folder: Path,
     log: Path,
 ) -> FitResult:
-    """Fit `network`, to which `method` was applied, going on from the newest intact checkpoint in `folder` if there is one.
+    """Fit `network`, to which `method` was applied; go on from the newest intact checkpoint in `folder`, if any.
 
     Raises:
         NonFiniteLoss: the loss became NaN or infinite; the message names the row and the cause.
@@ -209,14 +210,19 @@ class _Fit:
         if path is not None:
             state = checkpoint.load(path, self.network, self.optimiser)
             self.progress = Progress(**{name: state[name] for name in asdict(self.progress)})
-            self._tell(kind="note", text=_("resumed at step {step} of {total}").format(step=self.progress.step, total=self.total))
+            self._tell(
+                kind="note",
+                text=_("resumed at step {step} of {total}").format(step=self.progress.step, total=self.total),
+            )
         if self.processes.is_main:
             self.journal.rewind(self.progress.step)
 
     def _rest_of_epoch(self) -> Sequence[list[int]]:
         """The steps of the current epoch that are still to be done."""
         epoch, done = divmod(self.progress.step, self.epoch_steps)
-        return epoch_steps(self.features, self.settings.batch_size, self.settings.order, self.settings.seed, epoch)[done:]
+        return epoch_steps(self.features, self.settings.batch_size, self.settings.order, self.settings.seed, epoch)[
+            done:
+        ]
 
     def _step(self, rows: Sequence[int]) -> None:
         """One optimiser step over `rows`: accumulate, scale, clip, update."""
@@ -231,7 +237,7 @@ class _Fit:
         total, weight = torch.zeros(()), torch.zeros(())
         for part in parts:
             loss = self._loss(part)
-            (loss.total / loss.weight if alone and loss.weight > 0 else loss.total).backward()
+            (loss.total / loss.weight if alone and loss.weight > 0 else loss.total).backward()  # type: ignore[no-untyped-call]
             total, weight = total + loss.total.detach(), weight + loss.weight
         total, weight = self.processes.sum(total, weight)
         self._check(float(total), float(weight), rows)
@@ -259,9 +265,10 @@ class _Fit:
     def _check(self, total: float, weight: float, rows: Sequence[int]) -> None:
         if weight == 0:
             raise NothingLearnt(
-                _("step {step}: no row of the step has a target to learn from ({rows}); check the labels of these rows").format(
-                    step=self.progress.step + 1, rows=self._names(rows)
-                )
+                _(
+                    "step {step}: no row of the step has a target to learn from ({rows}); "
+                    "check the labels of these rows"
+                ).format(step=self.progress.step + 1, rows=self._names(rows))
             )
         if not math.isfinite(total):
             raise NonFiniteLoss(self._cause(rows))
@@ -272,13 +279,15 @@ class _Fit:
         broken = [name for name, value in self.network.named_parameters() if not torch.isfinite(value).all()]
         if broken:
             return _(
-                "step {step}: the loss is not finite, because the weights are not ({name}); lower training.learning_rate ({rate:g}), or set training.clip"
+                "step {step}: the loss is not finite, because the weights are not ({name}); "
+                "lower training.learning_rate ({rate:g}), or set training.clip"
             ).format(step=step, name=broken[0], rate=self.settings.optimiser.learning_rate)
         with torch.no_grad():
             for row in rows:
                 if not math.isfinite(float(self._loss([row]).total)):
                     return _(
-                        "step {step}: {place}: the loss of this row is not finite; look at its text, and lower training.learning_rate ({rate:g})"
+                        "step {step}: {place}: the loss of this row is not finite; "
+                        "look at its text, and lower training.learning_rate ({rate:g})"
                     ).format(step=step, place=self.hooks.describe(row), rate=self.settings.optimiser.learning_rate)
         return _("step {step}: the gradient is not finite ({rows}); lower training.learning_rate ({rate:g})").format(
             step=step, rows=self._names(rows), rate=self.settings.optimiser.learning_rate
@@ -296,7 +305,11 @@ class _Fit:
         progress.loss_sum += loss
         progress.loss_steps += 1
         self._log(
-            step=progress.step, epoch=self._epoch(), loss=loss, learning_rate=self.settings.optimiser.learning_rate * rate, tokens=tokens
+            step=progress.step,
+            epoch=self._epoch(),
+            loss=loss,
+            learning_rate=self.settings.optimiser.learning_rate * rate,
+            tokens=tokens,
         )
         self._tell(
             kind="step", step=progress.step, steps=self.total, epoch=self._epoch(), loss=loss,
@@ -334,7 +347,11 @@ class _Fit:
         """Keep the best evaluation so far (the earlier of equals) and see whether to stop."""
         progress, settings = self.progress, self.settings
         if settings.metric not in dev:
-            raise Failed(_("the evaluation gives no metric '{name}'; it gives: {names}").format(name=settings.metric, names=", ".join(dev)))
+            raise Failed(
+                _("the evaluation gives no metric '{name}'; it gives: {names}").format(
+                    name=settings.metric, names=", ".join(dev)
+                )
+            )
         score = dev[settings.metric]
         if progress.best is None or score > progress.best:
             progress.best, progress.best_step, progress.without_gain = score, progress.step, 0
@@ -353,7 +370,11 @@ class _Fit:
 
     def _leave(self) -> None:
         self._save()
-        raise Interrupted(_("interrupted at step {step} of {total}; the run is saved").format(step=self.progress.step, total=self.total))
+        raise Interrupted(
+            _("interrupted at step {step} of {total}; the run is saved").format(
+                step=self.progress.step, total=self.total
+            )
+        )
 
     def _finish(self) -> FitResult:
         """Put the best weights in place."""
@@ -362,13 +383,22 @@ class _Fit:
             path = checkpoint.at_step(self.folder, progress.best_step)
             reason = checkpoint.fault(path)
             if reason:
-                self._tell(kind="note", text=_("{path}: {reason}; the last weights are kept instead").format(path=path, reason=reason))
+                self._tell(
+                    kind="note",
+                    text=_("{path}: {reason}; the last weights are kept instead").format(path=path, reason=reason),
+                )
                 progress.best_step = progress.step
             else:
                 checkpoint.load(path, self.network, None)
         self.network.eval()
         return FitResult(
-            progress.step, self._epoch(), progress.seconds, progress.tokens, progress.best_step, progress.history, progress.stopped
+            progress.step,
+            self._epoch(),
+            progress.seconds,
+            progress.tokens,
+            progress.best_step,
+            progress.history,
+            progress.stopped,
         )
 
     def _epoch(self) -> float:

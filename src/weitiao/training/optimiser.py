@@ -1,6 +1,7 @@
 """The optimiser: parameter groups, penalties and gradient clipping.
 
-Biases and norms are never decayed or penalised; each layer may learn slower than the one above it, and the new head faster.
+Biases and norms are never decayed or penalised; each layer may learn slower than the one above it, and the new head
+faster.
 """
 
 from __future__ import annotations
@@ -94,7 +95,9 @@ class Penalty:
         }
         new = network.head_parameters()
         self._start: Mapping[str, Tensor] = {
-            name: torch.zeros_like(value) if name in new else value.detach().clone()  # a new head has no start: plain L2
+            name: torch.zeros_like(value)
+            if name in new
+            else value.detach().clone()  # a new head has no start: plain L2
             for name, value in self._weights.items()
             if spec.l2_sp
         }

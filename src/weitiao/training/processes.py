@@ -1,7 +1,7 @@
 """One process or several (torchrun, accelerate launch): who takes which rows, and sums over all of them.
 
-Each process takes its share of a step's rows; gradients are summed, not averaged, and divided by the summed divisor, so the
-result is that of one process whatever the shares.
+Each process takes its share of a step's rows; gradients are summed, not averaged, and divided by the summed divisor, so
+the result is that of one process whatever the shares.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ class Processes:
         grads = [torch.zeros_like(each) if each.grad is None else each.grad for each in parameters]
         flat = torch.cat([grad.flatten() for grad in grads])
         torch.distributed.all_reduce(flat)
-        for parameter, part in zip(parameters, flat.split([grad.numel() for grad in grads]), strict=True):
+        parts = torch.split(flat, [grad.numel() for grad in grads])
+        for parameter, part in zip(parameters, parts, strict=True):
             parameter.grad = part.view_as(parameter)
 
     def wait(self) -> None:

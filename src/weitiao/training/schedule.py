@@ -16,7 +16,8 @@ def warmup_steps(warmup: float, total_steps: int) -> int:
 def factor(name: Name, step: int, warmup: int, total: int, power: float = 2.0) -> float:
     """What the peak learning rate is multiplied with at `step`, from 0: a linear rise, then the named fall.
 
-    linear: Devlin et al. 2019; cosine: Loshchilov and Hutter 2017, to zero; inverse_sqrt: Vaswani et al. 2017, section 5.3;
+    linear: Devlin et al. 2019; cosine: Loshchilov and Hutter 2017, to zero; inverse_sqrt: Vaswani et al. 2017, section
+    5.3;
     polynomial: (1 - progress) ** power.
     """
     if step < warmup:

@@ -1,7 +1,7 @@
 """One fit: a Preflight's features and a seed in; a saved model, its calibration and its answers out.
 
-`weitiao train` runs one of these, or one a seed or fold. A fit that was killed goes on from its newest checkpoint; one that
-is finished is not run again.
+`weitiao train` runs one of these, or one a seed or fold. A fit that was killed goes on from its newest checkpoint; one
+that is finished is not run again.
 """
 
 from __future__ import annotations
@@ -107,12 +107,18 @@ def answers(found: Preflight, folder: RunFolder, part: Part) -> tuple[list[Predi
 
 def decode(found: Preflight, part: Part, outputs: Sequence[Outputs], settings: Settings) -> list[Prediction]:
     """Answers from the outputs of all features."""
+    return [
+        found.task.decode(record, each, found.labels, settings)
+        for record, each in zip(part.records, by_record(part, outputs), strict=True)
+    ]
+
+
+def by_record(part: Part, outputs: Sequence[Outputs]) -> list[list[Outputs]]:
+    """The outputs of each record's features."""
     grouped: list[list[Outputs]] = [[] for _record in part.records]
     for feature, output in zip(part.features, outputs, strict=True):
         grouped[feature.group].append(output)
-    return [
-        found.task.decode(record, each, found.labels, settings) for record, each in zip(part.records, grouped, strict=True)
-    ]
+    return grouped
 
 
 def dev_metrics(found: Preflight, network: Network, dev: Part, frozen: Frozen | None) -> Mapping[str, float]:
@@ -189,7 +195,7 @@ def _frozen(
 def _calibrate(found: Preflight, network: Network, dev: Part | None, frozen: Frozen | None) -> Settings:
     if dev is None:
         return {}
-    outputs = infer(network, dev.features, frozen=frozen)
+    outputs = by_record(dev, infer(network, dev.features, frozen=frozen))
     settings: Settings = found.task.calibrate(dev.records, outputs, found.labels)
     return settings
 
@@ -221,7 +227,12 @@ def copy_tokenizer(source: Path, target: Path) -> None:
     """Copy the tokenizer's files: every small file at the top that is neither weights nor configuration."""
     for path in sorted(source.iterdir()):
         wanted = path.suffix in {".json", ".txt", ".model", ".jinja"} and path.name not in {"config.json", "task.json"}
-        if path.is_file() and wanted and not path.name.endswith(WEIGHT_FILES) and not path.name.upper().startswith("README"):
+        if (
+            path.is_file()
+            and wanted
+            and not path.name.endswith(WEIGHT_FILES)
+            and not path.name.upper().startswith("README")
+        ):
             shutil.copyfile(path, target / path.name)
 
 
@@ -236,13 +247,26 @@ def _verify(network: Network, features: Sequence[Feature], folder: Path) -> None
     pairs = zip(infer(network, some), infer(load(folder), some), strict=True)
     worst = max((float(np.abs(a[name] - b[name]).max()) for a, b in pairs for name in a), default=0.0)
     if not worst <= SAME:
-        raise Failed(_("{path}: the saved model answers differently (by {worst:.2g}); this is a bug in weitiao").format(path=folder, worst=worst))
+        raise Failed(
+            _("{path}: the saved model answers differently (by {worst:.2g}); this is a bug in weitiao").format(
+                path=folder, worst=worst
+            )
+        )
 
 
 def _fitted(result: FitResult, metric: str) -> Fitted:
-    best = next((entry["dev"][metric] for entry in result.history if entry["step"] == result.best_step and "dev" in entry), None)
+    best = next(
+        (entry["dev"][metric] for entry in result.history if entry["step"] == result.best_step and "dev" in entry), None
+    )
     return Fitted(
-        result.steps, result.epochs, result.seconds, result.tokens, result.best_step, result.stopped, best, peak_memory()
+        result.steps,
+        result.epochs,
+        result.seconds,
+        result.tokens,
+        result.best_step,
+        result.stopped,
+        best,
+        peak_memory(),
     )
 
 

@@ -1,8 +1,8 @@
 """`weitiao quickstart`: the first run, on real reviews that come with the starters.
 
-The corpus is cleaned and split the same way every time (no near-duplicate crosses from train into dev or test), written as
-three CSV files that a user can open, and trained by the recipe `quickstart.yaml`. Then three texts are answered, one of
-them English: the model saw no English label.
+The corpus is cleaned and split the same way every time (no near-duplicate crosses from train into dev or test), written
+as three CSV files that a user can open, and trained by the recipe `quickstart.yaml`. Then three texts are answered, one
+of them English: the model saw no English label.
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ def quickstart(*, output: Path | str | None = None, on_event: OnEvent = lambda _
     folder = reviews()
     changes = [f"data.{split}='{folder / split}.csv'" for split in SIZES]
     run = train(
-        RECIPES / "quickstart.yaml", overrides=[*changes, f"output='{output or _free(Path('runs/quickstart'))}'"], on_event=on_event
+        RECIPES / "quickstart.yaml",
+        overrides=[*changes, f"output='{output or _free(Path('runs/quickstart'))}'"],
+        on_event=on_event,
     )
     return Quickstart(run, list(zip(TEXTS, run.predict(TEXTS), strict=True)))
 
@@ -113,7 +115,9 @@ def _split() -> dict[str, list[tuple[str, str]]]:
     splits: dict[str, list[tuple[str, str]]] = {split: [] for split in SIZES}
     files = corpus()
     for label, path in (("positive", files.positive), ("negative", files.negative)):
-        texts = sorted({line.strip() for line in path.read_text("utf-8").splitlines() if SHORTEST <= len(line.strip()) <= LONGEST})
+        texts = sorted(
+            {line.strip() for line in path.read_text("utf-8").splitlines() if SHORTEST <= len(line.strip()) <= LONGEST}
+        )
         rng.shuffle(texts)
         texts = _distinct(texts[: sum(SIZES.values())])
         for split, size in SIZES.items():

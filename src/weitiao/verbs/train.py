@@ -1,7 +1,7 @@
 """`weitiao train`: a recipe in, a finished run out; or one more go at a run that was interrupted.
 
-Everything that can be wrong is reported before weights are opened. Then one fit, or one a fold and a seed; then the report.
-A run that was killed anywhere goes on with `resume` and ends with the same bytes.
+Everything that can be wrong is reported before weights are opened. Then one fit, or one a fold and a seed; then the
+report. A run that was killed anywhere goes on with `resume` and ends with the same bytes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def train(
 
     Args:
         recipe: a YAML file or a mapping; None with `resume`.
-        data: rows in Python (DataFrame, list of mappings) in place of the recipe's files: one object, or split -> object.
+        data: rows in Python (DataFrame, list of mappings) in place of the recipe's files: one object, or split ->
+        object.
         overrides: `key=value` changes to the recipe.
         strict: treat warnings as errors.
         resume: folder of the run to go on with.
@@ -80,7 +81,9 @@ def _resume(folder: RunFolder, data: Any, on_event: OnEvent) -> Run:
         before, now = read_json(folder.data).get("splits"), _data_json(found)["splits"]
         if before != now:
             raise Refused(
-                _("{path}: the data changed since the run began, so it cannot be resumed; start a new run").format(path=folder.path)
+                _("{path}: the data changed since the run began, so it cannot be resumed; start a new run").format(
+                    path=folder.path
+                )
             )
     else:  # killed before the data was noted: nothing was trained yet
         write_json(folder.data, _data_json(found))
@@ -160,7 +163,7 @@ def _fit_seeds(found: Preflight, folder: RunFolder, on_event: OnEvent) -> tuple[
         on_event({"kind": "phase", "text": _("seed {seed}").format(seed=seed)})
         own = RunFolder(folder.path / "seeds" / str(seed))
         results[seed] = own, fit_once(found, train, dev, own, seed=seed, cache=cache, on_event=on_event)
-    split, part = _measured(found)
+    _split, part = _measured(found)
     values = {str(seed): _headline(found, own, part) for seed, (own, _fitted) in results.items()}
     best = max(results, key=lambda seed: (results[seed][1].best or 0.0, -seed))
     on_event({"kind": "note", "text": _("the model of seed {seed} is kept: the best on dev").format(seed=best)})

@@ -1,6 +1,7 @@
 """The Head seam: hidden states -> Outputs and loss; one file a kind of answer.
 
-A head's loss is a sum and its divisor, never a mean, so that steps can be split over micro-batches and processes exactly.
+A head's loss is a sum and its divisor, never a mean, so that steps can be split over micro-batches and processes
+exactly.
 """
 
 from __future__ import annotations

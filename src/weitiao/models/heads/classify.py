@@ -48,9 +48,12 @@ class ClassifyHead(nn.Module):
         super().__init__()
         self.multi_label = multi_label
         self.label_smoothing = label_smoothing
+        self.class_weights: Tensor | None
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.layers = (
-            nn.Identity() if pooled_size is None else _layers(pooled_size, hidden_layers, classes, dropout, initializer_range)
+            nn.Identity()
+            if pooled_size is None
+            else _layers(pooled_size, hidden_layers, classes, dropout, initializer_range)
         )
         self.pools = pooled_size is not None
 
