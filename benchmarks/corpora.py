@@ -1,7 +1,7 @@
 """The real data sets that the benchmarks train on, as Records: read here by the standard library alone.
 
-They stand beside the repository (or at $WEITIAO_SHARED) and are not part of it. Rows with a text seen before are left out,
-so that no test row was trained on.
+They stand beside the repository (or at $WEITIAO_SHARED) and are not part of it. Rows with a text seen before are left
+out, so that no test row was trained on.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Corpus:
 
     def sample(self, rows: int, seed: int) -> list[ClassifyRecord]:
         """A seeded sample of the training rows."""
-        return random.Random(seed).sample(list(self.train), min(rows, len(self.train)))  # noqa: S311
+        return random.Random(seed).sample(list(self.train), min(rows, len(self.train)))
 
 
 def load(name: str) -> Corpus:
@@ -82,7 +82,7 @@ def _semeval(folder: Path) -> Corpus:
 
 
 def _bank_faq(folder: Path) -> Corpus:
-    """Question and answer of a bank's help pages, by category; only the long ones, for texts with a tail to 512 tokens."""
+    """Question and answer of a bank's help pages, by category; only the long ones: a tail up to 512 tokens."""
     with (folder / "bank_faq" / "BankFAQs.csv").open(encoding="utf-8", newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["Class"].strip()]
     pairs = [(f"{row['Question'].strip()}\n{row['Answer'].strip()}", row["Class"].strip()) for row in rows]
@@ -106,7 +106,7 @@ def _lines(path: Path) -> Iterable[list[str]]:
 def _split(name: str, starter: str, max_length: int, pairs: Sequence[tuple[str, str]], test_rows: int) -> Corpus:
     """Cut a seeded test part off a corpus that comes without one."""
     shuffled = sorted(set(pairs))
-    random.Random(SPLIT_SEED).shuffle(shuffled)  # noqa: S311
+    random.Random(SPLIT_SEED).shuffle(shuffled)
     return _corpus(name, starter, max_length, shuffled[test_rows:], shuffled[:test_rows])
 
 

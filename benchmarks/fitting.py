@@ -1,7 +1,8 @@
 """One recipe, fitted by our loop or by `transformers.Trainer`, from the same saved folder and the same token ids.
 
-Both sides report each step's loss, the moment it ended, and its real and padded tokens. What Trainer does without being asked
-(logging, saving, evaluating, progress bars, memory metrics) is off, and it is handed plain lists, the fastest data set it can have.
+Both sides report each step's loss, the moment it ended, and its real and padded tokens. What Trainer does without
+being asked (logging, saving, evaluating, progress bars, memory metrics) is off, and it is handed plain lists, the fastest data
+set it can have.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import corpora
 import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
+import corpora
 from weitiao.methods import METHOD_OPTIONS, METHODS
 from weitiao.methods.frozen_cache import FrozenCache
 from weitiao.models.batch import Batch, collate
@@ -36,13 +37,13 @@ HEAD_SEED = 17
 Order = Literal["given", "random", "grouped"]
 SAMPLERS = {"given": "sequential", "random": "random", "grouped": "group_by_length"}
 
-transformers_logging.set_verbosity_error()
-transformers_logging.disable_progress_bar()
+transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
 class FitSpec:
-    """A recipe in plain values; AdamW, linear schedule, weight decay 0.01 (not on biases and norms), clipping at norm 1.
+    """A recipe in plain values; AdamW, linear schedule, weight decay 0.01 (not on biases and norms), clipping at 1.
 
     Args:
         epochs: passes over the rows, unless `steps` says when to stop.
@@ -191,7 +192,7 @@ def fit_trainer(start: Path, texts: Texts, spec: FitSpec, folder: Path) -> Fitte
     fitted = Fitted(None)
     clock = {"started": 0.0}
 
-    class Timed(Trainer):  # type: ignore[misc]
+    class Timed(Trainer):
         def training_step(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
             mask = inputs["attention_mask"]
             loss = super().training_step(model, inputs, *rest, **named)
@@ -200,7 +201,7 @@ def fit_trainer(start: Path, texts: Texts, spec: FitSpec, folder: Path) -> Fitte
             fitted.padded.append(mask.numel())
             return loss
 
-    class Clock(TrainerCallback):  # type: ignore[misc]
+    class Clock(TrainerCallback):
         def on_train_begin(self, *_arguments: Any, **_named: Any) -> None:
             clock["started"] = time.perf_counter()
 
@@ -218,12 +219,12 @@ def fit_trainer(start: Path, texts: Texts, spec: FitSpec, folder: Path) -> Fitte
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train()
-    fitted.model = trainer.model.eval()
+    fitted.model = model.eval()
     return fitted
 
 
 def _config(start: Path, spec: FitSpec) -> PretrainedConfig:
-    config = AutoConfig.from_pretrained(start)
+    config: PretrainedConfig = AutoConfig.from_pretrained(start)
     if spec.dropout is not None:
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
             setattr(config, name, spec.dropout)
@@ -297,15 +298,13 @@ def _plain_logits(model: Any, test: Sequence[Feature]) -> list[Any]:
     return logits
 
 
-def flops(config: PretrainedConfig, lengths: Iterable[int], frozen_layers: int = 0) -> float:
+def flops(config: PretrainedConfig, lengths: Iterable[int]) -> float:
     """Floating-point operations of one forward and backward pass over rows of these lengths, padding not counted.
 
-    A layer's forward pass takes 2 * (4 H^2 + 2 H F) operations a token in its linear maps and 4 L H in attention over L tokens;
-    the backward pass takes twice the forward one. Embeddings, norms, dropout, the pooler and the head are left out. Of the
-    frozen layers nothing is counted.
+    A layer's forward pass takes 2 * (4 H^2 + 2 H F) operations a token in its linear maps and 4 L H in attention over L
+    tokens; the backward pass takes twice the forward one. Embeddings, norms, dropout, pooler and head are left out.
     """
     hidden, inner = config.hidden_size, config.intermediate_size
-    layers = config.num_hidden_layers - frozen_layers
     sizes = np.asarray(list(lengths), dtype=np.float64)
-    forward = layers * (sizes * 2 * (4 * hidden**2 + 2 * hidden * inner) + 4 * sizes**2 * hidden)
+    forward = config.num_hidden_layers * (sizes * 2 * (4 * hidden**2 + 2 * hidden * inner) + 4 * sizes**2 * hidden)
     return float(3 * forward.sum())

@@ -1,4 +1,4 @@
-"""Facts of the machine that a figure was measured on: what it is, how fast its matrix products are, and who else was on it.
+"""Facts of the machine that a figure was measured on: what it is, how fast it multiplies, and who else was on it.
 
 No torch at import: the process that only starts cells stays small.
 """
@@ -58,26 +58,27 @@ def gemm_peak(seconds: float = 0.3) -> float:
             started = time.perf_counter()
             torch.mm(left, right)
             best = max(best, work / (time.perf_counter() - started))
-    return round(best, 1)
+    return float(round(best, 1))
 
 
-def peak_mb() -> float:
-    """Largest resident memory of this process so far.
+def peak_mb(pid: int | str = "self") -> float:
+    """Largest resident memory so far of this process, or on Linux of another.
 
     Linux's VmHWM starts anew with each program; getrusage's maximum would carry over from the parent.
     """
-    status = Path("/proc/self/status")
+    status = Path(f"/proc/{pid}/status")
     if status.is_file():
         line = next(line for line in status.read_text("utf-8").splitlines() if line.startswith("VmHWM"))
         return round(int(line.split()[1]) / 1024, 1)
     import resource
 
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    unit = 2**20 if platform.system() == "Darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
 
 
 def resident_mb() -> float:
     """Resident memory of this process now."""
-    return round(psutil.Process().memory_info().rss / 2**20, 1)
+    return float(round(psutil.Process().memory_info().rss / 2**20, 1))
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Does our loop train the same model as `transformers.Trainer`?
 
-Without dropout, on the same rows in the same order, step by step by the loss; with dropout, by the score on test rows over
-several seeds. Both sides start from the same saved folder (starter and new stock head), so only the loops differ.
+Without dropout, on the same rows in the same order, step by step by the loss; with dropout, by the score on test rows
+over several seeds. Both sides start from the same saved folder (starter and new stock head), so only the loops differ.
 
     python benchmarks/parity.py --quick --json
 """
@@ -99,10 +99,11 @@ def summarise(results: Mapping[str, Result]) -> Summary:
 
 
 NOTES = (
-    f"Loss bars: largest difference of a step's loss, {STEPS} steps of 32 rows, dropout 0, same rows in the same order.",
-    "Score bars: the smaller upper end of the two 95 % intervals of (ours - Trainer) reaches 0: zero inside, or below the interval.",
-    f"Scores: accuracy after {EPOCHS} epochs on {ROWS} rows a seed, dropout 0.1, batch 32, learning rate {RATE}; Trainer in its "
-    "default random order; 'ours' in random order, 'ours-grouped' in our default order.",
+    f"Loss bars: largest difference of a step's loss; {STEPS} steps of 32 rows, dropout 0, same rows, same order.",
+    "Score bars: the smaller upper end of the two 95 % intervals of (ours - Trainer) reaches 0: each interval contains "
+    "zero or lies above it.",
+    f"Scores: accuracy after {EPOCHS} epochs on {ROWS} rows a seed, dropout 0.1, batch 32, learning rate {RATE}; "
+    "Trainer in its default random order; 'ours' in random order, 'ours-grouped' in our default order.",
 )
 
 

@@ -1,8 +1,9 @@
 """How fast does our loop train, beside `transformers.Trainer`, at the same recipe and with dropout of true semantics?
 
-A round fits every variant once, one after the other in one process and each from the same saved folder; the order rotates from
-round to round, and a round in which another process used the machine is measured again. Frozen layers are compared with full
-fine-tuning over whole fits, cache included. Peak memory is taken in a process a variant, all on the same rows.
+A round fits every variant once, one after the other in one process and each from the same saved folder; the order
+rotates from round to round, and a round in which another process used the machine is measured again. Frozen layers are
+compared with full fine-tuning over whole fits, cache included. Peak memory is taken in a process a variant, on the same
+rows.
 
     python benchmarks/training_speed.py --quick --json
 """
@@ -23,7 +24,7 @@ from harness import Bar, Benchmark, Cell, Result, Row, Settings, Summary, run
 
 ROUNDS = 5
 DISTURBED = 0.15  # cores that other processes may use while a variant is timed
-FROZEN_LAYERS, FREEZE_EPOCHS, RATE = 4, 3, 1e-4
+FROZEN_LAYERS, FREEZE_EPOCHS, RATE = 4, 3, 2e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class TextSet:
     Args:
         corpus: of corpora.py.
         batch_size: rows a step.
-        steps: steps a round; with `group_by_length` a whole pool of sorted rows, else its long ones would weigh too much.
+        steps: steps a round; a whole sorted pool of `group_by_length`, which begins with its longest rows.
         freeze_rows: rows of the comparison with frozen layers.
     """
 
@@ -172,8 +173,8 @@ def _freeze(settings: Settings, workspace: Path) -> dict[str, Any]:
     measured = {}
     for name in ("full", "freeze") if index % 2 else ("freeze", "full"):
         spec = fitting.FitSpec(
-            epochs=FREEZE_EPOCHS, batch_size=texts.batch_size, learning_rate=RATE, order="grouped", seed=index, method=name,
-            options=methods[name],
+            epochs=FREEZE_EPOCHS, batch_size=texts.batch_size, learning_rate=RATE, order="grouped", seed=index,
+            method=name, options=methods[name],
         )  # fmt: skip
         gc.collect()
         with machine.watch() as seen:
@@ -189,7 +190,7 @@ def _freeze(settings: Settings, workspace: Path) -> dict[str, Any]:
 
 
 def _memory(settings: Settings, workspace: Path) -> dict[str, Any]:
-    """Peak resident memory of one variant, and how much of it training added; the longest rows are among the 20 steps."""
+    """Peak resident memory of one variant, and how much of it training added; the longest rows are among its rows."""
     texts = TEXTS[settings["texts"]]
     train = sorted(_encoded(texts.corpus, workspace).train, key=len, reverse=True)
     longest, count = train[: texts.batch_size], 20 * texts.batch_size
@@ -285,8 +286,10 @@ def _notes(results: Mapping[str, Result], peak: float | None) -> list[str]:
         f"Texts: {described}. Model: starter:en, dropout 0.1, AdamW, linear schedule, learning rate {RATE}.",
         f"GEMM peak of this machine: {peak} GFLOP/s (fp32). gemm_share: useful operations of forward and backward "
         "(2 (4 H^2 + 2 H F) a token and layer, 4 L H in attention, times three; padding not counted) by time and peak.",
-        f"freeze trains fewer parameters: embeddings and the lower {FROZEN_LAYERS} of 6 layers stand still; its time includes filling the cache.",
-        "peak_mb: resident memory of a process that trains this variant alone; added_mb: what training added to it, which the bars compare.",
+        f"freeze trains fewer parameters: embeddings and the lower {FROZEN_LAYERS} of 6 layers stand still; its time "
+        "includes filling the cache.",
+        "peak_mb: resident memory of a process that trains this variant alone; added_mb: what training added to it, "
+        "which the bars compare.",
     ]
 
 

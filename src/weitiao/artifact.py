@@ -152,6 +152,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         try:
             yield beside
             for each in sorted(beside.rglob("*")):
+                if each.is_file():  # safetensors writes for the owner alone; give files what folders get from the umask
+                    each.chmod(beside.stat().st_mode & 0o666)
                 fsync(each)
             fsync(beside)
             if path.exists():

@@ -130,11 +130,12 @@ def _baseline(report: Report, name: str) -> str:
 
 
 def _usage(report: Report, head: str) -> str:
-    ours = f'```python\nimport weitiao\n\nrun = weitiao.load({report.run!r})\nprint(run.predict(["..."]))\n```'
+    folder = f"path/to/{report.run}"
+    ours = f'```python\nimport weitiao\n\nrun = weitiao.load({folder!r})\nprint(run.predict(["..."]))\n```'
     if head == "stock":
         stock = (
             "```python\nfrom transformers import pipeline\n\n"
-            f'classify = pipeline("text-classification", model={report.run + "/model"!r})\nprint(classify("..."))\n```'
+            f'classify = pipeline("text-classification", model={folder + "/model"!r})\nprint(classify("..."))\n```'
         )
         note = _(
             "In plain transformers, without weitiao (thresholds and abstention are weitiao's, and not applied there):"

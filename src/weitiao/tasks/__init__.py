@@ -14,7 +14,8 @@ import numpy.typing as npt
 from pydantic import BaseModel
 
 from weitiao.errors import Problem
-from weitiao.records import Feature, FloatArray, Outputs, Prediction, Record
+from weitiao.metrics import Metric
+from weitiao.records import Feature, Outputs, Prediction, Record
 from weitiao.tables import Table
 from weitiao.text import Tokenizer
 
@@ -44,20 +45,6 @@ class FieldSpec:
     required: bool
     aliases: tuple[str, ...]
     only_labelled: bool = False
-
-
-class Metric(Protocol):
-    """A number over predictions, in a form that can be resampled: sums of counts, then a value."""
-
-    name: str
-
-    def counts(self, prediction: Any, record: Any) -> FloatArray:
-        """What one row contributes, [K]."""
-        ...
-
-    def value(self, total: FloatArray) -> FloatArray:
-        """The metric of summed counts: [..., K] -> [...]; higher is better."""
-        ...
 
 
 class Task(Protocol[R, P]):

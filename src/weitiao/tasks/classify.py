@@ -18,9 +18,10 @@ from pydantic import Field, field_validator, model_validator
 
 from weitiao.errors import Problem
 from weitiao.messages import _
+from weitiao.metrics import Metric
 from weitiao.recipe import Options
 from weitiao.records import ClassifyPrediction, ClassifyRecord, Feature, FloatArray, Outputs
-from weitiao.tasks import FieldSpec, Metric, RowFault, Settings
+from weitiao.tasks import FieldSpec, RowFault, Settings
 from weitiao.tasks.label_audit import LabelCounts, audit_labels
 from weitiao.tasks.labels import in_natural_order
 from weitiao.tasks.values import is_blank, text_of, texts_of
