@@ -123,5 +123,5 @@ def _records(name: str, pairs: Iterable[tuple[str, str]], seen: set[str]) -> lis
     for line, (text, label) in enumerate(pairs, 1):
         if text not in seen:
             seen.add(text)
-            records.append(ClassifyRecord(file=name, line=line, text=text, labels=(label,)))
+            records.append(ClassifyRecord(file=name, line=line, group="", text=text, text_pair=None, labels=(label,)))
     return records

@@ -44,5 +44,5 @@ def median_and_range(values: Sequence[float]) -> tuple[float, tuple[float, float
     return statistics.median(values), (min(values), max(values))
 
 
-def _bits(correct: str) -> np.ndarray:  # type: ignore[type-arg]
+def _bits(correct: str) -> np.ndarray:
     return np.frombuffer(correct.encode(), dtype=np.uint8).astype(np.float64) - ord("0")
