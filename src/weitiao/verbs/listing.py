@@ -57,7 +57,7 @@ def _formats() -> Iterator[Entry]:
     from weitiao.data.reading import FORMATS
 
     for name in FORMATS:
-        yield Entry(name, _(first_line(inspect.getmodule(FORMATS[name]))))
+        yield Entry(name, _(first_line(FORMATS[name])))
 
 
 def _metrics() -> Iterator[Entry]:

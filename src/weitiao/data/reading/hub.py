@@ -19,7 +19,10 @@ NAME = re.compile(r"hf:(?P<name>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[\w.-]+))?")
 
 
 class Hub:
-    """A data set of the hub; `line` is the row's number over all splits."""
+    """A data set of the Hugging Face hub, `hf:owner/name` or `hf:owner/name:config`; needs the extra `hub`.
+
+    `line` is the row's number over all splits.
+    """
 
     def sniff(self, source: Source) -> float:
         return 1.0 if source.name.startswith("hf:") else 0.0

@@ -21,7 +21,7 @@ ID = "id"  # the column that the keys of {id: row} become
 
 
 class Json:
-    """One JSON value."""
+    """One JSON value: an array of rows, splits, columns, or rows by id."""
 
     def sniff(self, source: Source) -> float:
         if source.suffix in LINES:
@@ -41,7 +41,7 @@ class Json:
 
 
 class JsonLines:
-    """One JSON row a line."""
+    """JSON lines: one row a line."""
 
     def sniff(self, source: Source) -> float:
         if source.suffix in LINES:

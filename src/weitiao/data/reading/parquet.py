@@ -8,7 +8,7 @@ from weitiao.records import Row
 
 
 class Parquet:
-    """A parquet file; `line` is the row's number."""
+    """A Parquet file; the line of a message is the row's number."""
 
     def sniff(self, source: Source) -> float:
         return 0.9 if source.suffix == ".parquet" or source.data.startswith(b"PAR1") else 0.0

@@ -15,7 +15,10 @@ from weitiao.tables import did_you_mean
 
 
 class Xlsx:
-    """A sheet of a workbook; `line` is the row's number in the sheet."""
+    """One sheet of a workbook (.xlsx, .xls, .xlsm, .xlsb, .ods), its cells as they are shown.
+
+    `line` is the row's number in the sheet.
+    """
 
     def sniff(self, source: Source) -> float:
         return 0.9 if source.suffix in (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods") else 0.0
