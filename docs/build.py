@@ -26,9 +26,9 @@ RECIPE = f"""\
 
 # The recipe
 
-A recipe is a YAML 1.2 file (`2e-5` is a number, `no` is text). Start from `weitiao new classify recipe.yaml` or from one
-of the ready ones (`weitiao list recipes`). An unknown key is refused with the one that was probably meant. Any key can be
-changed on the command line by its dotted name: `weitiao train recipe.yaml training.epochs=5 model.name=starter:en`. The
+A recipe is a YAML 1.2 file (`2e-5` is a number, `no` is text). Start from `weitiao new classify recipe.yaml` or from
+one of the ready ones (`weitiao list recipes`). An unknown key is refused with the one that was probably meant. Any key
+can be changed on the command line by its dotted name: `weitiao train recipe.yaml training.epochs=5 data.test=20%`. The
 run keeps a copy with every default written out. `weitiao schema` prints this page as a JSON schema, for editors.
 
 Only `task`, `model` and `data` are needed. `model: NAME` is short for `model: {{name: NAME}}`, `data: FILE` for
