@@ -28,6 +28,15 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_machine_note(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what tests measure of this machine out of the user's cache; converted starters are still found there."""
+    from weitiao.verbs import speed
+
+    folder = tmp_path_factory.mktemp("machine")
+    speed._file = lambda: folder / "machine.json"
+
+
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch

@@ -46,12 +46,14 @@ def train(
         raise Refused(_("--resume goes on with the run's own recipe; give no recipe and no changes with it"))
     if resume is None and recipe is None:
         raise Refused(_("RECIPE is missing; write one with: weitiao new classify, or go on with a run by --resume RUN"))
+    from weitiao.verbs.train import is_main
     from weitiao.verbs.train import train as train_run
 
     began = time.monotonic()
     with display() as on_event:
         run = train_run(recipe, overrides=overrides, strict=strict, resume=resume, on_event=on_event)
-    show(run, time.monotonic() - began, json=json)
+    if is_main():
+        show(run, time.monotonic() - began, json=json)
 
 
 def overrides_of(changes: list[str] | None, *, model: str = "", output: str = "") -> list[str]:

@@ -146,6 +146,11 @@ def resampling_of(records: Sequence[Any], spec: EvaluationSpec, seed: int) -> Re
 
 def note_on(split: str) -> str:
     """What speaks against trusting a score of this split."""
+    if split == "train":
+        return _(
+            "There is neither a test nor a dev split: this is the score on the training rows themselves, "
+            "and says nothing about new texts."
+        )
     if split != "dev":
         return ""
     return _(

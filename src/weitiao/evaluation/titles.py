@@ -34,4 +34,4 @@ def baseline_title(name: str) -> str:
 
 def split_title(split: str) -> str:
     """The rows that were measured."""
-    return {"test": _("test"), "dev": _("dev")}.get(split, split)
+    return {"test": _("test"), "dev": _("dev"), "train": _("train")}.get(split, split)

@@ -7,6 +7,7 @@ report. A run that was killed anywhere goes on with `resume` and ends with the s
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from weitiao.artifact import RunFolder, read_json, write_json, write_text
 from weitiao.data.splitting import folds as split_folds
-from weitiao.errors import Refused
+from weitiao.errors import Interrupted, Refused
 from weitiao.messages import _
 from weitiao.recipe import dump_recipe, load_recipe
 from weitiao.records import Feature, Prediction, Record
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 CHINESE = 0.2  # share of Han letters from which a corpus is called Chinese, or (of others) English
 
 
+def _silent(_event: dict[str, Any]) -> None:
+    """For the processes that do not speak."""
+
+
 def train(
     recipe: Any = None,
     *,
@@ -37,7 +42,7 @@ def train(
     overrides: Sequence[str] = (),
     strict: bool = False,
     resume: Path | str | None = None,
-    on_event: OnEvent = lambda _event: None,
+    on_event: OnEvent = _silent,
 ) -> Run:
     """Train by a recipe, or go on with an interrupted run.
 
@@ -54,6 +59,8 @@ def train(
         ProblemsFound: recipe or data are at fault; nothing was written.
         Interrupted: SIGINT or SIGTERM; the run is saved.
     """
+    if not is_main():
+        on_event = _silent
     if resume is not None:
         return _resume(RunFolder(Path(resume)), data, on_event)
     on_event({"kind": "phase", "text": _("checking recipe and data")})
@@ -62,7 +69,7 @@ def train(
     found = inspect(draft, memory=memory, full=True)
     found.refuse(strict=strict)
     folder = RunFolder(Path(found.recipe.output))
-    if _is_main():
+    if is_main():
         folder.claim()
         write_text(folder.recipe, dump_recipe(found.recipe))
         write_json(folder.data, _data_json(found))
@@ -98,9 +105,8 @@ def _memory(data: Any) -> tuple[dict[str, Any] | None, list[str]]:
     return dict(named), [f"data.{key}=memory" for key in named]
 
 
-def _is_main() -> bool:
-    import os
-
+def is_main() -> bool:
+    """Whether this process is the one that writes and speaks: the only one, or the launcher's first."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
@@ -116,15 +122,23 @@ def _run(found: Preflight, folder: RunFolder, on_event: OnEvent) -> Run:
     """All fits of a run, and its report."""
     import torch
 
+    from weitiao.training.processes import Processes
+
     if found.recipe.training.threads:
         torch.set_num_threads(found.recipe.training.threads)
-    fitted, seeds = _fit_seeds(found, folder, on_event)
-    folds = _fit_folds(found, folder, on_event)
-    if _is_main():
+    try:
+        fitted, seeds = _fit_seeds(found, folder, on_event)
+        folds = _fit_folds(found, folder, on_event)
+    except Interrupted as error:
+        raise Interrupted(
+            _("{reason}; go on with: weitiao train --resume {path}").format(reason=error, path=folder.path)
+        ) from error
+    if is_main():
         on_event({"kind": "phase", "text": _("measuring")})
         _report(found, folder, fitted, seeds, folds)
         shutil.rmtree(folder.path / "cache", ignore_errors=True)
-    _remember(found, fitted)
+        _remember(found, fitted)
+    Processes.current().wait()
     run = Run(folder)
     run.warnings = found.warnings
     return run
@@ -168,7 +182,7 @@ def _fit_seeds(found: Preflight, folder: RunFolder, on_event: OnEvent) -> tuple[
     best = max(results, key=lambda seed: (results[seed][1].best or 0.0, -seed))
     on_event({"kind": "note", "text": _("the model of seed {seed} is kept: the best on dev").format(seed=best)})
     own, fitted = results[best]
-    if _is_main():
+    if is_main():
         _adopt(own, folder)
     return fitted, spread(values)
 

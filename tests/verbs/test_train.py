@@ -1,0 +1,233 @@
+"""`weitiao.train` end to end on a tiny model: what a run leaves, resuming, seeds, folds, signals, several processes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+from safetensors.numpy import load_file
+from tests.verbs.trained import recipe
+
+import weitiao
+from weitiao.artifact import read_json
+from weitiao.errors import ProblemsFound, Refused
+
+WEIGHTS = "model/model.safetensors"
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+
+
+def written(folder: Path, made: Mapping[str, Any]) -> Path:
+    path = folder / "recipe.yaml"
+    YAML().dump(dict(made), path)
+    return path
+
+
+def command(*words: str | Path) -> list[str]:
+    return [sys.executable, "-m", "weitiao", *map(str, words)]
+
+
+def test_what_a_run_leaves(tmp_path: Path) -> None:
+    events: list[dict[str, Any]] = []
+    run = weitiao.train(recipe(tmp_path), on_event=events.append)
+    left = {path.name for path in run.path.iterdir()}
+    assert left == {
+        "recipe.yaml", "data.json", "log.jsonl", "checkpoints", "model", "report.json", "report.html", "README.md",
+        "predictions.jsonl", "fit.json",
+    }  # fmt: skip
+    assert run.report.split == "test"
+    assert run.report.metrics["accuracy"].value > 0.8
+    assert set(run.report.baselines) == {"majority", "tfidf"}
+    data = read_json(run.path / "data.json")
+    assert {split: each["rows"] for split, each in data["splits"].items()} == {"train": 128, "dev": 32, "test": 40}
+    assert (
+        data["ledger"]["read"]
+        == data["ledger"]["kept"] + data["ledger"]["truncated"] + data["ledger"]["dropped"]
+        == 200
+    )
+    steps = [event["step"] for event in events if event["kind"] == "step"]
+    assert steps == list(range(1, 49))
+
+
+def test_a_stock_model_loads_in_plain_transformers_with_the_same_logits(tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    run = weitiao.train(recipe(tmp_path))
+    texts = ["good room", "bad food 房间", "nice film"]
+    model = AutoModelForSequenceClassification.from_pretrained(run.path / "model").eval()
+    tokenizer = AutoTokenizer.from_pretrained(run.path / "model")
+    with torch.inference_mode():
+        logits = model(**tokenizer(texts, return_tensors="pt", padding=True)).logits
+    ours = run.predictor.outputs(run.predictor.records(texts))
+    np.testing.assert_allclose(np.stack([each[0]["logits"] for each in ours]), logits.numpy(), atol=1e-5)
+    assert model.config.id2label == {0: "neg", 1: "pos"}
+
+
+@pytest.mark.parametrize("head", ["stock", "mean"])
+@pytest.mark.parametrize("method", ["full", "freeze", "head"])
+def test_methods_and_heads(method: str, head: str, tmp_path: Path) -> None:
+    made = recipe(tmp_path, method=method)
+    made["model"] = {**made["model"], "head": head}
+    run = weitiao.train(made)
+    assert not (run.path / "cache").exists()
+    first, again = (weitiao.load(run.path).predict(run.predictor.records(["good film"])) for _time in range(2))
+    assert first == again
+    again_measured = run.evaluate()
+    assert again_measured.report.metrics["accuracy"] == run.report.metrics["accuracy"]
+
+
+def test_the_same_recipe_gives_the_same_bytes(tmp_path: Path) -> None:
+    made = recipe(tmp_path)
+    first = weitiao.train(made)
+    second = weitiao.train({**made, "output": str(tmp_path / "again")})
+    assert (first.path / WEIGHTS).read_bytes() == (second.path / WEIGHTS).read_bytes()
+
+
+def test_an_existing_run_is_never_overwritten(tmp_path: Path) -> None:
+    made = recipe(tmp_path)
+    weitiao.train(made)
+    before = (tmp_path / "run/report.json").read_bytes()
+    with pytest.raises(Refused, match="a run is already there and is never overwritten"):
+        weitiao.train(made)
+    assert (tmp_path / "run/report.json").read_bytes() == before
+
+
+def test_nothing_is_written_when_the_data_are_at_fault(tmp_path: Path) -> None:
+    made = recipe(tmp_path)
+    made["data"]["train"] = str(tmp_path / "trian.csv")
+    with pytest.raises(ProblemsFound, match=r"trian\.csv.*did you mean .*train\.csv"):
+        weitiao.train(made)
+    assert not (tmp_path / "run").exists()
+
+
+def test_rows_in_python_stand_in_for_files(tmp_path: Path) -> None:
+    made = recipe(tmp_path)
+    rows = {
+        name: list(csv.DictReader((tmp_path / f"{name}.csv").read_text("utf-8").splitlines()))
+        for name in ("train", "test")
+    }
+    from_files = weitiao.train(made)
+    del made["data"]
+    from_rows = weitiao.train(
+        {**made, "data": {"train": "memory", "dev": "20%"}, "output": str(tmp_path / "rows")}, data=rows
+    )
+    assert (from_files.path / WEIGHTS).read_bytes() == (from_rows.path / WEIGHTS).read_bytes()
+
+
+def test_several_seeds_give_a_spread_and_the_best_on_dev_is_kept(tmp_path: Path) -> None:
+    run = weitiao.train(recipe(tmp_path, seeds=3))
+    assert run.report.seeds is not None
+    assert set(run.report.seeds.values) == {"17", "18", "19"}
+    best = {seed: read_json(run.path / "seeds" / seed / "fit.json")["best"] for seed in run.report.seeds.values}
+    kept = [
+        seed for seed in best if (run.path / "seeds" / seed / WEIGHTS).read_bytes() == (run.path / WEIGHTS).read_bytes()
+    ]
+    assert len(kept) == 1
+    assert best[kept[0]] == max(best.values())
+    assert run.report.metrics["accuracy"].value == pytest.approx(run.report.seeds.values[kept[0]])
+
+
+def test_folds_measure_every_training_row_once(tmp_path: Path) -> None:
+    run = weitiao.train(recipe(tmp_path, folds=3))
+    assert run.report.folds is not None
+    assert set(run.report.folds.values) == {"1", "2", "3"}
+    assert run.report.folds.mean == pytest.approx(np.mean(list(run.report.folds.values.values())))
+
+
+def test_without_dev_and_test_the_report_says_so(tmp_path: Path) -> None:
+    made = recipe(tmp_path)
+    made["data"] = {"train": made["data"]["train"], "dev": None}
+    run = weitiao.train(made)
+    assert run.report.split == "train"
+    assert "training rows" in run.report.note
+
+
+def test_multi_label_thresholds_come_from_dev(tmp_path: Path) -> None:
+    made = recipe(tmp_path, task={"name": "classify", "multi_label": True})
+    run = weitiao.train(made)
+    settings = read_json(run.path / "model/task.json")["settings"]
+    assert set(settings["thresholds"]) == {"neg", "pos"}
+    assert run.report.headline == "micro_f1"
+
+
+def test_interrupted_by_sigterm_and_resumed_it_ends_in_the_same_bytes(tmp_path: Path) -> None:
+    made = recipe(tmp_path)
+    made["training"] = {**made["training"], "epochs": 40, "checkpoint_every": 5}
+    straight = weitiao.train({**made, "output": str(tmp_path / "straight")})
+    process = subprocess.Popen(
+        command("train", written(tmp_path, made)),
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    log = tmp_path / "run/log.jsonl"
+    deadline = time.monotonic() + 120
+    while not (log.is_file() and len(log.read_bytes().splitlines()) > 20) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "the run is saved" in err
+    assert "--resume" in err
+    done = subprocess.run(
+        command("train", "--resume", tmp_path / "run", "--json"),
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["run"] == str(tmp_path / "run")
+    for name in (WEIGHTS, "predictions.jsonl"):
+        assert (tmp_path / "run" / name).read_bytes() == (straight.path / name).read_bytes()
+
+
+def test_changed_data_cannot_be_resumed(tmp_path: Path) -> None:
+    made = recipe(tmp_path)
+    weitiao.train(made)
+    with (tmp_path / "train.csv").open("a", encoding="utf-8") as stream:
+        stream.write("a new row,pos\n")
+    with pytest.raises(Refused, match="the data changed since the run began"):
+        weitiao.train(resume=tmp_path / "run")
+
+
+def test_two_processes_give_the_result_of_one(tmp_path: Path) -> None:
+    """Promise 3 over gloo: torchrun with two processes, dropout 0, 20 AdamW steps."""
+    made = recipe(tmp_path)
+    made["model"] = {**made["model"], "dropout": 0.0}
+    made["training"] = {**made["training"], "epochs": 3, "max_steps": 20}
+    alone = weitiao.train({**made, "output": str(tmp_path / "alone")})
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node=2",
+        "--master-port=0",
+        "--rdzv-backend=c10d",
+    ]
+    done = subprocess.run(
+        [*launch, "--rdzv-endpoint=127.0.0.1:0", "-m", "weitiao", "train", str(written(tmp_path, made))],
+        env=ENVIRONMENT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    together, one = load_file(tmp_path / "run" / WEIGHTS), load_file(alone.path / WEIGHTS)
+    assert max(float(np.abs(together[name] - one[name]).max()) for name in one) < 1e-4
+    assert not np.array_equal(one["classifier.weight"], np.zeros_like(one["classifier.weight"]))
+    texts = ["good room", "bad food"]
+    outputs = [
+        np.stack([each[0]["logits"] for each in load.outputs(load.records(texts))])
+        for load in map(weitiao.load, (alone.path, tmp_path / "run"))
+    ]
+    assert np.abs(outputs[0] - outputs[1]).max() < 1e-4
