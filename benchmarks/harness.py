@@ -1,9 +1,9 @@
 """What the benchmarks share: cells that are kept and resumed, bars, tables and one JSON object.
 
 A benchmark is a list of cells. Each is measured in a process of its own, so that its peak memory is its own, and
-written to results/<benchmark>/<cell>.json; a later run measures only what is missing, was disturbed by another process, or
-has other settings. The summary of all cells goes to results/<benchmark>.json, as a table to stderr and, with --json, to
-stdout.
+written to results/<benchmark>/<cell>.json; a later run measures only what is missing, was disturbed by another process,
+or has other settings. The summary of all cells goes to results/<benchmark>.json, as a table to stderr and, with --json,
+to stdout.
 """
 
 from __future__ import annotations

@@ -65,10 +65,9 @@ def summarise(results: Mapping[str, Result]) -> Summary:
             stock, mean = (_correct(results, corpus, rate, head) for head in HEADS)
             seeds = sorted(stock.keys() & mean.keys())
             if seeds:
-                rows.append(_row(corpus, rate, [mean[seed] for seed in seeds], [stock[seed] for seed in seeds]))
-    return Summary(
-        rows, {}, [f"Full fine-tuning, {ROWS} rows, {EPOCHS} epochs, batch 32; difference: mean less stock."]
-    )
+                size = max(each.settings["rows"] for each in results.values())
+                rows.append(_row(corpus, rate, size, [mean[seed] for seed in seeds], [stock[seed] for seed in seeds]))
+    return Summary(rows, {}, [f"Full fine-tuning, {EPOCHS} epochs, batch 32; difference: mean less stock."])
 
 
 def _correct(results: Mapping[str, Result], corpus: str, rate: float, head: str) -> dict[int, str]:
@@ -81,11 +80,12 @@ def _correct(results: Mapping[str, Result], corpus: str, rate: float, head: str)
     }
 
 
-def _row(corpus: str, rate: float, mean: list[str], stock: list[str]) -> dict[str, Any]:
+def _row(corpus: str, rate: float, train_rows: int, mean: list[str], stock: list[str]) -> dict[str, Any]:
     differences = [spread.accuracy(a) - spread.accuracy(b) for a, b in zip(mean, stock, strict=True)]
     return {
         "corpus": corpus,
         "learning_rate": rate,
+        "train_rows": train_rows,
         "seeds": len(mean),
         "test_rows": len(mean[0]),
         "stock": statistics.fmean(map(spread.accuracy, stock)),

@@ -83,23 +83,36 @@ def resident_mb() -> float:
 
 @dataclass(slots=True)
 class Watch:
-    """Time of a block, and how many cores other processes used meanwhile."""
+    """Time of a block, and what happened to the machine meanwhile.
+
+    Args:
+        seconds: wall clock.
+        foreign_cores: cores that other processes used, on average.
+        paused: seconds that no core accounts for: a virtual machine was held.
+    """
 
     seconds: float = 0.0
     foreign_cores: float = 0.0
+    paused: float = 0.0
+
+    def disturbed(self, foreign_cores: float) -> bool:
+        """Whether others used more than so many cores, or the machine was held for over a twentieth of the time."""
+        return self.foreign_cores > foreign_cores or self.paused > max(0.5, self.seconds / 20)
 
 
 @contextmanager
 def watch() -> Iterator[Watch]:
     """Time the block and look at who else was busy."""
     result = Watch()
-    own, busy, started = _own_cpu(), _busy_cpu(), time.perf_counter()
+    own, before, started = _own_cpu(), _all_cpu(), time.perf_counter()
     try:
         yield result
     finally:
         result.seconds = time.perf_counter() - started
-        foreign = (_busy_cpu() - busy) - (_own_cpu() - own)
+        busy, every = (now - then for now, then in zip(_all_cpu(), before, strict=True))
+        foreign = busy - (_own_cpu() - own)
         result.foreign_cores = round(max(0.0, foreign / max(result.seconds, 1e-9)), 3)
+        result.paused = round(max(0.0, result.seconds - every / (os.cpu_count() or 1)), 3)
 
 
 def _own_cpu() -> float:
@@ -107,11 +120,12 @@ def _own_cpu() -> float:
     return float(times.user + times.system)
 
 
-def _busy_cpu() -> float:
+def _all_cpu() -> tuple[float, float]:
+    """Busy seconds and all seconds of all cores together."""
     times = psutil.cpu_times()
-    idle = times.idle + getattr(times, "iowait", 0.0)
     counted_twice = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
-    return float(sum(times) - idle - counted_twice)
+    every = float(sum(times) - counted_twice)
+    return every - float(times.idle + getattr(times, "iowait", 0.0)), every
 
 
 def _cpu_model() -> str:

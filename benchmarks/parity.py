@@ -99,10 +99,10 @@ def summarise(results: Mapping[str, Result]) -> Summary:
 
 
 NOTES = (
-    f"Loss bars: largest difference of a step's loss; {STEPS} steps of 32 rows, dropout 0, same rows, same order.",
+    "Loss bars: largest difference of a step's loss; batches of 32 rows, dropout 0, same rows, same order.",
     "Score bars: the smaller upper end of the two 95 % intervals of (ours - Trainer) reaches 0: each interval contains "
     "zero or lies above it.",
-    f"Scores: accuracy after {EPOCHS} epochs on {ROWS} rows a seed, dropout 0.1, batch 32, learning rate {RATE}; "
+    f"Scores: accuracy after {EPOCHS} epochs on other rows each seed, dropout 0.1, batch 32, learning rate {RATE}; "
     "Trainer in its default random order; 'ours' in random order, 'ours-grouped' in our default order.",
 )
 
@@ -113,6 +113,7 @@ def _largest(losses: Mapping[str, Sequence[float]]) -> float:
 
 def _compared(results: Mapping[str, Result], name: str, system: str) -> Row:
     """One system against Trainer, over the seeds that both have."""
+    sizes = {each.settings["rows"] for each in results.values() if each.settings["kind"] == "score"}
     pairs = [
         (ours.measured["correct"], theirs.measured["correct"])
         for seed in range(SEEDS)
@@ -124,6 +125,7 @@ def _compared(results: Mapping[str, Result], name: str, system: str) -> Row:
     return {
         "corpus": name,
         "system": system,
+        "train_rows": max(sizes, default=0),
         "seeds": len(pairs),
         "test_rows": len(mine[0]) if mine else 0,
         "accuracy": statistics.fmean(map(spread.accuracy, mine)) if mine else None,

@@ -49,8 +49,8 @@ def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
     _write_recipe(folder, settings)
     before = _plan(folder)
     with machine.watch() as seen:
-        process, peak = _train(folder)
-    own = process["cpu_seconds"] / seen.seconds
+        cpu_seconds, peak = _train(folder)
+    own = cpu_seconds / seen.seconds
     return {
         "planned_seconds": before["seconds"],
         "planned_again_seconds": _plan(folder)["seconds"],
@@ -58,7 +58,7 @@ def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
         "planned_mb": before["memory_bytes"] / 2**20,
         "took_mb": peak,
         "tokens": before["tokens"],
-        "disturbed": seen.foreign_cores - own > DISTURBED,
+        "disturbed": seen.disturbed(DISTURBED + own),
     }
 
 
@@ -97,7 +97,7 @@ def _plan(folder: Path) -> dict[str, Any]:
     return plan
 
 
-def _train(folder: Path) -> tuple[dict[str, float], float]:
+def _train(folder: Path) -> tuple[float, float]:
     """CPU seconds and peak memory in MB of one `train`."""
     arguments, environment = _command(folder, "train")
     with (folder / "train.log").open("w") as log:
@@ -107,7 +107,7 @@ def _train(folder: Path) -> tuple[dict[str, float], float]:
         code = process.wait()
     if code != 0:
         raise SystemExit(f"train ended with {code}: {(folder / 'train.log').read_text('utf-8')[-2000:]}")
-    return {"cpu_seconds": watched.cpu_seconds}, watched.peak_mb
+    return watched.cpu_seconds, watched.peak_mb
 
 
 class _Watched(threading.Thread):
@@ -138,7 +138,7 @@ def summarise(results: Mapping[str, Result]) -> Summary:
         found = result.measured
         row = {
             "setting": name,
-            "rows": SETTINGS[name][2],
+            "rows": round(SETTINGS[name][2] * result.settings["share"]),
             "planned_seconds": found["planned_seconds"],
             "took_seconds": found["took_seconds"],
             "time_ratio": round(found["planned_seconds"] / found["took_seconds"], 2),

@@ -1,0 +1,150 @@
+"""The benchmarks' own machinery: what is kept, what is measured again, bars, intervals and tables."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {benchmarks!r})
+from harness import Bar, Benchmark, Cell, Summary, run
+
+def cells(quick):
+    return [Cell(name, {{"name": name, "size": {size}}}) for name in ("a", "b")]
+
+def prepare(workspace, quick):
+    (workspace / "shared").write_text("ready")
+
+def measure(settings, workspace):
+    with open({log!r}, "a") as stream:
+        stream.write(settings["name"] + "\\n")
+    shared = (workspace / "shared").read_text()
+    return {{"value": settings["size"], "shared": shared, "disturbed": settings["name"] in {disturbed!r}}}
+
+def summarise(results):
+    rows = [{{"cell": name, "value": each.measured["value"]}} for name, each in results.items()]
+    return Summary(rows, {{"sum": Bar(sum(row["value"] for row in rows), 5)}}, ["a note"])
+
+run(Benchmark("sample", "A sample.", cells, measure, summarise, prepare))
+"""
+
+
+class Sample:
+    """A benchmark of two cells that logs what it measures."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.log = folder, folder / "log"
+
+    def run(self, *options: str, size: int = 2, disturbed: str = "") -> dict[str, Any]:
+        script = self.folder / "sample.py"
+        filled = SCRIPT.format(benchmarks=str(BENCHMARKS), log=str(self.log), size=size, disturbed=disturbed)
+        script.write_text(filled, "utf-8")
+        command = [sys.executable, str(script), "--json", "--results", str(self.folder / "results"), *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        whole: dict[str, Any] = json.loads(done.stdout)
+        return whole
+
+    def measured(self) -> list[str]:
+        names = self.log.read_text("utf-8").split() if self.log.exists() else []
+        self.log.unlink(missing_ok=True)
+        return names
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Sample:
+    return Sample(tmp_path)
+
+
+@pytest.fixture
+def rooms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+def test_cells_are_measured_once_and_kept(sample: Sample) -> None:
+    whole = sample.run()
+    assert sample.measured() == ["a", "b"]
+    assert whole["rows"] == [{"cell": "a", "value": 2}, {"cell": "b", "value": 2}]
+    assert whole["bars"] == {"sum": {"value": 4, "goal": 5, "ok": False, "sense": ">="}}
+    kept = json.loads((sample.folder / "results" / "sample" / "a.json").read_text("utf-8"))
+    assert kept["measured"]["shared"] == "ready"
+    assert kept["peak_mb"] > 1
+    assert sample.run()["rows"] == whole["rows"]
+    assert sample.measured() == []
+
+
+def test_other_settings_and_fresh_measure_again(sample: Sample) -> None:
+    sample.run()
+    sample.measured()
+    assert sample.run(size=3)["bars"]["sum"]["ok"]
+    assert sample.measured() == ["a", "b"]
+    sample.run("--fresh", "--only", "b", size=3)
+    assert sample.measured() == ["b"]
+
+
+def test_a_disturbed_cell_is_measured_again_and_named(sample: Sample) -> None:
+    assert sample.run(disturbed="b")["disturbed"] == ["b"]
+    sample.measured()
+    assert sample.run()["disturbed"] == []
+    assert sample.measured() == ["b"]
+
+
+def test_quick_keeps_nothing(sample: Sample) -> None:
+    assert sample.run("--quick")["quick"] is True
+    assert not (sample.folder / "results").exists()
+
+
+@pytest.mark.usefixtures("rooms")
+def test_who_disturbed_a_measurement() -> None:
+    from machine import Watch, watch
+
+    assert not Watch(seconds=20.0, foreign_cores=0.1, paused=0.9).disturbed(0.15)
+    assert Watch(seconds=20.0, foreign_cores=0.2).disturbed(0.15)
+    assert Watch(seconds=20.0, paused=1.1).disturbed(0.15)
+    with watch() as seen:
+        sum(range(10**6))
+    assert 0 < seen.seconds < 10
+
+
+@pytest.mark.usefixtures("rooms")
+@pytest.mark.parametrize(
+    ("value", "at_least", "ok"), [(1.15, True, True), (1.14, True, False), (1.15, False, True), (1.16, False, False)]
+)
+def test_a_bar_is_reached_at_its_goal(value: float, at_least: bool, ok: bool) -> None:
+    from harness import Bar
+
+    assert Bar(value, 1.15, at_least).ok is ok
+    assert not Bar(None, 1.15, at_least).ok
+
+
+@pytest.mark.usefixtures("rooms")
+def test_intervals_hold_the_difference_and_see_a_real_one() -> None:
+    import spread
+
+    better, worse = "1" * 90 + "0" * 10, "1" * 60 + "0" * 40
+    low, high = spread.over_rows([better, better], [worse, worse])
+    assert 0.2 < low < 0.3 < high < 0.4
+    assert spread.over_rows([worse], [worse]) == (0.0, 0.0)
+    low, high = spread.over_seeds([0.1, 0.2, 0.3])
+    assert low == pytest.approx(0.2 - 4.302653 * 0.1 / 3**0.5, abs=1e-4)
+    assert high == pytest.approx(0.4 - low)
+
+
+@pytest.mark.usefixtures("rooms")
+def test_the_page_has_every_row_and_names_a_missed_bar(sample: Sample) -> None:
+    import tables
+
+    sample.run()
+    page = tables.markdown(sample.folder / "results")
+    assert "| a | 2 |" in page
+    assert "| b | 2 |" in page
+    assert "| sum | 4 | >= 5 | **missed** |" in page
+    assert "a note" in page
