@@ -29,12 +29,9 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_machine_note(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep what tests measure of this machine out of the user's cache; converted starters are still found there."""
-    from weitiao.verbs import speed
-
-    folder = tmp_path_factory.mktemp("machine")
-    speed._file = lambda: folder / "machine.json"
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A cache folder of the tests' own: converted starters, what is measured of the machine, activations."""
+    os.environ["WEITIAO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,7 @@ def test_anchors_and_merged_keys(tmp_path: Path) -> None:
     assert load(tmp_path, text + "seed: *n\n").seed == 2
     merged = text + "evaluation:\n  <<: *t\n  resamples: 200\n"
     assert refused(tmp_path, merged) == [
-        "r.yaml:8: unknown key 'evaluation.epochs'; expected one of: baselines, batch_size, confidence, resamples"
+        "r.yaml:8: unknown key 'evaluation.epochs'; expected one of: baselines, confidence, resamples"
     ]
 
 

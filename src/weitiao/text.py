@@ -47,8 +47,8 @@ class Tokenizer:
         """
         limit = max_length or self.max_length or WIDEST
         room = limit - self.backend.num_special_tokens_to_add(pairs is not None)
-        firsts = self.backend.encode_batch(list(texts), add_special_tokens=False)
-        seconds = self.backend.encode_batch(list(pairs), add_special_tokens=False) if pairs is not None else None
+        firsts = self.backend.encode_batch_fast(list(texts), add_special_tokens=False)
+        seconds = self.backend.encode_batch_fast(list(pairs), add_special_tokens=False) if pairs is not None else None
         encoded: list[tuple[IntArray, IntArray | None, int]] = []
         for index, first in enumerate(firsts):
             second = seconds[index] if seconds else None

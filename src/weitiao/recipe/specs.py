@@ -185,8 +185,8 @@ class TrainingSpec(Options):
     label_smoothing: float = Field(
         default=0.0, ge=0, lt=1, description="share of each target spread over all classes (Szegedy et al. 2016)"
     )
-    precision: Literal["fp32", "bf16", "fp16"] = Field(
-        default="fp32", description="mixed precision where the device is fast at it"
+    precision: Literal["fp32", "bf16"] = Field(
+        default="fp32", description="bf16: mixed precision, refused on CPUs that are slow at it"
     )
     gradient_checkpointing: bool = Field(
         default=False, description="less memory for about a third more time: activations are computed twice"
@@ -233,7 +233,6 @@ class EvaluationSpec(Options):
     baselines: tuple[str, ...] | None = Field(
         default=None, strict=False, description="cheap baselines beside the score; default: the task's"
     )
-    batch_size: int = Field(default=64, gt=0, description="rows a batch when answering")
 
 
 class ReportSpec(Options):

@@ -68,8 +68,9 @@ class Predictor:
             max_length=card.max_length,
         )
 
-    def predict(self, records: Sequence[Record]) -> list[Prediction]:
-        """An answer for each record, in order."""
+    def predict(self, inputs: Iterable[Input]) -> list[Prediction]:
+        """An answer for each input, in order; what an input may be, and what is refused, says `records`."""
+        records = self.records(inputs)
         return [
             self.task.decode(record, outputs, self.labels, self.settings)
             for record, outputs in zip(records, self.outputs(records), strict=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,13 +53,7 @@ def _layers(recipe: Recipe, depth: int) -> Iterator[Finding]:
 
 def precision_misfits(recipe: Recipe) -> Iterator[Finding]:
     """Mixed precision on a machine that is slow at it."""
-    wanted = recipe.training.precision
-    if wanted == "fp32" or _has_accelerator():
-        return
-    if wanted == "fp16":
-        message = _("`training.precision: fp16` needs a GPU, and there is none here; use fp32")
-        yield Finding("slow-precision", ("training", "precision"), message)
-    elif not FAST_BF16 & cpu_flags():
+    if recipe.training.precision == "bf16" and not FAST_BF16 & cpu_flags():
         message = _(
             "`training.precision: bf16` is many times slower than fp32 on this CPU, "
             "which has no bf16 instructions; use fp32"
@@ -75,8 +68,3 @@ def cpu_flags(path: Path = Path("/proc/cpuinfo")) -> set[str]:
     lines = path.read_text("utf-8", "replace").splitlines()
     listed = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
     return set(listed.partition(":")[2].split())
-
-
-def _has_accelerator() -> bool:
-    """Whether there may be a GPU; which one, training asks torch."""
-    return Path("/dev/nvidia0").exists() or Path("/dev/kfd").exists() or platform.system() == "Darwin"

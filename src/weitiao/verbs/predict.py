@@ -58,7 +58,7 @@ def predict(run: Any, inputs: Iterable[Input]) -> list[Prediction]:
     from weitiao.serving.predictor import Predictor
 
     predictor = Predictor.load(Path(getattr(run, "path", run)))
-    return predictor.predict(predictor.records(inputs))
+    return predictor.predict(inputs)
 
 
 def predict_file(

@@ -58,7 +58,7 @@ class Run:
 
     def predict(self, inputs: Iterable[Input]) -> list[Prediction]:
         """An answer for each text, pair of texts, mapping of fields or Record."""
-        return self.predictor.predict(self.predictor.records(inputs))
+        return self.predictor.predict(inputs)
 
     def evaluate(self, data: Any = None) -> Evaluation:
         """Measure again: on the run's own test split, or on a file, DataFrame or list of mappings."""
