@@ -1,8 +1,8 @@
 """One recipe, fitted by our loop or by `transformers.Trainer`, from the same saved folder and the same token ids.
 
 Both sides report each step's loss, the moment it ended, and its real and padded tokens. What Trainer does without
-being asked (logging, saving, evaluating, progress bars, memory metrics) is off, and it reads plain lists: no data set is
-faster.
+being asked (logging, saving, evaluating, progress bars, memory metrics) is off, and it reads plain lists: no data set
+is faster.
 """
 
 from __future__ import annotations
