@@ -19,6 +19,7 @@ from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.records import IntArray
 
+Tokens = tuple[IntArray, IntArray | None, int]  # input_ids [T], token_type_ids [T], tokens cut off
 WIDEST = 512  # tokens a text by default, where the model allows more
 
 
@@ -40,7 +41,7 @@ class Tokenizer:
 
     def encode(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int | None = None
-    ) -> list[tuple[IntArray, IntArray | None, int]]:
+    ) -> list[Tokens]:
         """(input_ids [T], token_type_ids [T] or None, tokens cut off) of each text, special tokens included.
 
         Of a pair the longer text is cut first, as transformers' `longest_first` does.
@@ -49,7 +50,7 @@ class Tokenizer:
         room = limit - self.backend.num_special_tokens_to_add(pairs is not None)
         firsts = self.backend.encode_batch_fast(list(texts), add_special_tokens=False)
         seconds = self.backend.encode_batch_fast(list(pairs), add_special_tokens=False) if pairs is not None else None
-        encoded: list[tuple[IntArray, IntArray | None, int]] = []
+        encoded: list[Tokens] = []
         for index, first in enumerate(firsts):
             second = seconds[index] if seconds else None
             cut = _cut(first, second, room)

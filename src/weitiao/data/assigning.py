@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from weitiao.data.items import Item
-from weitiao.data.splitting import split_values, take_sample, take_share
+from weitiao.data.splitting import split_values, take_sample, take_shares
 from weitiao.errors import Problem
 from weitiao.messages import _
 from weitiao.recipe import SPLITS, DataSpec
@@ -115,20 +115,21 @@ def _take_shares(
     pools: dict[str, list[Loaded]], shares: Mapping[str, float], spec: DataSpec, result: Assignment
 ) -> None:
     """Move shares of the training rows to test, then to dev."""
-    for split in ("test", "dev"):
-        if split not in shares:
-            continue
-        if pools[split]:
-            if split in spec.model_fields_set:
-                message = _(
-                    "`data.{split}` asks for a share, but the data have their own {split} rows; remove one of the two"
-                ).format(split=split)
-                result.problems.append(Problem("split-twice", message, file=pools[split][0].item.file))
-            continue
-        train = pools["train"]
-        taken = set(take_share([row.item for row in train], shares[split], spec.split_seed))
-        pools[split] = [row for index, row in enumerate(train) if index in taken]
-        pools["train"] = [row for index, row in enumerate(train) if index not in taken]
+    asked = [split for split in ("test", "dev") if split in shares]
+    for split in asked:
+        if pools[split] and split in spec.model_fields_set:
+            message = _(
+                "`data.{split}` asks for a share, but the data have their own {split} rows; remove one of the two"
+            ).format(split=split)
+            result.problems.append(Problem("split-twice", message, file=pools[split][0].item.file))
+    wanted, train = [split for split in asked if not pools[split]], pools["train"]
+    if not wanted:
+        return
+    taken = take_shares([row.item for row in train], [shares[split] for split in wanted], spec.split_seed)
+    for split, rows in zip(wanted, taken, strict=True):
+        pools[split] = [train[row] for row in rows]
+    gone = {row for rows in taken for row in rows}
+    pools["train"] = [row for index, row in enumerate(train) if index not in gone]
 
 
 def _limited(rows: list[Loaded], split: str, spec: DataSpec, result: Assignment) -> list[Loaded]:

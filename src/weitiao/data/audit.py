@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 
 from weitiao.data.dedup import fold, near_pairs
 from weitiao.data.items import Item
@@ -157,8 +158,7 @@ def _near_leaks(early: _Split, late: _Split, twins: Mapping[str, list[tuple[str,
 def _near_twins(splits: Sequence[_Split]) -> dict[str, list[tuple[str, float]]]:
     """Surface of a later split -> near surfaces of earlier ones with their Jaccard, the most similar first."""
     surfaces = list(dict.fromkeys(surface for split in splits for surface in split.first))
-    early = np.array([any(surface in split.first for split in splits[:-1]) for surface in surfaces], dtype=np.bool_)
-    late = np.array([any(surface in split.first for split in splits[1:]) for surface in surfaces], dtype=np.bool_)
+    early, late = _among(surfaces, splits[:-1]), _among(surfaces, splits[1:])
     found: dict[int, dict[int, float]] = {}
     for pairs, values in near_pairs(surfaces, (early, late)):
         for (i, j), value in zip(pairs.tolist(), values.tolist(), strict=True):
@@ -167,6 +167,12 @@ def _near_twins(splits: Sequence[_Split]) -> dict[str, list[tuple[str, float]]]:
         surfaces[j]: [(surfaces[i], value) for i, value in sorted(twins.items(), key=lambda each: (-each[1], each[0]))]
         for j, twins in found.items()
     }
+
+
+def _among(surfaces: Sequence[str], splits: Sequence[_Split]) -> npt.NDArray[np.bool_]:
+    """Which of the surfaces some of these splits have, [N]."""
+    present = set[str]().union(*(split.first for split in splits))
+    return np.fromiter((surface in present for surface in surfaces), dtype=np.bool_, count=len(surfaces))
 
 
 def _warning(code: str, message: str, item: Item) -> Problem:

@@ -33,14 +33,18 @@ def fold(texts: Sequence[str]) -> list[str]:
 
     A text of nothing but punctuation keeps it, so that '?' and '!' stay apart.
     """
-    joined = "".join(text.replace(END, " ") + END for text in texts)
-    joined = unicodedata.normalize("NFKC", joined).casefold()
+    joined = "".join(_compatible(text.replace(END, " ")) + END for text in texts).casefold()
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     gap = _gaps(codes)
     kept = ~(gap & np.concatenate(([False], gap[:-1])))
     folded = np.where(gap, np.uint32(ord(" ")), codes)[kept]
     parts = folded.tobytes().decode("utf-32-le", "surrogatepass").split(END)[:-1]
     return [part.strip() or raw.strip() for part, raw in zip(parts, joined.split(END)[:-1], strict=True)]
+
+
+def _compatible(text: str) -> str:
+    """NFKC; ASCII, which nearly all English is, stays itself."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
 
 
 def _gaps(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:

@@ -33,13 +33,29 @@ def take_share(items: Sequence[Item], share: float, seed: int) -> list[int]:
 
     An answer that only one unit has stays out of the share, so that the rest can learn it.
     """
-    strata = _strata(_units(items, seed), items)
-    total = max(round(share * len(items)), 1)
-    quotas = _quotas([sum(len(unit.rows) for unit in units) for units in strata], total)
+    return take_shares(items, (share,), seed)[0]
+
+
+def take_shares(items: Sequence[Item], shares: Sequence[float], seed: int) -> list[list[int]]:
+    """One share after the other, each of what those before it have left."""
+    units = _units(items, seed)
+    taken = []
+    for share in shares:
+        rows = _share(units, items, share)
+        gone = set(rows)
+        units = [unit for unit in units if unit.rows[0] not in gone]  # a share takes whole units
+        taken.append(rows)
+    return taken
+
+
+def _share(units: Sequence[_Unit], items: Sequence[Item], share: float) -> list[int]:
+    strata = _strata(units, items)
+    total = max(round(share * _rows(units)), 1)
+    quotas = _quotas([_rows(each) for each in strata], total)
     left: list[list[_Unit]] = []
     taken: list[int] = []
-    for units, quota in zip(strata, quotas, strict=True):
-        rows, rest = _fill(units, quota)
+    for stratum, quota in zip(strata, quotas, strict=True):
+        rows, rest = _fill(stratum, quota)
         taken += rows
         left.append(rest)
     taken += _top_up(left, total - len(taken))
@@ -116,7 +132,7 @@ def _strata(units: Sequence[_Unit], items: Sequence[Item]) -> list[list[_Unit]]:
         strata[_answer(unit, items)].append(unit)
     single = [answer for answer, each in strata.items() if len(each) == 1]
     lone = sum(len(strata[answer][0].rows) for answer in single)
-    if len(single) > 1 and lone > POOLED * len(items):
+    if len(single) > 1 and lone > POOLED * _rows(units):
         pooled = [strata.pop(answer)[0] for answer in single]
         strata["\x00pooled"] = pooled
     return [sorted(strata[answer], key=lambda unit: unit.key) for answer in sorted(strata)]
@@ -127,6 +143,10 @@ def _answer(unit: _Unit, items: Sequence[Item]) -> str:
         return items[unit.rows[0]].answer
     answers = [items[row].answer for row in unit.rows]
     return max(sorted(set(answers)), key=answers.count)
+
+
+def _rows(units: Sequence[_Unit]) -> int:
+    return sum(len(unit.rows) for unit in units)
 
 
 def _quotas(sizes: Sequence[int], total: int) -> list[int]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -25,7 +24,7 @@ from weitiao.tasks import FieldSpec, RowFault, Settings
 from weitiao.tasks.label_audit import LabelCounts, audit_labels
 from weitiao.tasks.labels import in_natural_order
 from weitiao.tasks.values import is_blank, text_of, texts_of
-from weitiao.text import Tokenizer
+from weitiao.text import Tokenizer, Tokens
 
 CHUNK = 1024  # texts tokenised at a time: bounds the memory that the tokenizer's own objects take
 HALF = 0.5  # threshold of a label about which dev says nothing
@@ -125,9 +124,7 @@ class Classify:
         labels = self._labels(fields.get("label"))
         if labelled and labels is None:
             raise RowFault(_("no label"))
-        return ClassifyRecord.model_construct(
-            file=file, line=line, group=group, text=text, text_pair=pair, labels=labels
-        )
+        return ClassifyRecord(file=file, line=line, group=group, text=text, text_pair=pair, labels=labels)
 
     def _labels(self, value: object) -> tuple[str, ...] | None:
         """The labels of a cell; None where it is empty."""
@@ -174,12 +171,12 @@ class Classify:
         self, records: Sequence[ClassifyRecord], tokenizer: Tokenizer, labels: Sequence[str], max_length: int
     ) -> list[Feature]:
         index = {label: position for position, label in enumerate(labels)}
+        targets = {gold: self._targets(gold, index) for gold in {record.labels for record in records}}
         features = []
         for start in range(0, len(records), CHUNK):
             chunk = records[start : start + CHUNK]
-            for offset, feature in enumerate(_encoded(chunk, tokenizer, max_length)):
-                targets = self._targets(chunk[offset].labels, index)
-                features.append(replace(feature, targets=targets, group=start + offset))
+            for group, (ids, types, cut) in enumerate(_encoded(chunk, tokenizer, max_length), start):
+                features.append(Feature(ids, types, targets[records[group].labels], group, cut))
         return features
 
     def _targets(self, gold: tuple[str, ...] | None, index: Mapping[str, int]) -> dict[str, npt.NDArray[np.generic]]:
@@ -291,15 +288,14 @@ def _filled(value: object, name: str) -> str:
     return text
 
 
-def _encoded(records: Sequence[ClassifyRecord], tokenizer: Tokenizer, max_length: int) -> list[Feature]:
-    """Features without targets, in order; texts and pairs go to the tokenizer apart."""
-    features: dict[int, Feature] = {}
+def _encoded(records: Sequence[ClassifyRecord], tokenizer: Tokenizer, max_length: int) -> list[Tokens]:
+    """What the tokenizer makes of each record, in order; texts and pairs go to it apart."""
+    encoded: dict[int, Tokens] = {}
     for paired in (False, True):
         chosen = [index for index, record in enumerate(records) if (record.text_pair is not None) is paired]
         if not chosen:
             continue
         texts = [records[index].text for index in chosen]
         pairs = [records[index].text_pair or "" for index in chosen] if paired else None
-        for index, (ids, types, cut) in zip(chosen, tokenizer.encode(texts, pairs, max_length=max_length), strict=True):
-            features[index] = Feature(input_ids=ids, token_type_ids=types, cut=cut)
-    return [features[index] for index in range(len(records))]
+        encoded.update(zip(chosen, tokenizer.encode(texts, pairs, max_length=max_length), strict=True))
+    return [encoded[index] for index in range(len(records))]

@@ -17,7 +17,7 @@ import numpy as np
 from weitiao.artifact import cache_folder, read_json, write_json
 from weitiao.errors import WeitiaoError
 
-PROBE_SECONDS = 0.15
+PROBE_SECONDS = 0.04  # a few products; `check` waits for them
 PROBE_ROWS, PROBE_WIDTH, PROBE_INNER = 512, 384, 1536  # a micro-batch times a small encoder's largest matrix
 EFFICIENCY = 0.5  # training work against a bare matrix product: six-layer encoder, two AVX2 cores
 SHORTEST = 5.0  # seconds of training from which a run says something about the machine

@@ -122,10 +122,7 @@ def _table(text: str, delimiter: str) -> tuple[list[Cells], str]:
     limit = csv.field_size_limit(max(len(text), csv.field_size_limit()))
     try:
         quoted = list(_parse(lines, delimiter))
-        doubtful = any(each.fault for each in quoted) or any(
-            "\n" in cell or "\r" in cell for each in quoted for cell in each.cells
-        )
-        if doubtful and delimiter == "\t":  # tab-separated text often has no quoting at all
+        if delimiter == "\t" and _doubtful(quoted):  # tab-separated text often has no quoting at all
             plain = _unquoted(lines, delimiter)
             widths = {len(each.cells) for each in plain}
             if len(widths) == 1 and widths != {1}:
@@ -133,6 +130,11 @@ def _table(text: str, delimiter: str) -> tuple[list[Cells], str]:
     finally:
         csv.field_size_limit(limit)
     return quoted, ""
+
+
+def _doubtful(table: Sequence[Cells]) -> bool:
+    """Whether quotes may have been ordinary characters: they broke a row, or swallowed the end of a line."""
+    return any(each.fault or any("\n" in cell or "\r" in cell for cell in each.cells) for each in table)
 
 
 def _parse(lines: Sequence[str], delimiter: str) -> Iterator[Cells]:
