@@ -51,16 +51,26 @@ def test_lines_come_every_ten_seconds_and_at_the_end(capsys: pytest.CaptureFixtu
     assert said[-1].startswith("step 100/100")
 
 
-def test_evaluations_and_unknown_events(capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluations_show_the_loss_and_the_metric_that_chooses(capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines()
-    lines({"kind": "evaluation", "step": 3, "dev": {"accuracy": 0.5, "loss": 1.25}})
+    dev = {"loss": 1.25, "accuracy": 0.5, "macro_precision": 0.1, "macro_f1": 0.25, "mcc": 0.75}
+    lines({"kind": "evaluation", "step": 3, "dev": dev, "metric": "accuracy", "train_loss": 0.5})
+    lines({"kind": "evaluation", "step": 4, "dev": dev, "metric": "mcc", "train_loss": 0.5})
+    lines({"kind": "evaluation", "step": 5, "dev": dev, "metric": "macro_f1", "train_loss": 0.5})
     lines({"kind": "something new"})
-    assert capsys.readouterr().err == "dev at step 3: accuracy 0.5000, loss 1.2500\n"
+    assert capsys.readouterr().err.splitlines() == [
+        "dev at step 3: loss 1.2500, accuracy 0.5000, macro_f1 0.2500",
+        "dev at step 4: loss 1.2500, mcc 0.7500, macro_f1 0.2500",
+        "dev at step 5: loss 1.2500, macro_f1 0.2500",
+    ]
+
+
+def test_without_a_dev_split_the_training_loss_is_shown() -> None:
+    assert evaluation_line({"step": 3, "train_loss": 0.51239}) == "step 3: training loss 0.5124"
 
 
 def test_figures_leave_out_what_is_unknown() -> None:
     assert figures({"loss": 1.0}, None) == "loss 1.0000"
-    assert evaluation_line({"step": 1, "dev": {}}) == "dev at step 1: "
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from weitiao.cli.printing import duration
 from weitiao.messages import _
 
 EVERY = 10.0  # seconds between plain lines
-SHOWN = 3  # dev figures in a line; all of them are in log.jsonl
 
 
 class Display(Protocol):
@@ -140,7 +139,10 @@ def figures(event: Mapping[str, Any], left: float | None) -> str:
 
 
 def evaluation_line(event: Mapping[str, Any]) -> str:
-    """`dev at step 120: accuracy 0.871, macro_f1 0.868`."""
-    values = [(name, value) for name, value in event["dev"].items() if isinstance(value, int | float)]
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in values[:SHOWN])
+    """`dev at step 120: loss 0.3312, accuracy 0.8710, macro_f1 0.8680`; without a dev split, the loss of training."""
+    if "dev" not in event:
+        return _("step {step}: training loss {loss}").format(step=event["step"], loss=f"{event['train_loss']:.4f}")
+    dev = event["dev"]
+    names = [name for name in dict.fromkeys(("loss", event.get("metric"), "macro_f1")) if name in dev]
+    shown = ", ".join(f"{name} {dev[name]:.4f}" for name in names)
     return _("dev at step {step}: {figures}").format(step=event["step"], figures=shown)

@@ -341,7 +341,7 @@ class _Fit:
             self._judge(entry["dev"])
         progress.history.append(entry)
         self._log(**entry)
-        self._tell(kind="evaluation", **entry)
+        self._tell(kind="evaluation", metric=self.settings.metric, **entry)
 
     def _judge(self, dev: Mapping[str, float]) -> None:
         """Keep the best evaluation so far (the earlier of equals) and see whether to stop."""
