@@ -24,12 +24,12 @@ def run(
     (folder / "data.json").write_text(json.dumps({"splits": splits}))
     lines = []
     for line, fine in enumerate(right):
-        gold = LABELS[line % 2]
-        answer = gold if fine else LABELS[1 - line % 2]
+        gold = labels[line % 2]
+        answer = gold if fine else labels[1 - line % 2]
         prediction = {"labels": [answer], "confidence": 0.9, "scores": {answer: 0.9}, "abstained": False}
         row = {"file": "test.csv", "line": line + 2, "labels": [gold], "prediction": prediction}
-        lines.append(json.dumps(row | ({"group": groups[line]} if groups else {})))
-    (folder / "predictions.jsonl").write_text("\n".join(lines) + "\n")
+        lines.append(json.dumps(row | ({"group": groups[line]} if groups else {}), ensure_ascii=False))
+    (folder / "predictions.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
     return folder
 
 
@@ -62,6 +62,12 @@ def test_a_run_does_not_differ_from_its_copy(tmp_path, right):
     assert comparison.mcnemar.p == 1
     assert comparison.sentence().startswith("No difference between")
     assert Comparison.model_validate_json(comparison.model_dump_json()) == comparison
+
+
+def test_labels_may_hold_line_separators(tmp_path, right):
+    odd = ["neg\u2028ative", "posi\x85tive"]
+    a, b = run(tmp_path / "a", right, labels=odd), run(tmp_path / "b", right, labels=odd)
+    assert compare(a, b).rows == len(right)
 
 
 def test_equal_scores_with_other_mistakes_are_no_difference(tmp_path):
@@ -113,7 +119,7 @@ def test_missing_and_broken_predictions_are_refused(tmp_path, right):
     with pytest.raises(Refused, match=r"predictions\.jsonl: not valid JSON lines"):
         compare(a, b)
     (b / "predictions.jsonl").unlink()
-    with pytest.raises(Refused, match=r"no predictions to compare; make them with: weitiao evaluate"):
+    with pytest.raises(Refused, match=r"no predictions to compare; make them with: weitiao train --resume"):
         compare(a, b)
     with pytest.raises(Refused, match="no such run folder"):
         compare(a, tmp_path / "none")

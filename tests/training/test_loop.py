@@ -16,6 +16,7 @@ from weitiao.models.inference import infer
 from weitiao.models.network import Network
 from weitiao.records import Feature
 from weitiao.training import checkpoint
+from weitiao.training.journal import Journal
 from weitiao.training.optimiser import OptimiserSpec
 
 
@@ -146,6 +147,18 @@ def test_the_log_has_a_line_a_step_and_an_evaluation(tmp_path: Path) -> None:
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6, 7, 7]
     assert lines[-1]["dev"] == {"accuracy": 0.5}
     assert set(lines[0]) == {"step", "epoch", "loss", "learning_rate", "tokens"}
+
+
+def test_the_log_is_cut_at_its_own_line_ends_only(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "log.jsonl")
+    for number in (1, 2, 3):
+        journal.write({"step": number, "dev": {"f1 of a\u2028b\x85c": 0.5}})
+    with journal.path.open("a") as stream:
+        stream.write('{"step": 2, "lo')  # killed while writing
+    journal.rewind(2)
+    lines = journal.path.read_text("utf-8").split("\n")
+    assert [json.loads(line)["step"] for line in lines[:-1]] == [1, 2]
+    assert lines[-1] == ""
 
 
 def test_old_checkpoints_go_and_the_best_stays(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def _read(run: RunFolder | Path | str) -> Answered:
 
 def _lines(path: Path) -> list[Mapping[str, Any]]:
     try:
-        return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
+        return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
     except OSError as error:
         raise Refused(
             _("{path}: no predictions to compare; make them with: weitiao train --resume {run}").format(

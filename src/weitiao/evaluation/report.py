@@ -210,7 +210,7 @@ def read_curves(log: Path) -> Curves:
     """The curves in a `log.jsonl`; lines cut short are left out, a repeated step replaces the earlier."""
     train: dict[int, Mapping[str, Any]] = {}
     dev: dict[int, Mapping[str, Any]] = {}
-    for line in log.read_text("utf-8").splitlines() if log.is_file() else []:
+    for line in log.read_text("utf-8").split("\n") if log.is_file() else []:
         try:
             entry = json.loads(line)
         except ValueError:

@@ -29,7 +29,8 @@ class Journal:
     def _lines(self) -> list[str]:
         if not self.path.is_file():
             return []
-        return self.path.read_bytes().decode("utf-8", "replace").splitlines(keepends=True)
+        lines = self.path.read_bytes().decode("utf-8", "replace").split("\n")  # a text may hold U+2028 and its like
+        return [f"{line}\n" for line in lines if line]
 
 
 def _step(line: str) -> float:
