@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
 
 from weitiao import Run, evaluate
+from weitiao.cli import main
 from weitiao.data import load_data
 from weitiao.errors import Refused
 from weitiao.recipe import load_recipe
@@ -20,6 +22,13 @@ def rows(count: int, *, start: int = 0) -> list[dict[str, str]]:
     return [
         {"text": f"row number {n} is fine", "label": "neg" if n % 3 else "pos"} for n in range(start, start + count)
     ]
+
+
+def unlike(count: int) -> list[dict[str, str]]:
+    """Rows that have nothing in common with `rows`, nor with each other."""
+    rng = random.Random(5)
+    letters = "bcdfghjklmnpqrstvwxyz"
+    return [{"text": "".join(rng.choices(letters, k=30)), "label": "neg" if n % 3 else "pos"} for n in range(count)]
 
 
 def write_csv(path: Path, found: list[dict[str, str]]) -> None:
@@ -46,11 +55,12 @@ def test_the_runs_own_test_rows(run_with_data: Path) -> None:
 
 
 def test_a_new_file(run_with_data: Path) -> None:
-    new = rows(12, start=100)
+    new = unlike(12)
     write_csv(run_with_data.parent / "new.csv", new)
     evaluation = evaluate(run_with_data, data="new.csv")
     assert evaluation.what == "new.csv"
-    assert evaluation.note == "measured on 12 rows of new.csv"
+    assert evaluation.note == "measured on 12 of 12 rows of new.csv"
+    assert evaluation.problems == []
     expected = accuracy(run_with_data, [row["text"] for row in new], [row["label"] for row in new])
     assert evaluation.report.metrics["accuracy"].value == pytest.approx(expected)
 
@@ -64,6 +74,30 @@ def test_rows_in_memory_count_the_same_as_a_file(run_with_data: Path) -> None:
     assert from_memory.split == "memory"
 
 
+def test_rows_left_out_and_rows_known_from_training_are_told(
+    run_with_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = own_data(Run(run_with_data).folder, load_recipe(run_with_data / "recipe.yaml", frame())).records["train"]
+    known = [{"text": train[row].text, "label": train[row].label} for row in (0, 1)]
+    close = [{"text": train[2].text + "r", "label": train[2].label}]
+    write_csv(run_with_data.parent / "new.csv", [*unlike(6), {"text": "", "label": "neg"}, *known, *close])
+    assert main(["evaluate", str(run_with_data), "--data", "new.csv", "--json"]) == 0
+    captured = capsys.readouterr()
+    told = json.loads(captured.out)
+    codes = {each["code"]: each for each in told["problems"]}
+    assert set(codes) == {"dropped-rows", "exact-leak", "near-duplicate-leak"}
+    assert codes["exact-leak"]["message"].startswith(
+        "2 of 9 rows of new are also in train; the first is at reviews.csv:"
+    )
+    assert (codes["exact-leak"]["file"], codes["exact-leak"]["line"]) == ("new.csv", 9)
+    assert told["note"] == (
+        "measured on 9 of 10 rows of new.csv; some of them are also in the training rows (see the warnings), "
+        "so the figures are optimistic"
+    )
+    assert "warning: new.csv:9: 2 of 9 rows" in captured.err
+    assert "1 of 10 rows cannot be used" in captured.err
+
+
 def test_changed_data_is_refused_for_the_own_rows_only(run_with_data: Path) -> None:
     write_csv(run_with_data.parent / "reviews.csv", rows(44))
     with pytest.raises(Refused, match=r"the data changed since .*\(splits: .*train\); name the file .* with --data"):
@@ -71,7 +105,9 @@ def test_changed_data_is_refused_for_the_own_rows_only(run_with_data: Path) -> N
     write_csv(run_with_data.parent / "new.csv", rows(12, start=100))
     evaluation = evaluate(run_with_data, data="new.csv")
     assert evaluation.report.baselines == {}
-    assert evaluation.note.endswith("; without baselines, because the run's own data is gone or changed")
+    assert evaluation.note.endswith(
+        "; without baselines or a search for leaks, because the run's own data is gone or changed"
+    )
 
 
 def test_missing_data_is_named(run_with_data: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from weitiao.cli.failures import say
+from weitiao.cli.failures import report_problems, say
 from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, print_json
 from weitiao.cli.results import print_summary
@@ -27,6 +27,7 @@ def evaluate(
     from weitiao.verbs.evaluate import evaluate as evaluate_run
 
     evaluation = evaluate_run(run, data=data)
+    report_problems(evaluation.problems)
     say(evaluation.note)
     if json:
         print_json(evaluation.as_json())

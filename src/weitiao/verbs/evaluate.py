@@ -7,12 +7,12 @@ mapping of columns. Nothing in the run folder is changed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao.artifact import RunFolder, open_run, read_json
-from weitiao.data import Dataset, load_data
+from weitiao.data import Dataset, audit, load_data
 from weitiao.errors import Problem, Refused, refuse_if_errors
 from weitiao.messages import _
 from weitiao.recipe import DataSpec, Recipe, dump_recipe, load_recipe
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from weitiao.serving.predictor import Predictor
 
 AS_FOUND = dict.fromkeys(("format", "encoding", "delimiter", "header", "sheet"))
+LEAKS = {"exact-leak", "near-duplicate-leak"}
+ACROSS = {*LEAKS, "conflicting-labels-across"}  # what `audit` says of two sets of rows
 MEMORY = "memory"  # name of rows that were handed over in Python
 
 
@@ -50,7 +52,7 @@ class Evaluation:
         return {
             "measured_on": self.what,
             "note": self.note,
-            "problems": [str(problem) for problem in self.problems],
+            "problems": [asdict(problem) for problem in self.problems],
             "report": self.report.model_dump(mode="json"),
         }
 
@@ -79,9 +81,15 @@ def evaluate(run: Any, *, data: Any = None, predictor: Predictor | None = None) 
         return _measured(folder, recipe, rows, split, own, note=note, problems=problems, predictor=predictor)
     fresh = new_data(recipe, data)
     rows, name = fresh.records["train"], _name_of(data)
-    trained, note = _trained_on(folder, recipe)
-    note = _("measured on {rows} rows of {name}").format(rows=f"{len(rows):,}", name=name) + note
-    return _measured(folder, recipe, rows, name, trained, note=note, problems=fresh.problems, predictor=predictor)
+    trained, remark = _trained_on(folder, recipe)
+    leaks = _leaks(trained, fresh) if trained else []
+    if any(each.code in LEAKS for each in leaks):
+        remark += _("; some of them are also in the training rows (see the warnings), so the figures are optimistic")
+    note = _("measured on {used} of {read} rows of {name}").format(
+        used=f"{len(rows):,}", read=f"{fresh.ledger.read.total():,}", name=name
+    )
+    problems = [*fresh.problems, *leaks]
+    return _measured(folder, recipe, rows, name, trained, note=note + remark, problems=problems, predictor=predictor)
 
 
 def own_data(folder: RunFolder, recipe: Recipe) -> Dataset:
@@ -133,6 +141,12 @@ def new_data(recipe: Recipe, data: Any) -> Dataset:
     return found
 
 
+def _leaks(trained: Dataset, fresh: Dataset) -> list[Problem]:
+    """What the new rows share with those that the model was trained on."""
+    found = audit({"train": trained.items["train"], "new": fresh.items["train"]})
+    return [each for each in found if each.code in ACROSS]
+
+
 def _load(recipe: Recipe, spec: DataSpec, memory: Mapping[str, Any] | None = None) -> Dataset:
     task = task_of(recipe)
     found = load_data(spec, fields=task.fields, read=task.read, answer=task.answer, surface=task.surface, memory=memory)
@@ -151,7 +165,7 @@ def _trained_on(folder: RunFolder, recipe: Recipe) -> tuple[Dataset | None, str]
     try:
         return own_data(folder, recipe), ""
     except Refused:
-        return None, _("; without baselines, because the run's own data is gone or changed")
+        return None, _("; without baselines or a search for leaks, because the run's own data is gone or changed")
 
 
 def _measured(
