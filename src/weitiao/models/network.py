@@ -36,7 +36,7 @@ from weitiao.messages import _
 from weitiao.models.batch import Batch
 from weitiao.models.dropout import use_fast_dropout
 from weitiao.models.heads import HEADS, Head, Loss
-from weitiao.models.packing import NAME, PACKABLE, WORTH_PACKING, Packing, packed_layers, plan_packing
+from weitiao.models.packing import FIRST_TOKEN, NAME, PACKABLE, WORTH_PACKING, Packing, packed_layers, plan_packing
 from weitiao.models.stack import Stack, find_stacks, supplied
 
 HEAD_WEIGHTS = "head.safetensors"
@@ -151,16 +151,20 @@ class Network(nn.Module):
                 if batch.frozen is not None:
                     first = self.frozen_below
                     around.enter_context(supplied(self.stack, first, batch.frozen.to(torch.float32)[None]))
-                around.enter_context(packed_layers(self.stack, packing, first))
+                around.enter_context(packed_layers(self.stack, packing, first, self._narrow()))
                 del inputs["attention_mask"]
                 inputs["packing"] = packing  # type: ignore[assignment]
             answer = self.backbone(**inputs)
         return answer.logits if self.spec.kind == "stock" else answer.last_hidden_state  # type: ignore[no-any-return]
 
+    def _narrow(self) -> str:
+        """Where the last layer may go on with first tokens only, because the head reads nothing else."""
+        return FIRST_TOKEN.get(self.backbone.config.model_type, "") if self.spec.kind == "stock" else ""
+
     def _packing(self, batch: Batch) -> Packing | None:
         rows, longest = batch.inputs["input_ids"].shape
         wasteful = rows * longest > WORTH_PACKING * batch.tokens
-        if self.packable and (wasteful or batch.frozen is not None):
+        if self.packable and (wasteful or self._narrow() or batch.frozen is not None):
             return plan_packing(batch.lengths)
         return None
 

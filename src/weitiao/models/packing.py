@@ -10,7 +10,7 @@ A attention heads, D width of a head, H = A * D hidden.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -31,6 +32,9 @@ NAME = "weitiao"
 # each is proven equal to its padded run by tests/models/test_packing.py.
 PACKABLE = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert", "ernie"})
 
+# Where the head reads the first token alone: the module of a layer behind attention, called with hidden states only.
+FIRST_TOKEN = dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "electra", "ernie"), "attention.output")
+
 WORTH_PACKING = 1.03  # padded tokens per real token below which laying end to end saves nothing
 GROUP_WASTE = 1.15  # padded tokens per real token allowed inside an attention group
 LONG = 96  # tokens from which a row attends alone: its own matrices are then large enough
@@ -43,8 +47,7 @@ class Group:
     Args:
         start, stop: their tokens in the packed sequence.
         rows, length: G and L.
-        gather: [G * L] token to read for each padded place; None where all rows have length L.
-        scatter: [stop - start] padded place of each token; None likewise.
+        scatter: [stop - start] padded place of each token; None where all rows have length L.
         bias: [G, 1, 1, L], 0 or -inf on padded keys; None likewise.
     """
 
@@ -52,7 +55,6 @@ class Group:
     stop: int
     rows: int
     length: int
-    gather: Tensor | None
     scatter: Tensor | None
     bias: Tensor | None
 
@@ -65,21 +67,26 @@ class Packing:
         index: [N] flat place of each token in the padded batch.
         shape: (B, T).
         groups: for attention; they cover the rows in order.
+        firsts: [B] packed place of each row's first token.
     """
 
     index: Tensor
     shape: tuple[int, int]
     groups: Sequence[Group]
+    firsts: Tensor
 
     def pack(self, padded: Tensor) -> Tensor:
         """[B, T, H] -> [1, N, H]."""
-        return padded.flatten(0, 1).index_select(0, self.index)[None]
+        return take_rows(padded.flatten(0, 1), self.index)[None]
 
     def pad(self, packed: Tensor) -> Tensor:
         """[1, N, H] -> [B, T, H], zeros where there is no token."""
-        hidden = packed.shape[-1]
-        flat = packed.new_zeros(self.shape[0] * self.shape[1], hidden)
-        return flat.index_copy(0, self.index, packed[0]).view(*self.shape, hidden)
+        return put_rows(packed[0], self.index, self.shape[0] * self.shape[1]).view(*self.shape, -1)
+
+    def pad_firsts(self, firsts: Tensor) -> Tensor:
+        """[1, B, H], first tokens only -> [B, T, H], zeros elsewhere."""
+        places = torch.arange(self.shape[0]) * self.shape[1]
+        return put_rows(firsts[0], places, self.shape[0] * self.shape[1]).view(*self.shape, -1)
 
 
 def plan_packing(lengths: Tensor) -> Packing:
@@ -93,7 +100,7 @@ def plan_packing(lengths: Tensor) -> Packing:
         group = _group(sizes[row : row + count], start)
         groups.append(group)
         row, start = row + count, group.stop
-    return Packing(index, (len(sizes), longest), groups)
+    return Packing(index, (len(sizes), longest), groups, lengths.cumsum(0) - lengths)
 
 
 def _group_sizes(sizes: Sequence[int]) -> Iterator[int]:
@@ -113,30 +120,41 @@ def _group_sizes(sizes: Sequence[int]) -> Iterator[int]:
 def _group(sizes: Sequence[int], start: int) -> Group:
     length, total = max(sizes), sum(sizes)
     if min(sizes) == length:
-        return Group(start, start + total, len(sizes), length, None, None, None)
+        return Group(start, start + total, len(sizes), length, None, None)
     lengths = torch.tensor(sizes)
     inside = torch.arange(length)[None, :] < lengths[:, None]  # [G, L]
     scatter = inside.flatten().nonzero().squeeze(1)
-    gather = torch.full((len(sizes) * length,), start)
-    gather[scatter] = torch.arange(start, start + total)
     bias = torch.zeros(len(sizes), 1, 1, length).masked_fill_(~inside[:, None, None, :], float("-inf"))
-    return Group(start, start + total, len(sizes), length, gather, scatter, bias)
+    return Group(start, start + total, len(sizes), length, scatter, bias)
 
 
 @contextmanager
-def packed_layers(stack: Stack, packing: Packing, first: int) -> Iterator[None]:
-    """Pack before the layer at `first` (0: the lowest; above 0 the input is packed already) and pad behind the last."""
-    handles = []
+def packed_layers(stack: Stack, packing: Packing, first: int, narrow: str = "") -> Iterator[None]:
+    """Pack before the layer at `first` (0: the lowest; above 0 the input is packed already) and pad behind the last.
+
+    `narrow` names the module of the last layer behind whose entry only first tokens are needed (see `FIRST_TOKEN`);
+    everything behind it then runs on B tokens instead of N, with the same result for those.
+    """
+    handles: list[RemovableHandle] = []
+    pad: Callable[[Tensor], Tensor] = packing.pad
     if first == 0:
         handles.append(stack.layers[0].register_forward_pre_hook(_pack_hook(packing), with_kwargs=True))
-    handles.append(
-        stack.layers[-1].register_forward_hook(lambda _layer, _args, output: _on_hidden(packing.pad, output))
-    )
+    if narrow and first < len(stack):
+        pad = packing.pad_firsts
+        module = stack.layers[-1].get_submodule(narrow)
+        handles.append(module.register_forward_pre_hook(lambda _module, args: tuple(_firsts(packing, args))))
+    handles.append(stack.layers[-1].register_forward_hook(lambda _layer, _args, output: _on_hidden(pad, output)))
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _firsts(packing: Packing, args: Sequence[Tensor]) -> Iterator[Tensor]:
+    """First tokens of the hidden states that a module is called with, each [1, N, H] -> [1, B, H]."""
+    for hidden in args:
+        yield take_rows(hidden[0], packing.firsts)[None]
 
 
 def _pack_hook(packing: Packing) -> Any:
@@ -182,15 +200,18 @@ def _attend(group: Group, tokens: Sequence[Tensor], dropout: float, scale: float
     """Attention within the rows of one group; [stop - start, A, D]."""
     grouped = []
     for each in tokens:
-        chosen = each[group.start : group.stop] if group.gather is None else each.index_select(0, group.gather)
+        chosen = each[group.start : group.stop]
+        if group.scatter is not None:
+            chosen = put_rows(chosen, group.scatter, group.rows * group.length)
         grouped.append(chosen.view(group.rows, group.length, *chosen.shape[1:]).transpose(1, 2))  # [G, A, L, D]
     query, key, value = grouped
-    if dropout:
+    if dropout and query.dtype == torch.float32:
         attended = dropout_attention(query, key, value, group.bias, dropout, scale)
     else:
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=group.bias, scale=scale)
+        bias = None if group.bias is None else group.bias.to(query.dtype)
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout, scale=scale)
     flat = attended.transpose(1, 2).flatten(0, 1)  # [G * L, A, D]
-    return flat if group.scatter is None else flat.index_select(0, group.scatter)
+    return flat if group.scatter is None else take_rows(flat, group.scatter)
 
 
 def _plain(module: nn.Module, query: Tensor, key: Tensor, kwargs: dict[str, Any]) -> bool:
@@ -209,6 +230,32 @@ def _additive(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
     if mask is None or mask.dtype != torch.bool:
         return mask
     return torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, float("-inf"))
+
+
+class _TakeRows(torch.autograd.Function):
+    """Rows at distinct places; torch's own index_select adds its gradient up row by row, since places may repeat."""
+
+    @staticmethod
+    def forward(context: Any, rows: Tensor, places: Tensor) -> Tensor:
+        context.save_for_backward(places)
+        context.count = rows.shape[0]
+        return rows.index_select(0, places)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (places,) = context.saved_tensors
+        gradient = gradients[0]
+        return gradient.new_zeros(context.count, *gradient.shape[1:]).index_copy_(0, places, gradient), None
+
+
+def take_rows(rows: Tensor, places: Tensor) -> Tensor:
+    """rows[places], [.., ...] -> [n, ...]; the places are distinct."""
+    return _TakeRows.apply(rows, places)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def put_rows(rows: Tensor, places: Tensor, count: int) -> Tensor:
+    """`rows` at distinct `places` among `count` rows, zeros elsewhere; [n, ...] -> [count, ...]."""
+    return rows.new_zeros(count, *rows.shape[1:]).index_copy(0, places, rows)
 
 
 class _DropoutAttention(torch.autograd.Function):
