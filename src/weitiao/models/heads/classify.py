@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from weitiao.models.batch import Batch
 from weitiao.models.heads import Loss
 
+LIGHTEST = 0.01  # of a positive row against a negative one: "balanced" gives 0 where there are no negatives
+
 
 class ClassifyHead(nn.Module):
     """Logits and loss of single-label and multi-label classification.
@@ -25,7 +27,8 @@ class ClassifyHead(nn.Module):
     Args:
         classes: C.
         multi_label: a sigmoid a class instead of one softmax.
-        class_weights: [C], or None for equal weights.
+        class_weights: [C], or None for equal weights: of each class in the softmax; multi-label, of a class's positive
+            rows against its negative ones, floored at `LIGHTEST` so that a class that every row has still learns.
         label_smoothing: share of the target mass spread over all classes (Szegedy et al. 2016, section 7).
         pooled_size: H of a mean head; None for a stock head, where `hidden` already is the logits.
         hidden_layers: widths of extra layers of a mean head.
@@ -49,7 +52,8 @@ class ClassifyHead(nn.Module):
         self.multi_label = multi_label
         self.label_smoothing = label_smoothing
         self.class_weights: Tensor | None
-        self.register_buffer("class_weights", class_weights, persistent=False)
+        floored = class_weights.clamp_min(LIGHTEST) if multi_label and class_weights is not None else class_weights
+        self.register_buffer("class_weights", floored, persistent=False)
         self.layers = (
             nn.Identity()
             if pooled_size is None
@@ -64,7 +68,8 @@ class ClassifyHead(nn.Module):
     def loss(self, hidden: Tensor, batch: Batch) -> Loss:
         """Cross-entropy, or mean binary cross-entropy over classes, summed over the rows with a target.
 
-        With class weights the divisor is the sum of the rows' weights, as in `torch.nn.CrossEntropyLoss`.
+        As torch's losses with the same weights: single-label the divisor is the sum of the rows' weights
+        (`CrossEntropyLoss`), multi-label the weights do not change it (`BCEWithLogitsLoss`, `pos_weight`).
         """
         logits = self.outputs(hidden, batch)["logits"].float()
         if not batch.targets:
@@ -81,7 +86,9 @@ class ClassifyHead(nn.Module):
         return Loss((rows * weight).sum(), divisor.sum())
 
     def _binary(self, logits: Tensor, labels: Tensor, weight: Tensor) -> Loss:
-        each = F.binary_cross_entropy_with_logits(logits, labels, weight=self.class_weights, reduction="none")  # [B, C]
+        each = F.binary_cross_entropy_with_logits(
+            logits, labels, pos_weight=self.class_weights, reduction="none"
+        )  # [B, C]
         return Loss((each.mean(-1) * weight).sum(), weight.sum())
 
 
