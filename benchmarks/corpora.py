@@ -48,10 +48,11 @@ class Corpus:
 
 def load(name: str) -> Corpus:
     """The corpus of that name, an entry of `CORPORA`."""
-    return CORPORA[name](_folder())
+    return CORPORA[name](shared_folder())
 
 
-def _folder() -> Path:
+def shared_folder() -> Path:
+    """Where the shared data sets are; ends the program where there are none."""
     beside = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
     folder = Path(os.environ.get("WEITIAO_SHARED") or beside)
     if not folder.is_dir():

@@ -242,3 +242,11 @@ def test_ledger_that_does_not_balance_is_a_failure() -> None:
     lost.drop("b.csv", 2, "faulty-row", "empty text")
     with pytest.raises(Failed, match="2 rows read, 1 accounted for"):
         lost.check()
+
+
+def test_columns_of_listed_rows_are_counted_without_the_split(tmp_path: Path) -> None:
+    """As in clinc150: an object of splits whose rows are lists; the split is the reader's column and has no number."""
+    path = tmp_path / "splits.json"
+    path.write_text(json.dumps({"train": [["one", "a"], ["two", "b"]], "test": [["three", "a"]]}), "utf-8")
+    found = load(file=str(path), dev=None, fields={"text": 1, "label": 2})
+    assert [(record.text, record.labels) for record in found.records["train"]] == [("one", ("a",)), ("two", ("b",))]

@@ -111,7 +111,8 @@ def _told(column: str | int, reading: Reading) -> tuple[str, ...] | None:
     """The path that the recipe names, or None where the source has no such column."""
     columns = reading.columns
     if isinstance(column, int):
-        return (columns[column - 1],) if 1 <= column <= len(columns) else None
+        counted = [each for each in columns if each != reading.split_column]  # the reader's own column has no number
+        return (counted[column - 1],) if 1 <= column <= len(counted) else None
     if column in columns:
         return (column,)
     folded = [each for each in columns if each.strip().casefold() == column.strip().casefold()]
