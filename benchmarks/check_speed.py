@@ -72,7 +72,7 @@ def _environment(folder: Path) -> dict[str, str]:
     """A user's: bytecode is kept, the tokenizer may use every core; and no speed measured by an earlier run."""
     taken_out = ("PYTHONDONTWRITEBYTECODE", "TOKENIZERS_PARALLELISM")
     kept = {name: value for name, value in os.environ.items() if name not in taken_out}
-    return {**kept, "PYTHONPYCACHEPREFIX": str(folder / "bytecode"), "WEITIAO_CACHE": str(folder / "cache")}
+    return {**kept, "WEITIAO_CACHE": str(folder / "cache")}
 
 
 def _texts(rows: int) -> tuple[Texts, str]:

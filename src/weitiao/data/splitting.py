@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from weitiao.data.dedup import fold
 from weitiao.data.items import Item
@@ -20,8 +20,7 @@ from weitiao.messages import _
 POOLED = 0.1  # share of the rows in strata of one unit above which those are one stratum (multi-label combinations)
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
+class _Unit(NamedTuple):
     """Rows that stay together, ordered among others by `key`."""
 
     key: bytes
@@ -103,7 +102,7 @@ def _units(items: Sequence[Item], seed: int) -> list[_Unit]:
     members: dict[int, list[int]] = defaultdict(list)
     for row, root in enumerate(roots):
         members[root].append(row)
-    return [_Unit(_hash(seed, min(folded[row] for row in rows)), tuple(rows)) for rows in members.values()]
+    return [_Unit(_hash(seed, min([folded[row] for row in rows])), tuple(rows)) for rows in members.values()]
 
 
 def _roots(items: Sequence[Item], folded: Sequence[str]) -> list[int]:

@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from weitiao.artifact import cache_folder, replacing_folder, sha256_of, storage_guard
 
 STAMP = "starter.json"
@@ -26,6 +24,8 @@ def folder(name: str, version: str, options: Mapping[str, object], convert: Call
     if intact(path):
         return path
     with storage_guard(path):
+        from filelock import FileLock  # at use: its import costs `check` more than reading a small file
+
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.name}.lock")):
             if not intact(path):
