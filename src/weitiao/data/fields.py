@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from weitiao.data.reading.source import Reading
+from weitiao.data.reading.source import Tabular
 from weitiao.errors import Problem
 from weitiao.messages import _
 from weitiao.tables import did_you_mean
@@ -52,7 +52,7 @@ class FieldMap:
 
 
 def map_columns(
-    reading: Reading, mapping: Mapping[str, str | int], fields: Sequence[FieldLike], *, labelled: bool = True
+    reading: Tabular, mapping: Mapping[str, str | int], fields: Sequence[FieldLike], *, labelled: bool = True
 ) -> tuple[FieldMap, list[Problem]]:
     """Find the column of every field of one source.
 
@@ -107,7 +107,7 @@ def unknown_fields(mapping: Mapping[str, str | int], fields: Sequence[FieldLike]
             yield Problem("unknown-field", message)
 
 
-def _told(column: str | int, reading: Reading) -> tuple[str, ...] | None:
+def _told(column: str | int, reading: Tabular) -> tuple[str, ...] | None:
     """The path that the recipe names, or None where the source has no such column."""
     columns = reading.columns
     if isinstance(column, int):
@@ -119,7 +119,7 @@ def _told(column: str | int, reading: Reading) -> tuple[str, ...] | None:
     if len(folded) == 1:
         return (folded[0],)
     path = tuple(column.split("."))
-    if len(path) > 1 and any(_inner(row.fields, path) is not None for row in reading.rows):
+    if len(path) > 1 and any(_inner(row.fields, path) is not None for row in reading.open()):
         return path
     return None
 
@@ -142,7 +142,7 @@ def _inner(row: Mapping[str, object], path: Sequence[str]) -> object:
     return value
 
 
-def _no_such_column(name: str, column: str | int, reading: Reading) -> Problem:
+def _no_such_column(name: str, column: str | int, reading: Tabular) -> Problem:
     if isinstance(column, int):
         message = _("`data.fields.{field}` is column {column}, but there are {count}: {columns}").format(
             field=name, column=column, count=len(reading.columns), columns=_listed(reading)
@@ -151,22 +151,22 @@ def _no_such_column(name: str, column: str | int, reading: Reading) -> Problem:
         message = _("no column '{column}' for the field `{field}`{hint}; the columns are: {columns}").format(
             column=column, field=name, hint=did_you_mean(column, list(reading.columns)), columns=_listed(reading)
         )
-    return Problem("unknown-column", message, file=reading.file.path)
+    return Problem("unknown-column", message, file=reading.path)
 
 
-def _no_column(field: FieldLike, reading: Reading) -> Problem:
+def _no_column(field: FieldLike, reading: Tabular) -> Problem:
     example = reading.columns[0] if reading.columns else "1"
     message = _(
         "no column for the field `{field}`; name it in the recipe, such as "
         "data.fields.{field}={example}; the columns are: {columns}"
     ).format(field=field.name, example=example, columns=_listed(reading))
-    return Problem("no-column", message, file=reading.file.path)
+    return Problem("no-column", message, file=reading.path)
 
 
-def _listed(reading: Reading) -> str:
+def _listed(reading: Tabular) -> str:
     """The columns; where they are only numbers, with what the first row holds."""
     columns = list(reading.columns)
-    first = next((row.fields for row in reading.rows if not row.problem), {})
+    first = next((row.fields for row in reading.open() if not row.problem), {})
     shown = columns[:SHOWN]
     if columns and all(column.isdigit() for column in columns):
         shown = [f"{column} ({str(first.get(column, ''))[:20]!r})" for column in shown]

@@ -1,15 +1,20 @@
-"""`weitiao predict`: answers to texts, or to every row of a file, in order; faulty rows are carried through."""
+"""`weitiao predict`: answers to texts, or to every row of a file, in order; faulty rows are carried through.
+
+Long csv, tsv and jsonl files are read, answered and written in parts, so that memory does not grow with them; other
+formats are read whole. The answers appear under their name once they are complete.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao.artifact import open_run
 from weitiao.data.fields import FieldMap, known_names, map_columns
-from weitiao.data.reading import Reading, read_rows
+from weitiao.data.reading import Tabular, stream_rows
 from weitiao.errors import refuse_if_errors
 from weitiao.recipe import Recipe, load_recipe
 from weitiao.records import Prediction, Record, Row
@@ -89,9 +94,9 @@ def predict_file(
     predictor = Predictor.load(folder.path)
     rows, faulty = 0, 0
     faults: list[str] = []
+    coming = reading.open()
     with answer_file(output, reading.columns, predictor.task.prediction) as write:
-        for start in range(0, len(reading.rows), CHUNK):
-            chunk = reading.rows[start : start + CHUNK]
+        while chunk := list(islice(coming, CHUNK)):
             for row, answer, error in _answered(predictor, columns, chunk):
                 write(row.fields, answer, error)
                 if error:
@@ -103,16 +108,16 @@ def predict_file(
     return FileAnswer(str(output), rows, faulty, faults)
 
 
-def _read(recipe: Recipe, source: str) -> tuple[Reading, FieldMap]:
+def _read(recipe: Recipe, source: str) -> tuple[Tabular, FieldMap]:
     """The source's rows and where their fields stand, by the run's mapping."""
     task, spec = task_of(recipe), recipe.data
-    reading = read_rows(
+    reading = stream_rows(
         source,
         **same_kind(recipe, source),
         names=known_names(spec.fields, task.fields),
     )
     columns, problems = map_columns(reading, spec.fields, task.fields, labelled=False)
-    refuse_if_errors([*reading.problems, *problems])
+    refuse_if_errors(problems)
     return reading, columns
 
 

@@ -208,3 +208,12 @@ def test_every_entry_of_the_table_is_a_reader() -> None:
     for name in FORMATS:
         assert callable(FORMATS[name]().sniff)
         assert callable(FORMATS[name]().read)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [("null", "null"), ("true", "true or false"), ("4.5", "a number"), ('"a secret"', "a string")]
+)
+def test_a_bare_value_is_named_by_its_kind_and_not_quoted(value: str, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "a"}\n' + value + "\n", "utf-8")
+    assert read_rows(str(path)).rows[1].problem == f"expected an object or a list; got {kind}"

@@ -9,12 +9,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from weitiao.data.reading.source import FileReading, Reading, ReadOptions, Source, refusal
+from weitiao.data.reading.long import LongSource
+from weitiao.data.reading.source import FileReading, Reading, ReadOptions, Source, Tabular, refusal
 from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.tables import Table
 
-__all__ = ["FORMATS", "FileReading", "ReadOptions", "Reader", "Reading", "Source", "read_rows"]
+__all__ = [
+    "FORMATS",
+    "FileReading",
+    "ReadOptions",
+    "Reader",
+    "Reading",
+    "Source",
+    "Tabular",
+    "read_rows",
+    "stream_rows",
+]
 
 FORMATS = Table(
     "format",
@@ -81,6 +92,36 @@ def read_rows(
     except Refused as error:
         raise refusal("unknown-format", str(error), source) from error
     return reader.read(opened, ReadOptions(delimiter, header, sheet, names))
+
+
+def stream_rows(
+    source: str,
+    *,
+    format: str | None = None,  # noqa: A002  (the recipe's own word)
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    sheet: str | None = None,
+    names: frozenset[str] = frozenset(),
+) -> Tabular:
+    """The rows of one source in bounded memory where it is a long csv, tsv or jsonl file; else as `read_rows`.
+
+    Args:
+        source: and the rest as for `read_rows`.
+
+    Raises:
+        ProblemsFound: the source as a whole cannot be read.
+    """
+    opened = LongSource(Path(source).expanduser(), source, encoding)
+    if not source.startswith("hf:") and opened.is_long() and opened.is_text():
+        chosen = format or choose_format(opened)
+        stream = getattr(FORMATS[chosen], "stream", None) if chosen in FORMATS else None
+        if stream is not None:
+            found: Tabular = stream(FORMATS[chosen](), opened, ReadOptions(delimiter, header, sheet, names))
+            return found
+    return read_rows(
+        source, format=format, encoding=encoding, delimiter=delimiter, header=header, sheet=sheet, names=names
+    )
 
 
 def choose_format(source: Source) -> str:

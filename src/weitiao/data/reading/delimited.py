@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
+from weitiao.data.reading.header import SAMPLE as HEADER_SAMPLE
 from weitiao.data.reading.header import Header, choose_header
+from weitiao.data.reading.long import LongSource, Stream
 from weitiao.data.reading.source import FileReading, Reading, ReadOptions, Source, refusal
 from weitiao.messages import _
 from weitiao.records import Row
 
 DELIMITERS = (",", "\t", ";", "|")
 NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+LONGEST_FIELD = 16_000_000  # characters of a field in a long file: what a quote that never closes may swallow
 SAMPLE = 200  # rows by which the delimiter is told
 
 
@@ -52,7 +56,7 @@ class Csv:
         if not table:
             raise refusal("empty-file", _("the file holds only blank lines; expected rows"), source.name)
         header = choose_header([each.cells for each in table if not each.fault], options.header, options.names)
-        rows = _rows(table, header, source.name)
+        rows = list(_rows(table, header, source.name))
         if not rows:
             raise refusal("empty-file", _("the file has a header and no rows"), source.name)
         how = "; ".join(filter(None, (source.decoded.how, how_delimiter, how_quotes, header.how)))
@@ -61,6 +65,18 @@ class Csv:
         )
         problems = [*source.text_problems(), *header.problems(source.name)]
         return Reading(file, header.columns, rows, problems)
+
+    def stream(self, source: LongSource, options: ReadOptions) -> Stream:
+        """The same rows, read anew from the file each time they are gone through."""
+        delimiter, _how = self._delimiter(source.decoded.text, options.delimiter, source.name)
+
+        def lines() -> Iterator[str]:
+            return source.lines(newline="")
+
+        table = _long_table(lines, delimiter)
+        opening = [each.cells for each in islice(table(), HEADER_SAMPLE + 1) if not each.fault]
+        header = choose_header(opening, options.header, options.names)
+        return Stream(source.name, header.columns, lambda: _rows(table(), header, source.name))
 
     def _delimiter(self, text: str, told: str | None, file: str) -> tuple[str, str]:
         if told is None:
@@ -119,48 +135,87 @@ def _delimiter_of(text: str) -> tuple[str, str]:
 def _table(text: str, delimiter: str) -> tuple[list[Cells], str]:
     """Every row that is not blank, and how quotes were taken where that was in doubt."""
     lines = io.StringIO(text, newline="").readlines()  # LF, CRLF and lone CR all end a line; the ends are kept
-    limit = csv.field_size_limit(max(len(text), csv.field_size_limit()))
-    try:
+    with _fields_up_to(len(text)):
         quoted = list(_parse(lines, delimiter))
         if delimiter == "\t" and _doubtful(quoted):  # tab-separated text often has no quoting at all
-            plain = _unquoted(lines, delimiter)
-            widths = {len(each.cells) for each in plain}
-            if len(widths) == 1 and widths != {1}:
+            plain = list(_unquoted(lines, delimiter))
+            if _is_even(plain):
                 return plain, _("quotes are ordinary characters: only so do all lines have the same columns")
-    finally:
-        csv.field_size_limit(limit)
     return quoted, ""
 
 
-def _doubtful(table: Sequence[Cells]) -> bool:
+def _long_table(lines: Callable[[], Iterator[str]], delimiter: str) -> Callable[[], Iterator[Cells]]:
+    """What goes through the rows of a long file, as `_table` takes its quotes."""
+
+    def quoted() -> Iterator[Cells]:
+        with _fields_up_to(LONGEST_FIELD):
+            yield from _parse(lines(), delimiter)
+
+    def plain() -> Iterator[Cells]:
+        with _fields_up_to(LONGEST_FIELD):
+            yield from _unquoted(lines(), delimiter)
+
+    return plain if delimiter == "\t" and _doubtful(quoted()) and _is_even(plain()) else quoted
+
+
+@contextmanager
+def _fields_up_to(characters: int) -> Iterator[None]:
+    """The longest field that the csv module takes, inside the block."""
+    before = csv.field_size_limit()
+    csv.field_size_limit(max(characters, before))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _is_even(table: Iterable[Cells]) -> bool:
+    """Whether all rows have the same number of columns, more than one."""
+    width = 0
+    for each in table:
+        if len(each.cells) < 2 or width not in (0, len(each.cells)):
+            return False
+        width = len(each.cells)
+    return width > 0
+
+
+def _doubtful(table: Iterable[Cells]) -> bool:
     """Whether quotes may have been ordinary characters: they broke a row, or swallowed the end of a line."""
     return any(each.fault or any("\n" in cell or "\r" in cell for cell in each.cells) for each in table)
 
 
-def _parse(lines: Sequence[str], delimiter: str) -> Iterator[Cells]:
+def _parse(lines: Iterable[str], delimiter: str) -> Iterator[Cells]:
     """Rows under the usual quoting; after a fault, reading goes on with the line after the one at fault."""
-    start = 0  # lines before the current row
-    while start < len(lines):
-        reader = csv.reader(islice(lines, start, None), delimiter=delimiter, strict=True)
-        first = start
+    source, again = iter(lines), deque[str]()
+    row: list[str] = []  # lines of the current row
+    start = 0  # lines before it
+
+    def feed() -> Iterator[str]:
+        while (line := again.popleft() if again else next(source, "")) != "":
+            row.append(line)
+            yield line
+
+    while True:
         try:
-            for cells in reader:
+            for cells in csv.reader(feed(), delimiter=delimiter, strict=True):
                 if cells:
                     yield Cells(start + 1, cells)
-                start = first + reader.line_num
+                start += len(row)
+                row.clear()
         except csv.Error:
-            line, fault = _fault(lines, start, first + reader.line_num, delimiter)
-            yield Cells(line, [], fault)
-            start = line
+            line, fault = _fault(row, delimiter)
+            yield Cells(start + line, [], fault)
+            again.extendleft(reversed(row[line:]))
+            start += line
+            row.clear()
         else:
             return
 
 
-def _fault(lines: Sequence[str], start: int, end: int, delimiter: str) -> tuple[int, str]:
-    """(line from 1, reason) of what is wrong with the row that begins after `start` lines."""
-    opened, quoted, fresh = start + 1, False, True
-    for number in range(start, end):
-        characters = lines[number]
+def _fault(lines: Sequence[str], delimiter: str) -> tuple[int, str]:
+    """(line from 1, reason) of what is wrong with the row that these lines begin."""
+    opened, quoted, fresh = 1, False, True
+    for number, characters in enumerate(lines, start=1):
         index = 0
         while index < len(characters):
             character = characters[index]
@@ -172,29 +227,28 @@ def _fault(lines: Sequence[str], start: int, end: int, delimiter: str) -> tuple[
                     reason = _("a quoted field goes on after its closing quote; double quotes inside it")
                     return opened, reason
             elif not quoted and fresh and character == '"':
-                opened, quoted = number + 1, True
+                opened, quoted = number, True
             fresh = not quoted and character == delimiter
             index += 1
         fresh = not quoted
     return opened, _("a quote opened on this line is never closed")
 
 
-def _unquoted(lines: Sequence[str], delimiter: str) -> list[Cells]:
+def _unquoted(lines: Iterable[str], delimiter: str) -> Iterator[Cells]:
     reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    return [Cells(reader.line_num, cells) for cells in reader if cells]
+    return (Cells(reader.line_num, cells) for cells in reader if cells)
 
 
-def _rows(table: Sequence[Cells], header: Header, file: str) -> list[Row]:
+def _rows(table: Iterable[Cells], header: Header, file: str) -> Iterator[Row]:
     columns, width = header.columns, len(header.columns)
-    rows, skip = [], header.present
+    skip = header.present
     for each in table:
         if skip and not each.fault:
             skip = False
         elif each.fault:
-            rows.append(Row({}, file, each.line, each.fault))
+            yield Row({}, file, each.line, each.fault)
         elif len(each.cells) != width:
             problem = _("got {got} columns, expected {expected}").format(got=len(each.cells), expected=width)
-            rows.append(Row(dict(zip(columns, each.cells, strict=False)), file, each.line, problem))
+            yield Row(dict(zip(columns, each.cells, strict=False)), file, each.line, problem)
         else:
-            rows.append(Row(dict(zip(columns, each.cells, strict=True)), file, each.line))
-    return rows
+            yield Row(dict(zip(columns, each.cells, strict=True)), file, each.line)

@@ -49,7 +49,8 @@ def choose_header(rows: Sequence[Sequence[str]], told: bool | None, names: froze
     """The header of a table of cells, which may have rows of several widths."""
     if not rows:
         return Header([], False, "")
-    present, how = (told, _("`header:` says so")) if told is not None else _present(rows[: SAMPLE + 1], names)
+    rows = rows[: SAMPLE + 1]
+    present, how = (told, _("`header:` says so")) if told is not None else _present(rows, names)
     if not present:
         width = Counter(map(len, rows)).most_common(1)[0][0]
         return Header([str(number) for number in range(1, width + 1)], False, how)

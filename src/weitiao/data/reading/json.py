@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from weitiao.data.reading.long import LongSource, Stream
 from weitiao.data.reading.source import FileReading, Reading, ReadOptions, Source, refusal, union_of_keys
 from weitiao.messages import _
 from weitiao.records import Row
@@ -59,6 +60,18 @@ class JsonLines:
             )
         return _reading(source, "jsonl", rows, "lines", "")
 
+    def stream(self, source: LongSource, _options: ReadOptions) -> Stream:
+        """The same rows, read anew from the file each time they are gone through."""
+
+        def rows() -> Iterator[Row]:
+            lines = (line.removesuffix("\n") for line in source.lines(newline="\n"))
+            return _rows_of_lines(lines, source.name)
+
+        columns: dict[str, None] = {}
+        for row in rows():
+            columns.update(dict.fromkeys(row.fields))
+        return Stream(source.name, list(columns), rows)
+
 
 def _reading(source: Source, format_name: str, rows: list[Row], shape: str, split_column: str) -> Reading:
     if not rows:
@@ -106,7 +119,11 @@ def _is_container(line: str) -> bool:
 def _lines(text: str, file: str) -> Iterator[Row]:
     """Rows of JSON lines; a line that is not JSON is a faulty row."""
     ending = "\r" if "\n" not in text and "\r" in text else "\n"
-    for number, line in enumerate(text.split(ending), start=1):
+    return _rows_of_lines(text.split(ending), file)
+
+
+def _rows_of_lines(lines: Iterable[str], file: str) -> Iterator[Row]:
+    for number, line in enumerate(lines, start=1):
         if not line or line.isspace():
             continue
         try:
@@ -123,8 +140,15 @@ def _row(value: Any, file: str, line: int, extra: Mapping[str, str]) -> Row:
         return Row({**extra, **value} if extra else value, file, line)
     if isinstance(value, list):
         return Row({**extra, **{str(number): each for number, each in enumerate(value, start=1)}}, file, line)
-    message = _("expected an object or a list; got {got}").format(got=json.dumps(value, ensure_ascii=False)[:60])
+    message = _("expected an object or a list; got {got}").format(got=_kind(value))
     return Row({}, file, line, message)
+
+
+def _kind(value: object) -> str:
+    """What JSON calls a bare value; the value itself may be a text that reports must not show."""
+    if value is None:
+        return "null"
+    return {bool: _("true or false"), str: _("a string")}.get(type(value), _("a number"))
 
 
 Pairs = list[tuple[Any, dict[str, str]]]  # a row, and the columns that its key adds

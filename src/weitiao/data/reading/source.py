@@ -6,12 +6,12 @@ The bytes are read once, so that fingerprint, sniffing and rows are of the same 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, time
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from weitiao.data.reading.encoding import Decoded, decode
 from weitiao.errors import Problem, ProblemsFound
@@ -140,6 +140,29 @@ class Reading:
     rows: Sequence[Row]
     problems: Sequence[Problem] = ()
     split_column: str = ""
+
+    @property
+    def path(self) -> str:
+        """The source, as the user wrote it."""
+        return self.file.path
+
+    def open(self) -> Iterator[Row]:
+        """Goes through the rows, from the first."""
+        return iter(self.rows)
+
+
+class Tabular(Protocol):
+    """Rows with columns: a `Reading`, or a long file that is read as it is gone through."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def columns(self) -> Sequence[str]: ...
+    @property
+    def split_column(self) -> str: ...
+    def open(self) -> Iterator[Row]:
+        """Goes through the rows, from the first."""
+        ...
 
 
 def union_of_keys(rows: Sequence[Row]) -> list[str]:
