@@ -9,65 +9,28 @@ Notation: B rows, T tokens, N tokens without padding, H hidden, C classes.
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForSequenceClassification,
-    PretrainedConfig,
-    PreTrainedModel,
-)
-from transformers import (
-    logging as transformers_logging,
-)
+from transformers import PretrainedConfig, PreTrainedModel
 
+from weitiao.artifact import read_json
 from weitiao.errors import Refused
 from weitiao.messages import _
+from weitiao.models.backbone import NetworkSpec as NetworkSpec
+from weitiao.models.backbone import open_backbone, open_config
 from weitiao.models.batch import Batch
 from weitiao.models.dropout import use_fast_dropout
 from weitiao.models.heads import HEADS, Head, Loss
 from weitiao.models.packing import FIRST_TOKEN, NAME, PACKABLE, WORTH_PACKING, Packing, packed_layers, plan_packing
+from weitiao.models.quiet import quiet
 from weitiao.models.stack import Stack, find_stacks, supplied
+from weitiao.models.weights import WEIGHTS
 
 HEAD_WEIGHTS = "head.safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkSpec:
-    """What stands on the backbone.
-
-    Args:
-        head: entry of `HEADS`.
-        kind: the family's own class, or mean pooling.
-        labels: class names, C of them.
-        multi_label, class_weights, label_smoothing, hidden_layers: as in `heads.classify`.
-        reinit_layers: top layers to initialise anew.
-        dropout: rate everywhere; None for what the config says.
-        pad_id: padding token.
-        trust_remote_code: run code that comes with the model.
-    """
-
-    head: str
-    kind: Literal["stock", "mean"]
-    labels: Sequence[str]
-    multi_label: bool = False
-    class_weights: Sequence[float] | None = None
-    label_smoothing: float = 0.0
-    hidden_layers: Sequence[int] = ()
-    reinit_layers: int = 0
-    dropout: float | None = None
-    pad_id: int = 0
-    trust_remote_code: bool = False
 
 
 class Network(nn.Module):
@@ -77,6 +40,7 @@ class Network(nn.Module):
         frozen_below: layers whose output `Batch.frozen` may bring; set by a method.
         frozen_modules: modules that never train, and so run without dropout; set by a method.
         added: names of the parameters that the pretrained folder lacked.
+        part: name of the backbone inside the whole model, where it is an encoder-decoder's encoder; else empty.
     """
 
     def __init__(self, backbone: PreTrainedModel, head: Head, spec: NetworkSpec) -> None:
@@ -89,6 +53,7 @@ class Network(nn.Module):
         self.frozen_modules: list[nn.Module] = []
         self.checkpointed = False
         self.added: set[str] = set()
+        self.part = ""
 
     @property
     def stack(self) -> Stack:
@@ -138,7 +103,10 @@ class Network(nn.Module):
 
     def checkpoint_gradients(self) -> None:
         """Recompute activations in the backward pass: less memory, about a third more time."""
-        self.backbone.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
+        backbone = self.backbone
+        # the second name is deprecated where there is the first
+        enable = getattr(backbone, "activation_checkpointing_enable", None) or backbone.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
         self.checkpointed = True
 
     def hidden(self, batch: Batch) -> Tensor:
@@ -179,10 +147,18 @@ class Network(nn.Module):
     def save(self, folder: Path) -> None:
         """Write `save_pretrained`'s layout, and the head's own weights where it has any."""
         with quiet():
-            self.backbone.save_pretrained(folder)
+            self._save_backbone(folder)
         own = {name: value.contiguous() for name, value in self.head.state_dict().items()}  # type: ignore[attr-defined]
         if own:
             save_file(own, folder / HEAD_WEIGHTS)
+
+    def _save_backbone(self, folder: Path) -> None:
+        if not self.part:
+            self.backbone.save_pretrained(folder)
+            return
+        self.backbone.config.save_pretrained(folder)
+        tensors = {f"{self.part}.{name}": value.contiguous() for name, value in self.backbone.state_dict().items()}
+        save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
 
 
 def build(folder: Path, spec: NetworkSpec) -> Network:
@@ -191,94 +167,59 @@ def build(folder: Path, spec: NetworkSpec) -> Network:
     Raises:
         Refused: transformers cannot classify with this family, or the weights do not load.
     """
-    config = _config(folder, spec)
-    with quiet():
-        backbone, added = _backbone(folder, config, spec)
-    network = Network(backbone, _head(config, spec), spec)
-    network.added = {f"backbone.{name}" for name in added}
+    config = open_config(folder, spec)
+    opened = open_backbone(folder, config, spec)
+    network = Network(opened.model, _head(config, spec), spec)
+    network.added = {f"backbone.{name}" for name in opened.added}
+    network.part = opened.part
     _reinitialise(network, spec.reinit_layers)
     use_fast_dropout(network)
     return network
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without transformers' progress bars, and its warning that a new head is untrained: training it is what we do."""
-    level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(level)
-        if bars:
-            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+def load(folder: Path, *, trust_remote_code: bool = False) -> Network:
+    """The network of a saved run, in evaluation mode; `folder` is the run's `model/`.
 
+    Args:
+        trust_remote_code: run code that comes with the model. What the folder itself says about it is not obeyed.
 
-def load(folder: Path) -> Network:
-    """The network of a saved run, in evaluation mode; `folder` is the run's `model/`."""
-    saved = json.loads((folder / "task.json").read_text("utf-8"))
-    spec = NetworkSpec(labels=saved["labels"], **saved["network"])
-    network = build(folder, spec)
-    weights = folder / HEAD_WEIGHTS
-    if weights.is_file():
-        network.head.load_state_dict(load_file(weights))  # type: ignore[attr-defined]
+    Raises:
+        Refused: a tensor is missing or of another shape, or the model needs code that is not trusted.
+    """
+    if not trust_remote_code and "auto_map" in read_json(folder / "config.json"):
+        raise Refused(
+            _(
+                "{folder}: the model comes with code of its own, which is not run; "
+                "if you trust where it is from, load it with trust_remote_code=True"
+            ).format(folder=folder)
+        )
+    saved = read_json(folder / "task.json")
+    options = {**saved["network"], "labels": saved["labels"], "trust_remote_code": trust_remote_code}
+    network = build(folder, NetworkSpec(**options))
+    if network.added:
+        raise _incomplete(folder, min(network.added))
+    _load_head(network, folder)
     return network.eval()
 
 
-def _config(folder: Path, spec: NetworkSpec) -> PretrainedConfig:
-    config: PretrainedConfig = AutoConfig.from_pretrained(
-        str(folder), local_files_only=True, trust_remote_code=spec.trust_remote_code
+def _load_head(network: Network, folder: Path) -> None:
+    """Our head's own weights, whole."""
+    weights = folder / HEAD_WEIGHTS
+    expected = network.head.state_dict()  # type: ignore[attr-defined]
+    found = load_file(weights) if weights.is_file() else {}
+    for name, tensor in expected.items():
+        if name not in found or found[name].shape != tensor.shape:
+            raise _incomplete(folder, f"head.{name}")
+    network.head.load_state_dict({name: found[name] for name in expected})  # type: ignore[attr-defined]
+
+
+def _incomplete(folder: Path, name: str) -> Refused:
+    return Refused(
+        _(
+            "{folder}: the saved weights lack '{name}', or have it in another shape; copy the whole folder again, "
+            "or train again"
+        ).format(folder=folder, name=name)
     )
-    config.num_labels = len(spec.labels)
-    config.id2label = dict(enumerate(spec.labels))
-    config.label2id = {label: index for index, label in enumerate(spec.labels)}
-    config.problem_type = "multi_label_classification" if spec.multi_label else "single_label_classification"
-    if config.pad_token_id is None:
-        config.pad_token_id = spec.pad_id
-    if spec.dropout is not None:
-        for key, value in config.to_dict().items():
-            if re.search(r"drop(out|$|_)|pdrop", key) and isinstance(value, float):
-                setattr(config, key, spec.dropout)
-    return config
-
-
-def _backbone(folder: Path, config: PretrainedConfig, spec: NetworkSpec) -> tuple[PreTrainedModel, set[str]]:
-    """The backbone, and the names of the parameters that the folder did not have or had in another shape."""
-    auto = AutoModelForSequenceClassification if spec.kind == "stock" else AutoModel
-    if type(config) not in auto._model_mapping:
-        raise Refused(
-            _(
-                "{folder}: transformers cannot classify with a {family} model; head: mean works with any backbone"
-            ).format(folder=folder, family=config.model_type)
-        )
-    arguments: dict[str, Any] = {
-        "config": config, "local_files_only": True, "dtype": torch.float32, "use_safetensors": True,
-        "ignore_mismatched_sizes": True, "attn_implementation": _implementation(auto._model_mapping[type(config)]),
-        "trust_remote_code": spec.trust_remote_code,
-    }  # fmt: skip
-    if spec.kind == "mean" and config.model_type in PACKABLE - {"electra", "distilbert"}:
-        arguments["add_pooling_layer"] = False
-    try:
-        model, loading = auto.from_pretrained(str(folder), output_loading_info=True, **arguments)
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise Refused(
-            _("{folder}: the weights cannot be loaded ({reason})").format(folder=folder, reason=reason)
-        ) from error
-    added = {*loading["missing_keys"], *(name for name, *_shapes in loading["mismatched_keys"])}
-    if spec.kind == "mean" and config.is_encoder_decoder:
-        return model.get_encoder(), set()
-    return model, added
-
-
-def _implementation(model_class: Any) -> str:
-    """Our attention where the family goes through transformers' attention interface, else what it has."""
-    if isinstance(model_class, tuple):
-        model_class = model_class[0]
-    if getattr(model_class, "_supports_attention_backend", False) and getattr(model_class, "_supports_sdpa", False):
-        return NAME
-    return "sdpa" if getattr(model_class, "_supports_sdpa", False) else "eager"
 
 
 def _attention(config: PretrainedConfig) -> str:

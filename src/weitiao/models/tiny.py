@@ -29,6 +29,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
 from weitiao.errors import Refused
 from weitiao.messages import _
+from weitiao.models.quiet import quiet
 from weitiao.tables import did_you_mean
 
 TEXTS: Sequence[str] = (
@@ -202,7 +203,8 @@ def tiny(
         shape = AutoConfig.for_model(family, vocab_size=len(tokenizer), **settings)
         model = AutoModel.from_config(shape)  # type: ignore[no-untyped-call]
     tokenizer.save_pretrained(path)
-    model.save_pretrained(path)
+    with quiet():
+        model.save_pretrained(path)
     return path
 
 

@@ -48,18 +48,21 @@ class Predictor:
     batch_tokens: int = field(default=BATCH_TOKENS)
 
     @classmethod
-    def load(cls, run: Path | str) -> Predictor:
+    def load(cls, run: Path | str, *, trust_remote_code: bool = False) -> Predictor:
         """The predictor of a run folder or of a `model/` folder.
 
+        Args:
+            trust_remote_code: run Python code that comes with the model; without it such a model is refused.
+
         Raises:
-            Refused: the folder is missing, unfinished or of a task that is not known here.
+            Refused: the folder is missing, unfinished, not whole, or of a task that is not known here.
         """
         folder = model_folder(Path(run))
         card = TaskCard.read(folder)
         from weitiao.models.network import load
 
         return cls(
-            network=load(folder),
+            network=load(folder, trust_remote_code=trust_remote_code),
             tokenizer=load_tokenizer(folder),
             task=card.task(),
             labels=card.labels,
@@ -190,6 +193,6 @@ def check_characters(name: str, value: object) -> None:
         raise RowFault(_("{field} holds half of a surrogate pair, which is not a character").format(field=name))
 
 
-def load(run: Path | str) -> Predictor:
+def load(run: Path | str, *, trust_remote_code: bool = False) -> Predictor:
     """`weitiao.load(run)`: the predictor of a run folder, or of its `model/` folder."""
-    return Predictor.load(run)
+    return Predictor.load(run, trust_remote_code=trust_remote_code)

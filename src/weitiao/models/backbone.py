@@ -1,0 +1,183 @@
+"""A pretrained folder as a transformers model: the family's own class with its head, or the bare backbone.
+
+Of an encoder-decoder under a mean head only the encoder is kept; it is written under the names that the whole model
+gives it (`part`), so that the folder loads again here and as the family's encoder in plain transformers.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+)
+
+from weitiao.errors import Refused
+from weitiao.messages import _
+from weitiao.models.packing import NAME
+from weitiao.models.quiet import quiet
+
+RATES = re.compile(r"drop(out|$|_)|pdrop")  # config keys that are dropout rates ...
+LAYERS_DROPPED = re.compile(r"layer_?drop|drop_path")  # ... and those that leave out whole layers, which are not
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """What stands on the backbone.
+
+    Args:
+        head: entry of `HEADS`.
+        kind: the family's own class, or mean pooling.
+        labels: class names, C of them.
+        multi_label, class_weights, label_smoothing, hidden_layers: as in `heads.classify`.
+        reinit_layers: top layers to initialise anew.
+        dropout: rate everywhere; None for what the config says.
+        pad_id: padding token.
+        trust_remote_code: run code that comes with the model; never taken from a saved run.
+    """
+
+    head: str
+    kind: Literal["stock", "mean"]
+    labels: Sequence[str]
+    multi_label: bool = False
+    class_weights: Sequence[float] | None = None
+    label_smoothing: float = 0.0
+    hidden_layers: Sequence[int] = ()
+    reinit_layers: int = 0
+    dropout: float | None = None
+    pad_id: int = 0
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """What was opened.
+
+    Args:
+        model: the family's class, a bare backbone, or the encoder of an encoder-decoder.
+        part: name of that encoder inside the whole model; empty otherwise.
+        added: names of the parameters that the folder lacked or had in another shape.
+    """
+
+    model: PreTrainedModel
+    part: str
+    added: frozenset[str]
+
+
+def open_config(folder: Path, spec: NetworkSpec) -> PretrainedConfig:
+    """The folder's config, with the spec's labels and dropout.
+
+    Raises:
+        Refused: transformers cannot read it, or it needs code that is not trusted.
+    """
+    try:
+        config: PretrainedConfig = AutoConfig.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=spec.trust_remote_code
+        )
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder, error) from error
+    if not spec.trust_remote_code:
+        config.__dict__.pop("auto_map", None)  # what is saved of this network then needs no code either
+    config.num_labels = len(spec.labels)
+    config.id2label = dict(enumerate(spec.labels))
+    config.label2id = {label: index for index, label in enumerate(spec.labels)}
+    config.problem_type = "multi_label_classification" if spec.multi_label else "single_label_classification"
+    if spec.dropout is not None:
+        for each in {id(every): every for every in (config, config.get_text_config())}.values():
+            _set_dropout(each, spec.dropout)
+    return config
+
+
+def _set_dropout(config: PretrainedConfig, rate: float) -> None:
+    for key, value in config.to_dict().items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and RATES.search(key) and not LAYERS_DROPPED.search(key):
+            setattr(config, key, rate)
+
+
+def open_backbone(folder: Path, config: PretrainedConfig, spec: NetworkSpec) -> Backbone:
+    """The model of the folder; what it lacks comes from torch's generator.
+
+    Raises:
+        Refused: transformers cannot classify with this family, or the weights do not load.
+    """
+    auto = AutoModelForSequenceClassification if spec.kind == "stock" else AutoModel
+    if type(config) not in auto._model_mapping and not spec.trust_remote_code:
+        raise Refused(
+            _(
+                "{folder}: transformers cannot classify with a {family} model; head: mean works with any backbone"
+            ).format(folder=folder, family=config.model_type)
+        )
+    try:
+        with quiet():
+            model, loading = auto.from_pretrained(
+                str(folder), output_loading_info=True, **_arguments(auto, config, spec)
+            )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _unreadable(folder, error) from error
+    _set_pad_id(model, spec.pad_id)
+    added = frozenset({*loading["missing_keys"], *(name for name, *_shapes in loading["mismatched_keys"])})
+    if spec.kind == "mean" and config.is_encoder_decoder:
+        return _encoder(model, added)
+    return Backbone(model, "", added)
+
+
+def _arguments(auto: Any, config: PretrainedConfig, spec: NetworkSpec) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "config": config, "local_files_only": True, "dtype": torch.float32, "use_safetensors": True,
+        "ignore_mismatched_sizes": True, "trust_remote_code": spec.trust_remote_code,
+    }  # fmt: skip
+    if type(config) not in auto._model_mapping:
+        return arguments
+    model_class = auto._model_mapping[type(config)]
+    model_class = model_class[0] if isinstance(model_class, tuple) else model_class
+    arguments["attn_implementation"] = _implementation(model_class)
+    if spec.kind == "mean" and "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
+        arguments["add_pooling_layer"] = False
+    return arguments
+
+
+def _implementation(model_class: Any) -> str:
+    """Our attention where the family goes through transformers' attention interface, else what it has."""
+    if getattr(model_class, "_supports_attention_backend", False) and getattr(model_class, "_supports_sdpa", False):
+        return NAME
+    return "sdpa" if getattr(model_class, "_supports_sdpa", False) else "eager"
+
+
+def _set_pad_id(model: PreTrainedModel, pad_id: int) -> None:
+    """Make the padding of our batches the model's: a decoder's own head finds the last token of a row by it.
+
+    Families that count positions from the padding index keep theirs, which their weights were trained with; they tell
+    padding by the mask.
+    """
+    counted = any(
+        "position" in name and isinstance(module, nn.Embedding) and module.padding_idx is not None
+        for name, module in model.named_modules()
+    )
+    if not counted:
+        model.config.pad_token_id = pad_id
+        model.config.get_text_config().pad_token_id = pad_id
+
+
+def _encoder(model: PreTrainedModel, added: frozenset[str]) -> Backbone:
+    encoder = model.get_encoder()
+    part = next(name for name, module in model.named_modules() if module is encoder)
+    inside = {f"{part}.{name}" for name in encoder.state_dict()}
+    return Backbone(encoder, part, frozenset(name.removeprefix(f"{part}.") for name in added & inside))
+
+
+def _unreadable(folder: Path, error: Exception) -> Refused:
+    return Refused(
+        _("{folder}: the model cannot be loaded ({reason})").format(folder=folder, reason=str(error).splitlines()[0])
+    )
