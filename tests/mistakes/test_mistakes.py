@@ -15,7 +15,7 @@ from tests.mistakes.cases import GOOD, GROUPS, Case
 from tests.mistakes.file_cases import CHINESE, FILE_CASES
 from tests.mistakes.recipe_cases import RECIPE_CASES
 from tests.mistakes.row_cases import COLUMN_CASES, LABEL_CASES, SPLIT_CASES
-from tests.model_folder import make_model_folder
+from tests.model_folder import HIDDEN, make_model_folder
 from weitiao.errors import ProblemsFound
 from weitiao.verbs.check import check
 from weitiao.verbs.plan import remember_speed
@@ -28,7 +28,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the check, with good.csv and a model whose weights nobody may open."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WEITIAO_CACHE", str(tmp_path / "cache"))
-    remember_speed(1e12, 10.0)  # so that no check measures the machine
+    remember_speed(4e12, 10.0, HIDDEN)  # so that no check measures the machine
     make_model_folder(tmp_path / "m")
     plant(Case("none", "", []), tmp_path)
     return tmp_path

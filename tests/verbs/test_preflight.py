@@ -25,7 +25,8 @@ from weitiao.verbs.shape import Shape, shape_of
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WEITIAO_CACHE", str(tmp_path / "cache"))
-    speed.remember_speed(1e12, 10.0)
+    for width in (HIDDEN, BIG.hidden):
+        speed.remember_speed(4e12, 10.0, width)
     make_model_folder(tmp_path / "m")
     (tmp_path / "good.csv").write_text(GOOD)
     return tmp_path
@@ -268,25 +269,49 @@ def test_a_plan_is_json(here: Path) -> None:
     assert json.loads(json.dumps(plan().to_json()))["steps"] == 300
 
 
-def test_speed_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_speed_is_remembered_for_models_of_one_width(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEITIAO_CACHE", str(tmp_path))
-    monkeypatch.setattr(speed, "probe", lambda: 100.0)
-    assert speed.machine_speed() == (100.0 * speed.EFFICIENCY, False)
-    speed.remember_speed(1000.0, 1.0)  # too short to say anything
-    assert speed.machine_speed()[1] is False
-    speed.remember_speed(1000.0, 10.0)
-    assert speed.machine_speed() == (100.0, True)
-    speed.remember_speed(4000.0, 10.0)
-    assert speed.machine_speed() == (pytest.approx(200.0), True)
+    monkeypatch.setattr(speed, "probe", lambda: 1e12)
+    assert speed.machine_speed(384) == (1e12 * speed.EFFICIENCY, False)
+    speed.remember_speed(4e12, 1.0, 384)  # too short to say anything
+    speed.remember_speed(1e12, 60.0, 384)  # too little work
+    assert speed.machine_speed(384)[1] is False
+    speed.remember_speed(4e12, 40.0, 384)
+    assert speed.machine_speed(384) == (1e11, True)
+    speed.remember_speed(3e12, 3000.0, 32)  # a tiny model, far slower by this count
+    assert speed.machine_speed(384) == (1e11, True)
+    assert speed.machine_speed(32) == (1e9, True)
+    assert speed.machine_speed(768)[1] is False
+    speed.remember_speed(4e12, 10.0, 384)
+    assert speed.machine_speed(384) == (pytest.approx(2e11), True)
     (tmp_path / "machine.json").write_text("{broken")
-    assert speed.machine_speed()[1] is False
+    assert speed.machine_speed(384)[1] is False
 
 
 def test_a_cache_that_cannot_be_written_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("WEITIAO_CACHE", str(tmp_path / "file" / "below"))
-    speed.remember_speed(1000.0, 10.0)
-    assert speed.machine_speed()[1] is False
+    speed.remember_speed(4e12, 10.0, 384)
+    assert speed.machine_speed(384)[1] is False
+
+
+def test_frozen_layers_that_cannot_be_cached_are_planned_and_told_so(here: Path) -> None:
+    frozen = {"name": "freeze", "layers": 4}
+    lengths = Measured({"train": np.full(3200, 28)}, {"train": np.zeros(3200, dtype=np.int64)}, 128, sampled=False)
+    of_gpt2 = make_plan(recipe(method=frozen), BIG, "gpt2", lengths, 2)
+    assert of_gpt2.seconds == make_plan(recipe(method={**frozen, "cache": False}), BIG, "gpt2", lengths, 2).seconds
+    assert of_gpt2.work > 1.3 * make_plan(recipe(method=frozen), BIG, "bert", lengths, 2).work
+    assert list(model_checks.uncached(recipe(method=frozen), "bert")) == []
+    assert list(model_checks.uncached(recipe(), "gpt2")) == []
+    assert [each.keys for each in model_checks.uncached(recipe(method="head"), "gpt2")] == [("method", "cache")]
+    made = recipe(method="head", training={"gradient_checkpointing": True})
+    notes = [each for each in inspect(made, full=False).problems if each.code == "no-cache"]
+    assert [(each.severity, each.message) for each in notes] == [
+        (
+            "note",
+            "the frozen layers are not cached with `training.gradient_checkpointing`; every epoch computes them anew",
+        )
+    ]
 
 
 def test_the_probe_measures_something() -> None:

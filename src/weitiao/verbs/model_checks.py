@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from weitiao.messages import _
-from weitiao.methods.options import FreezeOptions
+from weitiao.methods.options import CacheOptions, FreezeOptions
 from weitiao.models.reference import ModelFolder
 from weitiao.recipe import Finding, Recipe
 from weitiao.text import Tokenizer
+from weitiao.verbs.plan import is_packable
 from weitiao.verbs.shape import stack_depth_of
 
 FAST_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # x86 and Arm names of the instructions
@@ -49,6 +50,22 @@ def _layers(recipe: Recipe, depth: int) -> Iterator[Finding]:
             "but `method: freeze` keeps {frozen} from learning"
         ).format(again=again, depth=depth, frozen=frozen)
         yield Finding("misfit", ("model", "reinit_layers"), message)
+
+
+def uncached(recipe: Recipe, family: str) -> Iterator[Finding]:
+    """A cache that is asked for (or left on, as it is by default) and that this model, or recipe, cannot have."""
+    options = recipe.method.options
+    if not isinstance(options, CacheOptions) or not options.cache or is_packable(recipe, family):
+        return
+    if recipe.training.gradient_checkpointing:
+        message = _(
+            "the frozen layers are not cached with `training.gradient_checkpointing`; every epoch computes them anew"
+        )
+    else:
+        message = _("the frozen layers of the family '{family}' are not cached; every epoch computes them anew").format(
+            family=family
+        )
+    yield Finding("no-cache", ("method", "cache"), message)
 
 
 def precision_misfits(recipe: Recipe) -> Iterator[Finding]:

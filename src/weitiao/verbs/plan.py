@@ -46,6 +46,7 @@ class Plan:
         seconds: estimated, of the whole verb.
         speed_measured: whether the estimate rests on an earlier run on this machine.
         work: operations of the loop of one run; `remember_speed` takes it, in proportion to the steps that were done.
+        hidden: width of the model, by which speeds are kept apart.
     """
 
     rows: Mapping[str, int]
@@ -66,6 +67,7 @@ class Plan:
     seconds: float
     speed_measured: bool
     work: float
+    hidden: int
 
     def to_json(self) -> dict[str, Any]:
         """The plan as `--json` prints it."""
@@ -92,13 +94,14 @@ class Measured:
 def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, classes: int) -> Plan:
     """The plan of a recipe whose data and model are known."""
     training = recipe.training
-    learning = learning_of(recipe, shape)
+    packable = is_packable(recipe, family)
+    learning = learning_of(recipe, shape, packable=packable)
     train = measured.lengths["train"]
     steps, per_epoch = steps_of(recipe, len(train))
     trained = cost.trained_parameters(shape, learning, classes)
     evaluations = steps_of_evaluation(recipe, steps, per_epoch)
     waste = cost.padding(train, training.batch_size, training.order)
-    if family in cost.PACKED and not training.gradient_checkpointing:
+    if packable:
         waste = min(waste, cost.PACKING_WASTE)
     epoch = cost.epoch_work(shape, train, learning, training, waste)
     work = (
@@ -113,7 +116,7 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
         if learning.cached
         else 0
     )
-    speed, known = machine_speed()
+    speed, known = machine_speed(shape.hidden)
     fitting = work / speed
     if training.max_minutes is not None:
         fitting = min(fitting, 60 * training.max_minutes)
@@ -137,16 +140,22 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
         seconds=cost.START_SECONDS + cost.REPORT_SECONDS + runs * (fitting + (after + cache) / speed),
         speed_measured=known,
         work=work,
+        hidden=shape.hidden,
     )
 
 
-def learning_of(recipe: Recipe, shape: Shape) -> Learning:
+def is_packable(recipe: Recipe, family: str) -> bool:
+    """Whether rows are laid end to end, on which the cache of frozen layers rests too (`Network.packable`)."""
+    return family in cost.PACKED and not recipe.training.gradient_checkpointing
+
+
+def learning_of(recipe: Recipe, shape: Shape, *, packable: bool) -> Learning:
     """Which part of the model the recipe's method trains."""
     options = recipe.method.options
     if not isinstance(options, CacheOptions):
         return Learning(frozen=0, embeddings=True, cached=False)
     frozen = min(options.frozen(shape.depth), shape.depth) if isinstance(options, FreezeOptions) else shape.depth
-    return Learning(frozen=frozen, embeddings=False, cached=options.cache and frozen > 0)
+    return Learning(frozen=frozen, embeddings=False, cached=options.cache and packable and frozen > 0)
 
 
 def steps_of(recipe: Recipe, rows: int) -> tuple[int, int]:

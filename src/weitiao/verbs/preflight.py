@@ -6,13 +6,13 @@ looked at as far as the others allow, so that one run tells all. Nothing here im
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from weitiao.data import Dataset, audit, load_data
-from weitiao.errors import Problem, ProblemsFound, Refused, refuse_if_errors
+from weitiao.errors import Problem, ProblemsFound, Refused, Severity, refuse_if_errors
 from weitiao.messages import _
 from weitiao.models.reference import ModelFolder, resolve
 from weitiao.recipe import Draft, Finding, Recipe
@@ -22,7 +22,7 @@ from weitiao.tasks import Task
 from weitiao.text import Tokenizer, load_tokenizer
 from weitiao.verbs.encoding import Encoded, encode_splits, length_limit
 from weitiao.verbs.frame import metric_names, task_of
-from weitiao.verbs.model_checks import model_misfits, precision_misfits
+from weitiao.verbs.model_checks import model_misfits, precision_misfits, uncached
 from weitiao.verbs.plan import Plan, make_plan
 from weitiao.verbs.shape import shape_of
 
@@ -117,11 +117,10 @@ class _Inspection:
         lost = {".".join(path[:length]) for path in self.draft.doubtful for length in (1, 2)}
         return bool(lost & set(keys))
 
-    def _add(self, findings: Any) -> None:
+    def _add(self, findings: Iterable[Finding], severity: Severity = "error") -> None:
         """Findings about the recipe, placed at the keys that they name."""
-        finding: Finding
-        for finding in findings:
-            self.found.problems.append(self.draft.places.problem(finding.code, finding.keys, finding.message))
+        for each in findings:
+            self.found.problems.append(self.draft.places.problem(each.code, each.keys, each.message, severity))
 
     def _try(self, code: str, keys: tuple[str, ...], action: Callable[[], T]) -> T | None:
         """The result of `action`; where it refuses, None and the problem."""
@@ -198,6 +197,7 @@ class _Inspection:
         path: Path = folder.path
         self.found.tokenizer = self._try("tokenizer", ("model", "name"), lambda: load_tokenizer(path))
         self._add(model_misfits(self.recipe, folder, self.found.tokenizer))
+        self._add(uncached(self.recipe, folder.family), "note")
 
     def _encode(self, dataset: Dataset, tokenizer: Tokenizer) -> None:
         found = self.found

@@ -21,32 +21,37 @@ PROBE_SECONDS = 0.04  # a few products; `check` waits for them
 PROBE_ROWS, PROBE_WIDTH, PROBE_INNER = 512, 384, 1536  # a micro-batch times a small encoder's largest matrix
 EFFICIENCY = 0.5  # training work against a bare matrix product: six-layer encoder, two AVX2 cores
 SHORTEST = 5.0  # seconds of training from which a run says something about the machine
+LEAST = 2e12  # operations from which it does: half a minute of two cores; below, start-up and overhead count as work
 TRUST = 0.5  # weight of the newest run against all before it
 
 
-def machine_speed() -> tuple[float, bool]:
-    """(operations a second, whether an earlier run measured them)."""
-    remembered = _read().get(_machine())
+def machine_speed(hidden: int) -> tuple[float, bool]:
+    """(operations a second, whether an earlier run measured them) for a model of this width.
+
+    Small matrices run at a fraction of the speed of large ones, so that a run speaks only for models of its own width.
+    """
+    remembered = _read().get(_key(hidden))
     if isinstance(remembered, int | float) and remembered > 0:
         return float(remembered), True
     return EFFICIENCY * probe(), False
 
 
-def remember_speed(work: float, seconds: float) -> None:
+def remember_speed(work: float, seconds: float, hidden: int) -> None:
     """Keep what a run showed; a cache folder that cannot be written is no reason to fail.
 
     Args:
         work: `Plan.work` of the steps that were done.
         seconds: what they took.
+        hidden: width of the model.
     """
-    if seconds < SHORTEST or work <= 0:
+    if seconds < SHORTEST or work < LEAST:
         return
     known, measured = _read(), work / seconds
-    before = known.get(_machine())
+    before = known.get(_key(hidden))
     if isinstance(before, int | float) and before > 0:
         measured = measured**TRUST * float(before) ** (1 - TRUST)
     with suppress(WeitiaoError, OSError):
-        write_json(_file(), {**known, _machine(): measured})
+        write_json(_file(), {**known, _key(hidden): measured})
 
 
 def probe(seconds: float = PROBE_SECONDS) -> float:
@@ -63,9 +68,9 @@ def probe(seconds: float = PROBE_SECONDS) -> float:
     return operations / best
 
 
-def _machine() -> str:
-    """Name of the machine in the cache, which a shared home folder may serve to several."""
-    return f"{platform.node()}/{platform.machine()}/{os.cpu_count()}"
+def _key(hidden: int) -> str:
+    """Name of the measurement in the cache, which a shared home folder may serve to several machines."""
+    return f"{platform.node()}/{platform.machine()}/{os.cpu_count()}/{hidden}"
 
 
 def _file() -> Path:

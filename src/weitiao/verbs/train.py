@@ -315,4 +315,4 @@ def _remember(found: Preflight, fitted: Fitted) -> None:
     from weitiao.verbs.plan import remember_speed
 
     if found.plan is not None and found.plan.steps:
-        remember_speed(found.plan.work * fitted.steps / found.plan.steps, fitted.seconds)
+        remember_speed(found.plan.work * fitted.steps / found.plan.steps, fitted.seconds, found.plan.hidden)
