@@ -100,6 +100,39 @@ def test_what_is_refused_is_said_in_a_sentence(
     assert "Traceback" not in captured.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["evaluate", "nowhere"], "refused"),
+        (["check", "r.yaml"], "unknown-key"),
+        (["train", "r.yaml"], "unknown-key"),
+        (["check", "nowhere.yaml"], "missing-recipe"),
+        (["predict", "nowhere", "text"], "refused"),
+        (["compare", "a", "b", "c"], "refused"),
+        (["list", "taks"], "refused"),
+    ],
+)
+def test_what_is_refused_is_json_where_json_is_asked_for(
+    arguments: list[str], code: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "r.yaml").write_text("task: classify\nmodell: ./m\nmodel: ./m\ndata: none.csv\n")
+    assert main([arguments[0], "--json", *arguments[1:]]) == 2
+    captured = capsys.readouterr()
+    told = json.loads(captured.out)
+    assert told["ok"] is False
+    assert told["exit"] == 2
+    assert code in {each["code"] for each in told["problems"]}
+    for each in told["problems"]:
+        assert set(each) == {"code", "file", "line", "message", "severity"}
+        assert each["message"] in captured.err or arguments == ["check", "r.yaml"]  # whose report is the JSON
+
+
+def test_json_behind_a_double_dash_is_text(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "nowhere", "--", "--json"]) == 2
+    assert capsys.readouterr().out == ""
+
+
 def test_no_arguments_show_the_help_and_refuse(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "Commands:" in capsys.readouterr().err

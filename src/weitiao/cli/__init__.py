@@ -10,8 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from weitiao.cli.failures import report_error, say, usage_sentence
-from weitiao.errors import WeitiaoError
+from weitiao.cli.failures import problems_as_json, report_error, say, usage_sentence
+from weitiao.errors import Interrupted, Refused, WeitiaoError
 from weitiao.messages import _
 
 INTERRUPTED = 130
@@ -30,19 +30,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         if debug:
             raise
-        say(_("interrupted"))
-        return INTERRUPTED
+        return _left(Interrupted(_("interrupted")), arguments)
     except WeitiaoError as error:
         if debug:
             raise
-        report_error(error)
-        return error.exit_code
+        return _left(error, arguments)
     except Exception as error:
         if debug:
             raise
-        say(_("error: {message}").format(message=f"{type(error).__name__}: {error}"))
+        fault = WeitiaoError(f"{type(error).__name__}: {error}")
+        code = _left(fault, arguments)
         say(_("this is a fault of weitiao itself; run again with --debug and report what it prints"))
-        return 1
+        return code
+
+
+def _left(error: WeitiaoError, arguments: Sequence[str]) -> int:
+    """Say why the verb ends here, on stderr and (with `--json`) as the one object on stdout; its exit code."""
+    report_error(error)
+    if "--json" in _own(arguments):
+        from weitiao.cli.printing import print_json
+
+        print_json({"ok": False, "exit": error.exit_code, "problems": problems_as_json(error)})
+    return error.exit_code
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -58,17 +67,21 @@ def _run(arguments: Sequence[str]) -> int:
     except TyperException as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             say(str(error.message))
-        else:
-            say(_("error: {message}").format(message=usage_sentence(error)))
-        return 2
+            return 2
+        raise Refused(usage_sentence(error)) from error
     return code if isinstance(code, int) else 0
 
 
 def _take_debug(arguments: Sequence[str]) -> tuple[bool, list[str]]:
     """`--debug` may stand anywhere before a `--`."""
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    kept = [each for each in arguments[:end] if each != "--debug"]
-    return len(kept) < end, kept + list(arguments[end:])
+    own = _own(arguments)
+    kept = [each for each in own if each != "--debug"]
+    return len(kept) < len(own), kept + list(arguments[len(own) :])
+
+
+def _own(arguments: Sequence[str]) -> Sequence[str]:
+    """What stands before a `--`, behind which everything is text."""
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
 
 
 def _tolerate_odd_characters() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,7 +39,7 @@ def check(
     fatal = {"error", "warning"} if strict else {"error"}
     code = REFUSED if any(problem.severity in fatal for problem in found.problems) else 0
     if json:
-        print_json(_as_json(found, ok=code == 0))
+        print_json(_as_json(found, code))
         return code
     _print_files(found)
     if found.plan is not None:
@@ -49,21 +50,16 @@ def check(
     return code
 
 
-def _as_json(found: Preflight, *, ok: bool) -> dict[str, Any]:
+def _as_json(found: Preflight, code: int) -> dict[str, Any]:
     return {
-        "ok": ok,
+        "ok": code == 0,
+        "exit": code,
         "summary": count_line(found.problems),
-        "problems": [
-            {
-                "code": each.code, "severity": each.severity, "file": each.file, "line": each.line,
-                "message": each.message,
-            }
-            for each in found.problems
-        ],
+        "problems": [asdict(each) for each in found.problems],
         "files": [file.to_json() for file in found.dataset.files] if found.dataset else [],
         "labels": list(found.labels),
         "plan": found.plan.to_json() if found.plan else None,
-    }  # fmt: skip
+    }
 
 
 def _print_files(found: Preflight) -> None:

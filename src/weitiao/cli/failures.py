@@ -6,12 +6,14 @@ The parser's own complaints (an unknown option, a missing argument) are said in 
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from weitiao.cli.help import shown
-from weitiao.errors import Problem, ProblemsFound, WeitiaoError
+from weitiao.errors import Interrupted, Problem, ProblemsFound, WeitiaoError
 from weitiao.messages import _, ngettext
 from weitiao.tables import did_you_mean
 
@@ -28,7 +30,15 @@ def report_error(error: WeitiaoError) -> None:
     if isinstance(error, ProblemsFound):
         report_problems(error.problems)
         return
-    say(_("error: {message}").format(message=error))
+    say(str(error) if isinstance(error, Interrupted) else _("error: {message}").format(message=error))
+
+
+def problems_as_json(error: WeitiaoError) -> list[dict[str, Any]]:
+    """What went wrong, for `--json`; an error that is no list of problems is one, named after its kind."""
+    if isinstance(error, ProblemsFound):
+        return [asdict(problem) for problem in error.problems]
+    kind = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
+    return [asdict(Problem(kind, str(error)))]
 
 
 def report_problems(problems: Iterable[Problem]) -> None:
