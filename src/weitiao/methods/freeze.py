@@ -68,8 +68,9 @@ def _cache(options: CacheOptions) -> str | None:
 
 def _freeze_below(network: Network, layers: int) -> None:
     """Stop gradients and dropout of everything that runs before layer `layers` of the stack."""
-    frozen = [*network.before_stack().values(), *list(network.stack.layers)[:layers]]
-    for module in frozen:
-        module.requires_grad_(False)
-    network.frozen_modules = frozen
+    below = network.below(layers)
+    for name in below.parameters:
+        network.get_parameter(name).requires_grad_(False)
+    network.frozen_modules = below.modules
+    network.frozen_parameters = below.parameters
     network.frozen_below = layers

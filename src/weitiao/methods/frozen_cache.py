@@ -107,9 +107,8 @@ def _rows(hidden: Tensor, batch: Any) -> Tensor:
 def _key(network: Network, features: Sequence[Feature], precision: str) -> str:
     """Digest of everything the cached numbers depend on."""
     digest = hashlib.sha256(f"{precision} {network.frozen_below}".encode())
-    for module in network.frozen_modules:
-        for parameter in module.parameters():
-            digest.update(parameter.detach().numpy(force=True).tobytes())
+    for name in network.frozen_parameters:
+        digest.update(network.get_parameter(name).detach().numpy(force=True).tobytes())
     for feature in features:
         digest.update(np.ascontiguousarray(feature.input_ids).tobytes())
         digest.update(

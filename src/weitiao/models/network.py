@@ -9,7 +9,9 @@ Notation: B rows, T tokens, N tokens without padding, H hidden, C classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -23,6 +25,7 @@ from weitiao.messages import _
 from weitiao.models.backbone import NetworkSpec as NetworkSpec
 from weitiao.models.backbone import open_backbone, open_config
 from weitiao.models.batch import Batch
+from weitiao.models.below import Below, find_below
 from weitiao.models.dropout import use_fast_dropout
 from weitiao.models.heads import HEADS, Head, Loss
 from weitiao.models.packing import FIRST_TOKEN, NAME, PACKABLE, WORTH_PACKING, Packing, packed_layers, plan_packing
@@ -38,7 +41,8 @@ class Network(nn.Module):
 
     Attributes:
         frozen_below: layers whose output `Batch.frozen` may bring; set by a method.
-        frozen_modules: modules that never train, and so run without dropout; set by a method.
+        frozen_modules: modules that run without dropout, each for itself; set by a method.
+        frozen_parameters: names of the parameters below `frozen_below`; set by a method.
         added: names of the parameters that the pretrained folder lacked.
         part: name of the backbone inside the whole model, where it is an encoder-decoder's encoder; else empty.
     """
@@ -50,7 +54,8 @@ class Network(nn.Module):
         self.spec = spec
         self.stacks: list[Stack] = find_stacks(self)
         self.frozen_below = 0
-        self.frozen_modules: list[nn.Module] = []
+        self.frozen_modules: Sequence[nn.Module] = ()
+        self.frozen_parameters: Sequence[str] = ()
         self.checkpointed = False
         self.added: set[str] = set()
         self.part = ""
@@ -75,7 +80,7 @@ class Network(nn.Module):
         """As in torch, but frozen modules stay in evaluation mode."""
         super().train(mode)
         for module in self.frozen_modules:
-            module.eval()
+            module.training = False
         return self
 
     def head_parameters(self) -> set[str]:
@@ -88,18 +93,18 @@ class Network(nn.Module):
             if not name.startswith("backbone.") or name in self.added or (own_head and not name.startswith(base))
         }
 
+    def below(self, layers: int) -> Below:
+        """What runs before layer `layers` of the stack: with 0 the embeddings and what belongs to them."""
+        return find_below(self, self.backbone, self.stack, layers)
+
+    @cached_property
+    def _before(self) -> dict[str, nn.Module]:
+        owners = dict.fromkeys(name.rpartition(".")[0] for name in self.below(0).parameters)
+        return {name: self.get_submodule(name) for name in owners if not self.stack.prefix.startswith(name + ".")}
+
     def before_stack(self) -> dict[str, nn.Module]:
-        """Name -> module of what runs before the first layer: the embeddings and what belongs to them."""
-        before: dict[str, nn.Module] = {}
-        covered = ""
-        for name, module in self.backbone.named_modules(prefix="backbone"):
-            if name == self.stack.prefix:
-                break
-            if self.stack.prefix.startswith(name + ".") or (covered and name.startswith(covered + ".")):
-                continue
-            before[name] = module
-            covered = name
-        return before
+        """Name -> module of what has parameters and runs before the first layer; found once."""
+        return self._before
 
     def checkpoint_gradients(self) -> None:
         """Recompute activations in the backward pass: less memory, about a third more time."""
@@ -126,8 +131,13 @@ class Network(nn.Module):
         return answer.logits if self.spec.kind == "stock" else answer.last_hidden_state  # type: ignore[no-any-return]
 
     def _narrow(self) -> str:
-        """Where the last layer may go on with first tokens only, because the head reads nothing else."""
-        return FIRST_TOKEN.get(self.backbone.config.model_type, "") if self.spec.kind == "stock" else ""
+        """Where the last layer may go on with first tokens only, because the head reads nothing else.
+
+        Not where all layers are frozen: their output is cached for every token.
+        """
+        if self.spec.kind != "stock" or self.frozen_below == len(self.stack):
+            return ""
+        return FIRST_TOKEN.get(self.backbone.config.model_type, "")
 
     def _packing(self, batch: Batch) -> Packing | None:
         rows, longest = batch.inputs["input_ids"].shape
