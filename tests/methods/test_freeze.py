@@ -1,21 +1,15 @@
-"""Frozen parts stand still, run without dropout, and answer the same from the cache."""
+"""Frozen parts stand still and run without dropout; the rest learns."""
 
-from dataclasses import replace
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from tests.models.families import FAMILIES, PACKED, features, network
+from tests.models.families import FAMILIES, features, network
 from weitiao.errors import Refused
 from weitiao.methods import METHOD_OPTIONS, METHODS
 from weitiao.methods.freeze import Freeze, LinearProbe
-from weitiao.methods.frozen_cache import FrozenCache
 from weitiao.methods.options import FreezeOptions, HeadOptions
 from weitiao.models.batch import collate
-from weitiao.models.inference import infer
 
 
 def test_every_method_has_options_and_the_other_way_round() -> None:
@@ -122,56 +116,3 @@ def test_freeze_covers_embeddings_and_the_first_layers() -> None:
 def test_more_layers_than_the_model_has_are_refused() -> None:
     with pytest.raises(Refused, match=r"method\.layers is 9, but the model has 2 layers; give 0 to 2"):
         Freeze(FreezeOptions(layers=9)).apply(network("bert"), 1)
-
-
-@pytest.mark.parametrize("family", PACKED)
-@pytest.mark.parametrize("method", [Freeze(FreezeOptions(layers=1)), LinearProbe(HeadOptions())])
-def test_the_cache_answers_as_the_layers_do(method: Freeze | LinearProbe, family: str, tmp_path: Path) -> None:
-    net = network(family, dropout=0.1)
-    method.apply(net, 1)
-    rows = features(family, 30)
-    cache = FrozenCache(net, rows, tmp_path / "train.bin", "fp32")
-    through, cached = infer(net, rows), infer(net, rows, frozen=cache)
-    assert max(np.abs(a["logits"] - b["logits"]).max() for a, b in zip(through, cached, strict=True)) < 1e-6
-
-
-def test_gradients_from_the_cache_are_those_without_it(tmp_path: Path) -> None:
-    net = network("bert", dropout=0.1)
-    Freeze(FreezeOptions(layers=1)).apply(net, 1)
-    rows = features("bert", 8)
-    cache = FrozenCache(net, rows, tmp_path / "train.bin", "fp32")
-    batch = collate(rows, net.spec.pad_id)
-    net.train()
-    losses = []
-    for each in (batch, replace(batch, frozen=cache(batch.rows))):
-        torch.manual_seed(3)  # the same dropout above the frozen part, which has none
-        net.zero_grad()
-        net.loss(each).total.backward()  # type: ignore[no-untyped-call]
-        losses.append([value.grad.clone() for value in net.parameters() if value.grad is not None])
-    for plain, cached in zip(*losses, strict=True):
-        torch.testing.assert_close(plain, cached, rtol=1e-5, atol=1e-6)
-
-
-def test_fp16_rounds_a_little(tmp_path: Path) -> None:
-    net = network("bert")
-    Freeze(FreezeOptions(layers=1)).apply(net, 1)
-    rows = features("bert", 8)
-    full, half = (FrozenCache(net, rows, tmp_path / f"{name}.bin", name)(range(8)).float() for name in ("fp32", "fp16"))
-    assert 0 < (full - half).abs().max() < 2**-10 * full.abs().max()
-    assert (tmp_path / "fp16.bin").stat().st_size * 2 == (tmp_path / "fp32.bin").stat().st_size
-
-
-def test_a_cache_of_something_else_is_made_anew_and_its_own_is_kept(tmp_path: Path) -> None:
-    net = network("bert")
-    Freeze(FreezeOptions(layers=1)).apply(net, 1)
-    path, rows = tmp_path / "train.bin", features("bert", 8)
-    FrozenCache(net, rows, path, "fp32")
-    made = path.stat().st_ino
-    FrozenCache(net, rows, path, "fp32")
-    assert path.stat().st_ino == made
-    path.write_bytes(path.read_bytes()[:-4])
-    FrozenCache(net, rows, path, "fp32")
-    assert path.stat().st_ino != made
-    other = features("bert", 8, seed=5)
-    cache = FrozenCache(net, other, path, "fp32")
-    assert np.abs(infer(net, other, frozen=cache)[0]["logits"] - infer(net, other)[0]["logits"]).max() < 1e-6

@@ -9,6 +9,7 @@ Notation: N tokens of all features, H hidden.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from weitiao.models.network import Network
 from weitiao.records import Feature
 
 DTYPES: dict[str, np.dtype[Any]] = {"fp16": np.dtype(np.float16), "fp32": np.dtype(np.float32)}
+_BLOCK = 1 << 20  # bytes written at once where the system cannot reserve
 
 
 class FrozenCache:
@@ -32,8 +34,12 @@ class FrozenCache:
     Args:
         network: with `frozen_below` set; only packable networks can be cached.
         features: all rows of one split.
-        path: file of the cache; made if it is missing, torn or of something else.
+        path: file of the cache; made if it is missing, torn or of something else. Processes that make it at once each
+            write a file of their own, with the same numbers, and put it in place.
         precision: 'fp16' or 'fp32'.
+
+    Raises:
+        StorageFull: the disk has no room for it; nothing of it is left.
     """
 
     def __init__(self, network: Network, features: Sequence[Feature], path: Path, precision: str) -> None:
@@ -42,13 +48,17 @@ class FrozenCache:
         self._starts = self._ends - lengths
         shape = (int(lengths.sum()), int(network.backbone.config.get_text_config().hidden_size))
         dtype = DTYPES[precision]
-        about = {"key": _key(network, features, precision), "bytes": shape[0] * shape[1] * dtype.itemsize}
+        about: dict[str, Any] = {
+            "key": _key(network, features, precision),
+            "bytes": shape[0] * shape[1] * dtype.itemsize,
+        }
         note = path.with_suffix(".json")
         if not (
             note.is_file() and path.is_file() and read_json(note) == about and path.stat().st_size == about["bytes"]
         ):
             with replacing(path) as beside:
-                self._fill(network, features, np.memmap(beside, dtype=dtype, mode="w+", shape=shape))
+                _reserve(beside, about["bytes"])
+                self._fill(network, features, np.memmap(beside, dtype=dtype, mode="r+", shape=shape))
             write_json(note, about)
         self._values = np.memmap(path, dtype=dtype, mode="r", shape=shape)
 
@@ -66,6 +76,16 @@ class FrozenCache:
                 values[self._starts[row] : self._ends[row]] = hidden[start : start + count]
                 start += count
         values.flush()
+
+
+def _reserve(path: Path, size: int) -> None:
+    """A file of `size` bytes that the disk has room for: a write into a hole of a mapped file on a full disk kills."""
+    with path.open("wb") as stream:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(stream.fileno(), 0, size)
+            return
+        for start in range(0, size, _BLOCK):
+            stream.write(bytes(min(_BLOCK, size - start)))
 
 
 class _ReachedError(Exception):
