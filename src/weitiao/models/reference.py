@@ -19,6 +19,7 @@ from weitiao.errors import MissingExtra, Refused
 from weitiao.messages import _
 from weitiao.models import families, starters, weights
 from weitiao.tables import closest, did_you_mean
+from weitiao.telemetry import silence
 
 PREFIXES = ("starter", "hf", "ms")
 NEEDED = ("*.json", "*.safetensors", "*.txt", "*.model", "README.md")  # what is fetched from a hub
@@ -146,6 +147,7 @@ def _hub_id(name: str, rest: str) -> str:
 
 def _from_hugging_face(name: str, revision: str | None, wanted: list[str], download: bool) -> Path:
     """Fetch from the Hugging Face hub (or the mirror in HF_ENDPOINT) into its own cache."""
+    silence()
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
@@ -177,6 +179,7 @@ def _from_hugging_face(name: str, revision: str | None, wanted: list[str], downl
 
 def _from_modelscope(name: str, revision: str | None, wanted: list[str], download: bool) -> Path:
     """Fetch from the ModelScope hub into its own cache."""
+    silence()
     try:
         from modelscope.hub.snapshot_download import snapshot_download  # type: ignore[import-not-found]
     except ImportError as error:

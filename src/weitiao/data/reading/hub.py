@@ -5,7 +5,6 @@ Class numbers become their names; the hub's own splits become the column `split`
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
@@ -13,6 +12,7 @@ from weitiao.data.reading.source import FileReading, Reading, ReadOptions, Sourc
 from weitiao.errors import MissingExtra
 from weitiao.messages import _
 from weitiao.records import Row
+from weitiao.telemetry import silence
 
 SPLIT = "split"
 NAME = re.compile(r"hf:(?P<name>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[\w.-]+))?")
@@ -48,7 +48,7 @@ def _load(name: str) -> dict[str, Any]:
     match = NAME.fullmatch(name)
     if match is None:
         raise refusal("bad-hub-name", _("not a hub data set; expected hf:owner/name or hf:owner/name:config"), name)
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    silence()
     try:
         import datasets  # type: ignore[import-untyped]
     except ImportError as error:

@@ -1,0 +1,26 @@
+"""The telemetry of optional dependencies, switched off before they are imported, and after, where they already were.
+
+Nothing is imported here: the switches are environment variables, which the libraries read on import. A user who wants
+to be counted by them can import them without weitiao.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+SWITCHES = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub, and through it transformers, datasets and accelerate
+    "DISABLE_TELEMETRY": "1",  # their older name for it
+    "DO_NOT_TRACK": "1",  # the name that many libraries agree on
+    "HF_UPDATE_DOWNLOAD_COUNTS": "0",  # datasets: counts each data set that is loaded from its cache
+}
+HUB = "huggingface_hub.constants"
+
+
+def silence() -> None:
+    """Switch telemetry off in this process and in those that it starts."""
+    os.environ.update(SWITCHES)
+    constants = sys.modules.get(HUB)
+    if constants is not None:
+        vars(constants)["HF_HUB_DISABLE_TELEMETRY"] = True
