@@ -140,6 +140,21 @@ RECIPE_CASES = [
         training("momentum: 0.5"),
     ),
     valued(
+        "precision of no cache",
+        "6: `method.cache_precision` has no effect without `cache: true`; remove it",
+        recipe=RECIPE + "method: {name: freeze, layers: 1, cache: false,\n  cache_precision: fp32}\n",
+    ),
+    valued(
+        "sheet of a csv",
+        "5: `data.sheet` has no effect on csv; remove it",
+        recipe=RECIPE + "  sheet: Sheet1\n",
+    ),
+    valued(
+        "revision of a folder",
+        "2: `model.revision` has no effect without a hub model (hf:owner/name, ms:owner/name); remove it",
+        recipe=RECIPE.replace("model: ./m", "model: {name: ./m, revision: v2}"),
+    ),
+    valued(
         "patience without dev",
         "6: `training.patience` needs a dev split; set `data.dev`, such as 10%",
         training("patience: 2"),

@@ -15,7 +15,7 @@ from weitiao.errors import ProblemsFound
 from weitiao.recipe import Recipe, load_recipe
 from weitiao.verbs import cost, encoding, model_checks, speed
 from weitiao.verbs.check import check
-from weitiao.verbs.frame import frame
+from weitiao.verbs.frame import formats_of, frame
 from weitiao.verbs.plan import Measured, make_plan
 from weitiao.verbs.preflight import Preflight, inspect
 from weitiao.verbs.shape import Shape, shape_of
@@ -334,3 +334,24 @@ def test_a_preflight_without_anything_says_so(here: Path) -> None:
     assert isinstance(found, Preflight)
     assert (found.dataset, found.folder, found.plan) == (None, None, None)
     assert [problem.code for problem in found.problems] == ["missing-key", "missing-key"]
+
+
+@pytest.mark.parametrize(
+    ("data", "formats"),
+    [
+        ({"train": "a.csv", "test": "b.XLSX", "dev": "10%"}, {"csv", "xlsx"}),
+        ({"train": ["a.tab", "b.ndjson"]}, {"tsv", "jsonl"}),
+        ({"file": "hf:owner/name"}, {"hub"}),
+        ({"train": "reviews.txt"}, {""}),
+        ({"train": "reviews.txt", "format": "parquet"}, {"parquet"}),
+    ],
+)
+def test_formats_by_name(data: dict[str, Any], formats: set[str]) -> None:
+    assert formats_of(recipe(data=data).data) == formats
+
+
+def test_options_of_formats_that_may_be_there_are_no_mistake() -> None:
+    assert recipe(data={"train": "reviews.txt", "delimiter": "|", "header": False}).data.delimiter == "|"
+    assert recipe(data={"train": "a.csv", "test": "b.json", "delimiter": ";"}).data.delimiter == ";"
+    with pytest.raises(ProblemsFound, match=r"`data\.header` has no effect on json and parquet; remove it"):
+        recipe(data={"train": "a.json", "test": "b.parquet", "header": True})

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from weitiao.data.reading import FORMATS
 from weitiao.messages import _
-from weitiao.methods.options import METHOD_OPTIONS
-from weitiao.recipe import Draft, Finding, Frame, Recipe, TrainingSpec, load_draft
+from weitiao.methods.options import METHOD_OPTIONS, CacheOptions
+from weitiao.recipe import DataSpec, Draft, Finding, Frame, Recipe, TrainingSpec, load_draft
 from weitiao.recipe.specs import share_of
 from weitiao.tables import did_you_mean
 from weitiao.tasks import TASKS, Task
@@ -48,6 +49,7 @@ def misfits(recipe: Recipe) -> Iterator[Finding]:
     yield from _baselines(recipe)
     yield from _frozen(recipe)
     yield from _without_effect(recipe.training)
+    yield from _unread(recipe)
     if recipe.training.label_smoothing and getattr(recipe.task.options, "multi_label", False):
         message = _("`training.label_smoothing` works only with one label a text; remove it, or `multi_label`")
         yield Finding("misfit", ("training", "label_smoothing"), message)
@@ -133,3 +135,43 @@ def _without_effect(training: TrainingSpec) -> Iterator[Finding]:
                 name=name, other=other, wanted=wanted
             )
             yield Finding("misfit", ("training", name), message)
+
+
+READ_BY = {"delimiter": ("csv", "tsv"), "header": ("csv", "tsv", "xlsx"), "sheet": ("xlsx",)}
+FORMAT_OF = {".ndjson": "jsonl", ".tab": "tsv", ".xls": "xlsx", ".xlsm": "xlsx", ".xlsb": "xlsx", ".ods": "xlsx"}
+
+
+def _unread(recipe: Recipe) -> Iterator[Finding]:
+    """Options of the model, the method and the files that nothing reads."""
+    name, options = recipe.model.name, recipe.method.options
+    if recipe.model.revision is not None and name and not name.startswith(("hf:", "ms:")):
+        message = _("`model.revision` has no effect without a hub model (hf:owner/name, ms:owner/name); remove it")
+        yield Finding("misfit", ("model", "revision"), message)
+    precision = CacheOptions.model_fields["cache_precision"].default
+    if isinstance(options, CacheOptions) and not options.cache and options.cache_precision != precision:
+        message = _("`method.cache_precision` has no effect without `cache: true`; remove it")
+        yield Finding("misfit", ("method", "cache_precision"), message)
+    formats = formats_of(recipe.data)
+    for option, used in READ_BY.items():
+        if getattr(recipe.data, option) is not None and formats and not formats & {*used, ""}:
+            message = _("`data.{option}` has no effect on {formats}; remove it").format(
+                option=option, formats=_(" and ").join(sorted(formats))
+            )
+            yield Finding("misfit", ("data", option), message)
+
+
+def formats_of(data: DataSpec) -> set[str]:
+    """The formats that the recipe says or its file names tell; '' for those that their content will tell."""
+    if data.format is not None:
+        return {data.format}
+    told = (data.file, data.train, data.dev, data.test)
+    names = [name for each in told for name in ([each] if isinstance(each, str) else each or ()) if not share_of(name)]
+    return {_format_of(name) for name in names}
+
+
+def _format_of(name: str) -> str:
+    if name.startswith("hf:"):
+        return "hub"
+    suffix = Path(name).suffix.lower()
+    found = FORMAT_OF.get(suffix, suffix.removeprefix("."))
+    return found if found in FORMATS else ""
