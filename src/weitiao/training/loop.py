@@ -32,7 +32,6 @@ from weitiao.training.journal import Journal
 from weitiao.training.optimiser import OptimiserSpec, Penalty, clip, gradients, make_optimiser
 from weitiao.training.processes import Processes
 from weitiao.training.schedule import Name, factor, warmup_steps
-from weitiao.training.signals import StopSignal
 
 Objective = Callable[[Network, Batch], Loss]
 Evaluate = Callable[[], Mapping[str, float]]
@@ -127,6 +126,7 @@ class Hooks:
         frozen: cached output of the frozen layers, by feature index.
         on_event: told of steps, evaluations and notes.
         objective: network and batch -> loss.
+        stop: whether a signal asks to leave; asked after each step.
     """
 
     evaluate: Evaluate | None = None
@@ -134,6 +134,7 @@ class Hooks:
     frozen: Frozen | None = None
     on_event: Callable[[dict[str, Any]], None] = lambda _event: None
     objective: Objective = Network.loss
+    stop: Callable[[], bool] = lambda: False
 
 
 def fit(
@@ -151,7 +152,7 @@ def fit(
     Raises:
         NonFiniteLoss: the loss became NaN or infinite; the message names the row and the cause.
         NothingLearnt: a step held no target.
-        Interrupted: SIGINT or SIGTERM; a checkpoint was written.
+        Interrupted: `hooks.stop` asked for it; a checkpoint was written.
     """
     return _Fit(network, method, features, settings, hooks, folder, Journal(log)).run()
 
@@ -185,23 +186,26 @@ class _Fit:
         self.penalty = Penalty(network, settings.optimiser)
         self.trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.progress = Progress()
+        self.saved_step: int | None = None
         self.pace = Pace()
 
     def run(self) -> FitResult:
         self._resume()
         self.network.train()
-        with StopSignal() as signal:
-            started = time.monotonic() - self.progress.seconds
-            while self.progress.step < self.total and not self.progress.stopped:
-                for rows in self._rest_of_epoch():
-                    self._step(rows)
-                    self.progress.seconds = time.monotonic() - started
-                    self._after_step()
-                    if self.progress.stopped or self.progress.step >= self.total:
-                        break
-                    if self.processes.any(signal.received):
-                        self._leave()
+        started = time.monotonic() - self.progress.seconds
+        while not self._done():
+            for rows in self._rest_of_epoch():
+                self._step(rows)
+                self.progress.seconds = time.monotonic() - started
+                self._after_step()
+                if self.processes.any(self.hooks.stop()):
+                    self._leave()
+                if self._done():
+                    break
         return self._finish()
+
+    def _done(self) -> bool:
+        return bool(self.progress.stopped) or self.progress.step >= self.total
 
     def _resume(self) -> None:
         path, warnings = checkpoint.newest(self.folder)
@@ -210,6 +214,7 @@ class _Fit:
         if path is not None:
             state = checkpoint.load(path, self.network, self.optimiser)
             self.progress = Progress(**{name: state[name] for name in asdict(self.progress)})
+            self.saved_step = self.progress.step
             self._tell(
                 kind="note",
                 text=_("resumed at step {step} of {total}").format(step=self.progress.step, total=self.total),
@@ -322,7 +327,7 @@ class _Fit:
         if settings.max_minutes is not None and self.processes.any(progress.seconds >= 60 * settings.max_minutes):
             progress.stopped = "max_minutes"
         due = progress.step % (settings.evaluate_every or self.epoch_steps) == 0
-        if due or progress.step >= self.total or progress.stopped:
+        if due or self._done():
             self._evaluate()
             self._save()
         elif settings.checkpoint_every and progress.step % settings.checkpoint_every == 0:
@@ -366,10 +371,12 @@ class _Fit:
         if self.processes.is_main:
             checkpoint.save(self.folder, self.network, self.optimiser, asdict(self.progress))
             checkpoint.prune(self.folder, self.settings.keep_checkpoints, self.progress.best_step)
+        self.saved_step = self.progress.step
         self.processes.wait()
 
     def _leave(self) -> None:
-        self._save()
+        if self.saved_step != self.progress.step:
+            self._save()
         raise Interrupted(
             _("interrupted at step {step} of {total}; the run is saved").format(
                 step=self.progress.step, total=self.total

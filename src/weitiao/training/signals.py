@@ -1,4 +1,7 @@
-"""SIGINT and SIGTERM, remembered until the loop can leave in good order; a second one ends the process at once."""
+"""SIGINT and SIGTERM, remembered until the run can be left in good order; a second one ends the process at once.
+
+Hold one over everything that a run does: whoever can leave asks `received` and raises `Interrupted`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignal:
-    """Inside the block, the first signal only sets `received`."""
+    """Inside the block, the first signal only sets `received`. Outside the main thread, signals do what they did."""
 
     def __init__(self) -> None:
         self.received = False
@@ -25,6 +28,10 @@ class StopSignal:
     def __exit__(self, *_exception: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def __call__(self) -> bool:
+        """Whether to stop."""
+        return self.received
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if self.received:

@@ -19,7 +19,7 @@ import torch
 
 from weitiao import __version__
 from weitiao.artifact import RunFolder, read_json, replacing_folder, write_json
-from weitiao.errors import Failed
+from weitiao.errors import Failed, Interrupted
 from weitiao.messages import _
 from weitiao.methods import METHODS
 from weitiao.methods.frozen_cache import FrozenCache
@@ -68,23 +68,39 @@ class Fitted:
 
 
 def fit_once(
-    found: Preflight, train: Part, dev: Part | None, folder: RunFolder, *, seed: int, cache: Path, on_event: OnEvent
+    found: Preflight,
+    train: Part,
+    dev: Part | None,
+    folder: RunFolder,
+    *,
+    seed: int,
+    cache: Path,
+    on_event: OnEvent,
+    stop: Callable[[], bool],
 ) -> Fitted:
-    """Fit, calibrate, save and verify one model into `folder`; nothing is done again that is done."""
+    """Fit, calibrate, save and verify one model into `folder`; nothing is done again that is done.
+
+    Raises:
+        Interrupted: `stop` asked for it.
+    """
     if (folder.path / FINISHED).is_file():
         return Fitted(**read_json(folder.path / FINISHED))
+    leave_if(stop, _("interrupted before fitting; the run is saved"))
     folder.path.mkdir(parents=True, exist_ok=True)
     on_event({"kind": "phase", "text": _("opening the model")})
     network, spec = _network(found, train.records, seed)
     method = METHODS[found.recipe.method.name](found.recipe.method.options)
     settings = loop_settings(found, seed)
     method.apply(network, total_steps(train.features, settings))
+    leave_if(stop, _("interrupted before fitting; the run is saved"))
     frozen = _frozen(network, method.cache, train, dev, cache, on_event)
+    leave_if(stop, _("interrupted before fitting; the run is saved"))
     hooks = Hooks(
         evaluate=None if dev is None else lambda: dev_metrics(found, network, dev, frozen.get("dev")),
         describe=lambda row: train.records[train.features[row].group].place,
         frozen=frozen.get("train"),
         on_event=on_event,
+        stop=stop,
     )
     result = fit(network, method, train.features, settings, hooks, folder=folder.checkpoints, log=folder.log)
     fitted = _fitted(result, found.metric)
@@ -98,10 +114,20 @@ def fit_once(
     return fitted
 
 
+def leave_if(stop: Callable[[], bool], reason: str) -> None:
+    """Leave the run where it can be resumed; all processes decide alike.
+
+    Raises:
+        Interrupted: with this reason.
+    """
+    if Processes.current().any(stop()):
+        raise Interrupted(reason)
+
+
 def answers(found: Preflight, folder: RunFolder, part: Part) -> tuple[list[Prediction], Settings]:
     """The saved model's answers to a part, and what was calibrated."""
     settings: Settings = read_json(folder.model / "task.json")["settings"]
-    outputs = infer(load(folder.model), part.features)
+    outputs = infer(load(folder.model, trust_remote_code=found.recipe.model.trust_remote_code), part.features)
     return decode(found, part, outputs, settings), settings
 
 
@@ -204,6 +230,7 @@ def _save(found: Preflight, network: Network, spec: NetworkSpec, settings: Setti
     """Write model/: weights, tokenizer and task.json, whole or not at all."""
     saved = asdict(replace(spec, reinit_layers=0, class_weights=None, label_smoothing=0.0))
     labels = saved.pop("labels")
+    del saved["trust_remote_code"]  # a run never says of itself that it may be trusted
     card = {
         "weitiao": __version__,
         "task": found.task.name,
@@ -244,7 +271,8 @@ def _verify(network: Network, features: Sequence[Feature], folder: Path) -> None
     """
     some = features[:32]
     network.eval()
-    pairs = zip(infer(network, some), infer(load(folder), some), strict=True)
+    again = load(folder, trust_remote_code=network.spec.trust_remote_code)
+    pairs = zip(infer(network, some), infer(again, some), strict=True)
     worst = max((float(np.abs(a[name] - b[name]).max()) for a, b in pairs for name in a), default=0.0)
     if not worst <= SAME:
         raise Failed(

@@ -1,0 +1,92 @@
+"""The end of a run: the saved model's answers in; predictions, report, page and card out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from weitiao.artifact import RunFolder, write_text
+from weitiao.evaluation.report import RunFacts, measure, read_curves
+from weitiao.evaluation.schema import DataSummary, Timing
+from weitiao.evaluation.writing import write_report
+from weitiao.recipe import dump_recipe
+from weitiao.records import Prediction
+from weitiao.tasks import Settings
+from weitiao.text import han_share
+from weitiao.verbs.fitting import Fitted, Part, answers
+from weitiao.verbs.preflight import Preflight
+from weitiao.verbs.repeats import Fits, measured_part
+
+CHINESE = 0.2  # share of Han letters from which a corpus is called Chinese, or (of others) English
+
+
+def report(found: Preflight, folder: RunFolder, fits: Fits) -> None:
+    """Measure the run's model and write everything that is said about it."""
+    split, part = measured_part(found)
+    predictions, settings = answers(found, folder, part)
+    write_predictions(found, folder, part, predictions)
+    records = found.dataset.records if found.dataset else {}
+    made = measure(
+        found.task, found.labels, predictions=predictions, records=part.records, split=split,
+        train=records.get("train", []), dev=records.get("dev", []), spec=found.recipe.evaluation,
+        show=found.recipe.report, facts=_facts(found, folder, fits, settings),
+    )  # fmt: skip
+    write_report(
+        made, folder, head=found.recipe.model.head, languages=_languages(found, part),
+        base_license=found.folder.license if found.folder else "", speak=found.recipe.report.language,
+    )  # fmt: skip
+
+
+def _facts(found: Preflight, folder: RunFolder, fits: Fits, settings: Settings) -> RunFacts:
+    recipe, dataset = found.recipe, found.dataset
+    data = DataSummary(
+        rows={name: len(each) for name, each in (dataset.records if dataset else {}).items()},
+        ledger=_ledger_counts(dataset.ledger.to_json()) if dataset else {},
+        problems=[str(problem) for problem in found.warnings],
+    )
+    return RunFacts(
+        name=Path(recipe.output).name,
+        model=recipe.model.name,
+        method=recipe.method.name,
+        seed=fits.seed,
+        recipe=dump_recipe(recipe),
+        settings=settings,
+        curves=read_curves(folder.log),
+        data=data,
+        timing=timing(fits.fitted),
+        seeds=fits.seeds,
+        folds=fits.folds,
+    )
+
+
+def timing(fitted: Sequence[Fitted]) -> Timing:
+    """Time of all fits together, and the memory of the largest."""
+    seconds = sum(each.seconds for each in fitted)
+    return Timing(
+        train_seconds=seconds,
+        tokens_per_second=sum(each.tokens for each in fitted) / max(seconds, 1e-9),
+        peak_memory_bytes=max(each.peak_memory_bytes for each in fitted),
+    )
+
+
+def write_predictions(found: Preflight, folder: RunFolder, part: Part, predictions: Sequence[Prediction]) -> None:
+    """predictions.jsonl: where each row stands, its gold answer and the prediction; never its text."""
+    texts = {field.name for field in found.task.fields if not field.only_labelled}
+    lines = [
+        {**record.model_dump(mode="json", exclude=texts), "prediction": answer.model_dump(mode="json")}
+        for record, answer in zip(part.records, predictions, strict=True)
+    ]
+    write_text(folder.predictions, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+
+
+def _ledger_counts(ledger: Mapping[str, Any]) -> dict[str, int]:
+    """The ledger's totals."""
+    return {name: ledger[name] for name in ("read", "kept", "truncated", "dropped")}
+
+
+def _languages(found: Preflight, part: Part) -> list[str]:
+    """Languages of the texts, as far as letters tell them."""
+    share = han_share(" ".join(found.task.surface(record) for record in part.records[:500]))
+    return [name for name, there in (("zh", share > CHINESE), ("en", share < 1 - CHINESE)) if there]
