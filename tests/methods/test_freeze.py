@@ -12,10 +12,6 @@ from weitiao.methods.options import FreezeOptions, HeadOptions
 from weitiao.models.batch import collate
 
 
-def test_every_method_has_options_and_the_other_way_round() -> None:
-    assert set(METHODS) == set(METHOD_OPTIONS)
-
-
 @pytest.mark.parametrize("kind", ["stock", "mean"])
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("name", METHODS)

@@ -1,7 +1,8 @@
 """Options of each method, without torch: what a recipe may say under `method`.
 
 `METHOD_OPTIONS` is what the recipe, its schema and the plan read; the methods themselves, which need torch, are in
-`METHODS` of this package. Each model also carries the learning rate that a recipe without one gets.
+`METHODS` of this package. Another package adds both under one name: entry points of the groups `weitiao.methods` and
+`weitiao.method_options`. Each model also carries the learning rate that a recipe without one gets.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from weitiao.recipe import Options
+from weitiao.tables import Table
 
 
 class MethodOptions(Options):
@@ -60,4 +62,11 @@ class HeadOptions(CacheOptions):
     learning_rate: ClassVar[float] = 1e-3  # a convex problem on fixed features: no pretrained weight to spoil
 
 
-METHOD_OPTIONS: Mapping[str, type[MethodOptions]] = {"full": FullOptions, "freeze": FreezeOptions, "head": HeadOptions}
+METHOD_OPTIONS: Mapping[str, type[MethodOptions]] = Table(
+    "method_option",
+    {
+        "full": "weitiao.methods.options:FullOptions",
+        "freeze": "weitiao.methods.options:FreezeOptions",
+        "head": "weitiao.methods.options:HeadOptions",
+    },
+)
