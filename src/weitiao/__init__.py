@@ -13,29 +13,43 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from weitiao.errors import WeitiaoError as WeitiaoError
+    from weitiao.models.convert import convert as convert_model
     from weitiao.recipe import Recipe as Recipe
     from weitiao.serving.predictor import load as load
+    from weitiao.serving.server import serve as serve
     from weitiao.verbs.check import check as check
     from weitiao.verbs.compare import compare as compare
+    from weitiao.verbs.doctor import doctor as doctor
     from weitiao.verbs.evaluate import evaluate as evaluate
+    from weitiao.verbs.listing import entries as list_entries
+    from weitiao.verbs.new import new as new
     from weitiao.verbs.predict import predict as predict
+    from weitiao.verbs.predict import predict_file as predict_file
     from weitiao.verbs.quickstart import quickstart as quickstart
     from weitiao.verbs.run import Run as Run
+    from weitiao.verbs.schema import schema as schema
     from weitiao.verbs.train import train as train
 
 __version__ = "0.1.0"
 
 _WHERE = {
-    "Recipe": "weitiao.recipe",
-    "Run": "weitiao.verbs.run",
-    "WeitiaoError": "weitiao.errors",
-    "check": "weitiao.verbs.check",
-    "compare": "weitiao.verbs.compare",
-    "evaluate": "weitiao.verbs.evaluate",
-    "load": "weitiao.serving.predictor",
-    "predict": "weitiao.verbs.predict",
-    "quickstart": "weitiao.verbs.quickstart",
-    "train": "weitiao.verbs.train",
+    "Recipe": "weitiao.recipe:Recipe",
+    "Run": "weitiao.verbs.run:Run",
+    "WeitiaoError": "weitiao.errors:WeitiaoError",
+    "check": "weitiao.verbs.check:check",
+    "compare": "weitiao.verbs.compare:compare",
+    "convert_model": "weitiao.models.convert:convert",
+    "doctor": "weitiao.verbs.doctor:doctor",
+    "evaluate": "weitiao.verbs.evaluate:evaluate",
+    "list_entries": "weitiao.verbs.listing:entries",
+    "load": "weitiao.serving.predictor:load",
+    "new": "weitiao.verbs.new:new",
+    "predict": "weitiao.verbs.predict:predict",
+    "predict_file": "weitiao.verbs.predict:predict_file",
+    "quickstart": "weitiao.verbs.quickstart:quickstart",
+    "schema": "weitiao.verbs.schema:schema",
+    "serve": "weitiao.serving.server:serve",
+    "train": "weitiao.verbs.train:train",
 }
 
 __all__ = [
@@ -45,10 +59,17 @@ __all__ = [
     "__version__",
     "check",
     "compare",
+    "convert_model",
+    "doctor",
     "evaluate",
+    "list_entries",
     "load",
+    "new",
     "predict",
+    "predict_file",
     "quickstart",
+    "schema",
+    "serve",
     "train",
 ]
 
@@ -56,7 +77,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'weitiao' has no attribute {name!r}")
-    value = getattr(import_module(_WHERE[name]), name)
+    module, _colon, attribute = _WHERE[name].partition(":")
+    value = getattr(import_module(module), attribute)
     globals()[name] = value
     return value
 

@@ -32,6 +32,16 @@ def ngettext(one: str, many: str, count: int) -> str:
     return _catalogue(_chosen.get()).ngettext(one, many, count)
 
 
+def duration(seconds: float) -> str:
+    """`45 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return _("{seconds} s").format(seconds=whole)
+    if whole < 3600:
+        return _("{minutes} min {seconds} s").format(minutes=whole // 60, seconds=f"{whole % 60:02d}")
+    return _("{hours} h {minutes} min").format(hours=whole // 3600, minutes=f"{whole % 3600 // 60:02d}")
+
+
 @contextmanager
 def language(name: str) -> Iterator[None]:
     """Speak `name` ('en', 'zh_CN') inside the block."""

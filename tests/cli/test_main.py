@@ -13,6 +13,7 @@ import pytest
 
 import weitiao
 from weitiao.cli import main
+from weitiao.cli.app import VERBS
 from weitiao.cli.help import columns, wrap
 from weitiao.errors import Problem, ProblemsFound
 
@@ -65,6 +66,14 @@ def test_public_names_are_what_they_say() -> None:
     assert set(weitiao.__all__) <= set(dir(weitiao))
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         weitiao.trian  # noqa: B018
+
+
+def test_every_verb_is_one_call_in_python() -> None:
+    names = {"list": "list_entries"}
+    for _function, verb, _about in VERBS:
+        assert names.get(verb, verb) in weitiao.__all__
+        assert callable(getattr(weitiao, names.get(verb, verb)))
+    assert callable(weitiao.convert_model)  # weitiao models convert
 
 
 @pytest.mark.parametrize(
@@ -243,3 +252,12 @@ def test_check_prints_the_plan_then_the_problems(
     assert "train 54, dev 6" in capsys.readouterr().out
     assert main(["check", "recipe.yaml", override, "training.epochs=0"]) == 2
     assert "1 error" in capsys.readouterr().err
+
+
+def test_doctor_says_that_an_accelerator_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert weitiao.doctor()["machine"]["device"] == "cpu (cuda present, not used: weitiao trains on the CPU)"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert weitiao.doctor()["machine"]["device"] == "cpu"

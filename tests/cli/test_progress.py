@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from weitiao.cli.printing import duration
 from weitiao.cli.progress import Lines, Pace, evaluation_line, figures
+from weitiao.messages import duration
 
 
 class Clock:

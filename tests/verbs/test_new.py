@@ -12,7 +12,7 @@ from weitiao.errors import Refused
 from weitiao.messages import language
 from weitiao.recipe import Recipe, load_recipe
 from weitiao.verbs.frame import frame
-from weitiao.verbs.new import recipe_text, write_recipe
+from weitiao.verbs.new import new, recipe_text
 
 SETTING = re.compile(r"^( *)#(\w+:.*)$")
 
@@ -70,7 +70,7 @@ def test_odd_file_names_read_back(data: str, tmp_path: Path) -> None:
 
 
 def test_the_run_is_named_after_the_recipe(tmp_path: Path) -> None:
-    path = write_recipe("classify", tmp_path / "hotels.yaml", data="a.csv")
+    path = new("classify", tmp_path / "hotels.yaml", data="a.csv")
     assert load_recipe(path, frame()).output == "runs/hotels"
 
 
@@ -78,14 +78,14 @@ def test_an_existing_file_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     path.write_text("mine", "utf-8")
     with pytest.raises(Refused) as refused:
-        write_recipe("classify", path)
+        new("classify", path)
     assert str(refused.value) == f"{path}: already there and never overwritten; name another file"
     assert path.read_text("utf-8") == "mine"
 
 
 def test_an_unknown_task_is_refused_with_a_guess(tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
-        write_recipe("clasify", tmp_path / "r.yaml")
+        new("clasify", tmp_path / "r.yaml")
     assert str(refused.value) == "unknown task 'clasify'; expected one of: classify; did you mean 'classify'?"
     assert not (tmp_path / "r.yaml").exists()
 

@@ -11,9 +11,9 @@ import typer
 
 from weitiao.cli.failures import count_line, report_problems
 from weitiao.cli.marking import N_
-from weitiao.cli.printing import Json, duration, print_json, print_table
+from weitiao.cli.printing import Json, print_json, print_table
 from weitiao.cli.train import Overrides, Strict, overrides_of
-from weitiao.messages import _
+from weitiao.messages import _, duration
 
 if TYPE_CHECKING:
     from weitiao.verbs.plan import Plan

@@ -22,7 +22,7 @@ def new(
     data: Annotated[str, typer.Option("--data", metavar="FILE", help=N_("The labelled rows to train on."))] = "",
 ) -> None:
     """Write a recipe and say what to do with it."""
-    from weitiao.verbs.new import write_recipe
+    from weitiao.verbs.new import new as write_recipe
 
     write_recipe(task, file, data=data or None)
     print(_("wrote {path}").format(path=file))

@@ -83,13 +83,3 @@ def percent(value: float | None) -> str:
 def number(value: float | int | None) -> str:
     """`12,345`, or a dash where there is none."""
     return "-" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `3 min 20 s`, `2 h 05 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

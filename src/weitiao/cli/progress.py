@@ -12,8 +12,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from weitiao.cli.failures import say
-from weitiao.cli.printing import duration
-from weitiao.messages import _
+from weitiao.messages import _, duration
 
 EVERY = 10.0  # seconds between plain lines
 

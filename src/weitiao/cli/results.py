@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from weitiao.cli.printing import duration, print_next, print_table
-from weitiao.messages import _
+from weitiao.cli.printing import print_next, print_table
+from weitiao.messages import _, duration
 
 if TYPE_CHECKING:
     from weitiao.evaluation.schema import Report

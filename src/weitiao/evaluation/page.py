@@ -20,7 +20,7 @@ from weitiao.evaluation.intervals import Score
 from weitiao.evaluation.schema import Report
 from weitiao.evaluation.titles import baseline_title, metric_title, split_title
 from weitiao.evaluation.verdict import explain, headline
-from weitiao.messages import _, current_language, ngettext
+from weitiao.messages import _, current_language, duration, ngettext
 
 WHOLE_MATRIX = 30  # classes up to which the confusion matrix is drawn; above, its largest entries are listed
 OPEN_TABLE = 30  # classes up to which the table of classes is open at once
@@ -189,16 +189,6 @@ def _confusion(report: Report) -> Markup | None:
     if not report.confusion or not report.confusion.counts or len(report.labels) > WHOLE_MATRIX:
         return None
     return charts.heat_map(report.confusion, _("Confusion matrix"), _("(unseen)"), _("(abstained)"))
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `3 min 20 s`, `2 h 5 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return _("{seconds} s").format(seconds=whole)
-    if whole < 3600:
-        return _("{minutes} min {seconds} s").format(minutes=whole // 60, seconds=whole % 60)
-    return _("{hours} h {minutes} min").format(hours=whole // 3600, minutes=whole % 3600 // 60)
 
 
 def thousands(value: float) -> str:

@@ -7,7 +7,7 @@ predictor is loaded, not before. An answer does not depend on what else is asked
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 Input = str | tuple[str, ...] | list[str] | Mapping[str, object] | Record
 TASK_FILE = "task.json"
-BATCH_TOKENS = 2048  # tokens a micro-batch; what the training loop also evaluates with
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,6 @@ class Predictor:
     settings: Settings
     name: str
     max_length: int
-    batch_tokens: int = field(default=BATCH_TOKENS)
 
     @classmethod
     def load(cls, run: Path | str, *, trust_remote_code: bool = False) -> Predictor:
@@ -87,9 +85,7 @@ class Predictor:
 
         features = self.task.encode(records, self.tokenizer, self.labels, self.max_length)
         grouped: list[list[Outputs]] = [[] for _record in records]
-        for feature, outputs in zip(
-            features, infer(self.network, features, batch_tokens=self.batch_tokens), strict=True
-        ):
+        for feature, outputs in zip(features, infer(self.network, features), strict=True):
             grouped[feature.group].append(outputs)
         return grouped
 

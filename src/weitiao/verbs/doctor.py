@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from weitiao import __version__
 from weitiao.artifact import cache_folder
+from weitiao.messages import _
+from weitiao.verbs.model_checks import FAST_BF16, cpu_flags
 
 PACKAGES = (
     "torch", "transformers", "accelerate", "safetensors", "tokenizers", "numpy", "pydantic", "ruamel.yaml", "typer",
@@ -63,36 +64,15 @@ def torch_facts() -> dict[str, Any]:
         import torch
     except ImportError as error:
         return {"device": f"torch cannot be imported ({error})"}
-    device = "cpu"
-    if torch.cuda.is_available():
-        device = f"cuda ({torch.cuda.get_device_name()})"
-    elif torch.backends.mps.is_available():
-        device = "mps"
-    return {"device": device, "threads": torch.get_num_threads(), "bf16": has_bf16(device)}
+    return {"device": device(), "threads": torch.get_num_threads(), "bf16": bool(FAST_BF16 & cpu_flags())}
 
 
-def has_bf16(device: str) -> bool:
-    """Whether the device has bfloat16 instructions; without them mixed precision is many times slower than fp32."""
+def device() -> str:
+    """Where models are trained and run: on the CPU, also beside an accelerator."""
     import torch
 
-    if device.startswith("cuda"):
-        return bool(torch.cuda.is_bf16_supported())
-    if device == "mps":
-        return False
-    flags = cpu_flags()
-    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
-
-
-def cpu_flags() -> set[str]:
-    """Instruction sets that Linux names; empty elsewhere."""
-    if not sys.platform.startswith("linux"):
-        return set()
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return set()
-    found = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return set(found.partition(":")[2].split())
+    found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else ""
+    return _("cpu ({name} present, not used: weitiao trains on the CPU)").format(name=found) if found else "cpu"
 
 
 def installed_version(package: str) -> str | None:

@@ -28,7 +28,7 @@ DATA = "reviews.csv"
 INDENT = "  "
 
 
-def write_recipe(task: str, path: Path | str, *, data: str | None = None) -> Path:
+def new(task: str, path: Path | str = "recipe.yaml", *, data: str | None = None) -> Path:
     """Write a commented recipe for `task`.
 
     Args:

@@ -20,13 +20,13 @@ from weitiao.artifact import cache_folder, replacing_folder
 from weitiao.data.dedup import fold, near_duplicates
 from weitiao.models.starters import corpus
 from weitiao.records import Prediction
+from weitiao.verbs.listing import RECIPES
 from weitiao.verbs.run import Run
 from weitiao.verbs.train import train
 
 if TYPE_CHECKING:
     from weitiao.verbs.fitting import OnEvent
 
-RECIPES = Path(__file__).parents[1] / "recipes"
 SIZES = {"train": 2400, "dev": 300, "test": 1500}
 SHORTEST, LONGEST = 6, 200  # characters; shorter ones are hardly reviews, longer ones are cut by the model anyway
 SEED = 17
