@@ -34,12 +34,18 @@ def run(
     dropout: float = 0.0,
     rows: Sequence[Feature] | None = None,
     stop_after: int | None = None,
+    stop_at_step: int | None = None,
     evaluate: Callable[[Network], dict[str, float]] | None = None,
     family: str = "bert",
     objective: Objective = Network.loss,
     **changes: Any,
 ) -> tuple[Network, FitResult, list[dict[str, Any]]]:
-    """Fit a tiny network; (network, result, events)."""
+    """Fit a tiny network; (network, result, events).
+
+    Args:
+        stop_after: step after which the process is killed.
+        stop_at_step: step at which a signal asks it to leave.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     features = rows if rows is not None else made_features(family, 52, longest=12)
     network = made_network(family, dropout=dropout)
@@ -55,6 +61,7 @@ def run(
         describe=lambda row: f"rows.csv:{row + 2}",
         on_event=on_event,
         objective=objective,
+        stop=lambda: stop_at_step is not None and any(event.get("step") == stop_at_step for event in events),
     )
     result = fit(
         network, Full(FullOptions()), features, replace(settings, **changes), hooks,

@@ -3,13 +3,15 @@
     checkpoints/step-00000120/
       weights.safetensors      parameters that learn
       optimizer.safetensors    moments, by parameter index
-      state.json               step, history, ...; and the sha256 of the two files
+      state.json               step, history, ...; and the sha256 of the two files and of this state
 
-Random numbers need no state: the draws of a step are seeded by (seed, step), so a resumed run repeats them.
+A step has one checkpoint: training is deterministic, so an intact one is never written again. Random numbers need no
+state: the draws of a step are seeded by (seed, step), so a resumed run repeats them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -18,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -30,13 +31,15 @@ _FOLDER = re.compile(r"step-(\d{8})")
 
 
 def save(folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> Path:
-    """Write one checkpoint under `folder`, named by `state["step"]`; whole or not at all."""
-    target = folder / f"step-{state['step']:08d}"
+    """Write one checkpoint under `folder`, named by `state["step"]`; whole or not at all, never over an intact one."""
+    target = at_step(folder, state["step"])
+    if target.is_dir() and not fault(target):
+        return target
     folder.mkdir(parents=True, exist_ok=True)
     with replacing_folder(target) as beside:
         save_file(_trained(network), beside / WEIGHTS)
         save_file(_moments(optimiser), beside / OPTIMISER)
-        sums = {name: sha256_of(beside / name) for name in (WEIGHTS, OPTIMISER)}
+        sums = {name: sha256_of(beside / name) for name in (WEIGHTS, OPTIMISER)} | {STATE: _digest(state)}
         (beside / STATE).write_text(json.dumps({**state, "sha256": sums}, ensure_ascii=False), "utf-8")
     return target
 
@@ -49,7 +52,7 @@ def load(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer | None
             trained[name].copy_(value)
     if optimiser is not None:
         _restore_moments(optimiser, load_file(path / OPTIMISER))
-    state: dict[str, Any] = json.loads((path / STATE).read_text("utf-8"))
+    state, _sums = _read(path)
     return state
 
 
@@ -72,13 +75,28 @@ def at_step(folder: Path, step: int) -> Path:
 def fault(path: Path) -> str:
     """Why a checkpoint cannot be used; empty when it is intact."""
     try:
-        state = json.loads((path / STATE).read_text("utf-8"))
-        for name, digest in state["sha256"].items():
-            if sha256_of(path / name) != digest:
-                return _("{name} does not match its checksum").format(name=name)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        state, sums = _read(path)
+        found = {STATE: _digest(state), **{name: sha256_of(path / name) for name in (WEIGHTS, OPTIMISER)}}
+        if at_step(path.parent, int(state["step"])) != path:
+            return _("{name} is of step {step}").format(name=STATE, step=state["step"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return _("the checkpoint is torn ({reason})").format(reason=error)
+    for name in (WEIGHTS, OPTIMISER, STATE):
+        if sums.get(name) != found[name]:
+            return _("{name} does not match its checksum").format(name=name)
     return ""
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """(state, file name -> sha256) of a checkpoint."""
+    state: dict[str, Any] = json.loads((path / STATE).read_text("utf-8"))
+    sums: dict[str, str] = dict(state.pop("sha256"))
+    return state, sums
+
+
+def _digest(state: Mapping[str, Any]) -> str:
+    """sha256 of a state, the same before it was written and after it was read."""
+    return hashlib.sha256(json.dumps(state, sort_keys=True, ensure_ascii=False).encode("utf-8")).hexdigest()
 
 
 def prune(folder: Path, keep: int, best_step: int | None) -> None:
