@@ -129,6 +129,26 @@ def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
         RunFolder(run.recipe).claim()  # a file is in the way
 
 
+def test_what_a_killed_process_left_is_no_run(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    (run.path / ".recipe.yaml.4711.tmp").write_text("task: cla")
+    (run.path / ".model.4711.tmp").mkdir()
+    (run.path / ".model.4711.old").mkdir()
+    (run.path / ".model.4711.old" / "config.json").write_text("{}")
+    run.claim()
+    assert names(run.path) == []
+
+
+def test_sweeping_keeps_what_is_not_ours(tmp_path: Path) -> None:
+    for name in (".gitignore", ".notes.tmp", "model", "recipe.yaml", "a.12.tmp"):
+        (tmp_path / name).write_text("")
+    RunFolder(tmp_path).sweep()
+    assert names(tmp_path) == [".gitignore", ".notes.tmp", "a.12.tmp", "model", "recipe.yaml"]
+    with pytest.raises(Refused, match="a run is already there"):
+        RunFolder(tmp_path).claim()
+
+
 def test_opening_a_run_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="no such run folder; expected the `output` folder of a run"):
         open_run(tmp_path / "no")

@@ -12,6 +12,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ from typing import Any
 
 from weitiao.errors import Refused, StorageFull
 from weitiao.messages import _
+
+HALF_WRITTEN = re.compile(r"\..+\.\d+\.(tmp|old)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ class RunFolder:
         Raises:
             Refused: it exists and is not empty.
         """
+        if self.path.is_dir():
+            self.sweep()
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise Refused(
                 _(
@@ -81,6 +86,16 @@ class RunFolder:
             )
         with storage_guard(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what a killed process left half-written: `.NAME.PID.tmp` and `.NAME.PID.old`."""
+        for path in self.path.iterdir():
+            if HALF_WRITTEN.fullmatch(path.name):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    with suppress(OSError):
+                        path.unlink()
 
 
 def open_run(path: Path | str) -> RunFolder:

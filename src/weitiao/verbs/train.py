@@ -90,6 +90,8 @@ def _resume(folder: RunFolder, data: Any, on_event: OnEvent) -> Run:
     else:  # killed before the data was noted: nothing was trained yet
         write_json(folder.data, _data_json(found))
     with StopSignal() as stop:
+        if is_main():
+            folder.sweep()
         return _run(found, folder, on_event, stop)
 
 
