@@ -203,7 +203,16 @@ def test_heads_of_other_tasks_are_not_part_of_it() -> None:
 
 
 BIG = Shape(
-    depth=6, hidden=384, inner=1536, heads=12, layer=1_774_464, layers=10_646_784, embeddings=11_920_896, other=150_000
+    depth=6,
+    stack=6,
+    repeats=1,
+    hidden=384,
+    inner=1536,
+    heads=12,
+    layer=1_774_464,
+    layers=10_646_784,
+    embeddings=11_920_896,
+    other=150_000,
 )
 
 

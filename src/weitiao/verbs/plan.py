@@ -154,7 +154,9 @@ def learning_of(recipe: Recipe, shape: Shape, *, packable: bool) -> Learning:
     options = recipe.method.options
     if not isinstance(options, CacheOptions):
         return Learning(frozen=0, embeddings=True, cached=False)
-    frozen = min(options.frozen(shape.depth), shape.depth) if isinstance(options, FreezeOptions) else shape.depth
+    frozen = shape.depth
+    if isinstance(options, FreezeOptions):
+        frozen = min(options.frozen(shape.stack), shape.stack) * shape.repeats
     return Learning(frozen=frozen, embeddings=False, cached=options.cache and packable and frozen > 0)
 
 

@@ -27,6 +27,8 @@ class Shape:
 
     Args:
         depth: layers that a token passes, encoder and decoder together.
+        stack: stored layers of the stack that reads the text, which is what methods count.
+        repeats: how often a token passes each of them; 1 but where layers are shared (ALBERT).
         hidden: width.
         inner: width inside the feed-forward part.
         heads: attention heads.
@@ -37,6 +39,8 @@ class Shape:
     """
 
     depth: int
+    stack: int
+    repeats: int
     hidden: int
     inner: int
     heads: int
@@ -65,8 +69,12 @@ def shape_of(config: Mapping[str, Any], parameters: Mapping[str, tuple[int, ...]
     stored = len({found.groups() for name in in_layers if (found := LAYER.match(name))})
     layers = sum(in_layers.values())
     hidden = _first(settings, WIDTH)
+    depth = depth_of(config) or stored or 1
+    stack = stack_depth_of(config) or depth
     return Shape(
-        depth=depth_of(config) or stored or 1,
+        depth=depth,
+        stack=stack,
+        repeats=depth // stack if _shared(settings) else 1,
         hidden=hidden,
         inner=_first(settings, INNER) or 4 * hidden,
         heads=_first(settings, HEADS) or 1,
@@ -86,9 +94,15 @@ def depth_of(config: Mapping[str, Any]) -> int:
 
 
 def stack_depth_of(config: Mapping[str, Any]) -> int:
-    """Layers of the stack that reads the text, which is what `freeze` and `reinit_layers` count."""
+    """Layers of the stack that reads the text, which is what `freeze` and `reinit_layers` count; shared ones once."""
     inside = config.get("text_config")
-    return _first(inside if isinstance(inside, Mapping) else config, DEPTH)
+    settings: Mapping[str, Any] = inside if isinstance(inside, Mapping) else config
+    return _shared(settings) or _first(settings, DEPTH)
+
+
+def _shared(settings: Mapping[str, Any]) -> int:
+    """Stored groups of layers that are gone through again and again; 0 in families that share none."""
+    return _first(settings, ("num_hidden_groups",))
 
 
 def _first(settings: Mapping[str, Any], names: tuple[str, ...]) -> int:
