@@ -56,6 +56,16 @@ def network(
     return build(folder(family), spec)
 
 
+def lively(net: Network, spread: float = 0.15) -> Network:
+    """The network with noise on every parameter, as if trained: fresh tiny ones answer nearly the same to any text,
+    and equality of such answers would prove little."""
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=spread)
+    return net
+
+
 def features(family: str, count: int = 12, *, longest: int = 24, seed: int = 0) -> list[Feature]:
     """Texts of 1 to `longest` words whose label can be learnt: the first word decides it.
 
