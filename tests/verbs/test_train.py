@@ -125,6 +125,20 @@ def test_rows_in_python_stand_in_for_files(tmp_path: Path) -> None:
     assert (from_files.path / WEIGHTS).read_bytes() == (from_rows.path / WEIGHTS).read_bytes()
 
 
+def test_seeds_the_report_is_of_the_kept_model_and_of_all_fits(tmp_path: Path) -> None:
+    run = weitiao.train(recipe(tmp_path, seeds=2, folds=2))
+    fits = [read_json(path) for path in (tmp_path / "run").glob("*/*/fit.json")]
+    assert len(fits) == 4
+    kept = next(
+        seed
+        for seed in ("17", "18")
+        if (run.path / "seeds" / seed / WEIGHTS).read_bytes() == (run.path / WEIGHTS).read_bytes()
+    )
+    assert str(run.report.seed) == kept
+    assert run.report.timing.train_seconds == pytest.approx(sum(fit["seconds"] for fit in fits))
+    assert run.report.timing.peak_memory_bytes == max(fit["peak_memory_bytes"] for fit in fits)
+
+
 def test_several_seeds_give_a_spread_and_the_best_on_dev_is_kept(tmp_path: Path) -> None:
     run = weitiao.train(recipe(tmp_path, seeds=3))
     assert run.report.seeds is not None
@@ -203,31 +217,33 @@ def test_changed_data_cannot_be_resumed(tmp_path: Path) -> None:
         weitiao.train(resume=tmp_path / "run")
 
 
-def test_two_processes_give_the_result_of_one(tmp_path: Path) -> None:
-    """Promise 3 over gloo: torchrun with two processes, dropout 0, 20 AdamW steps."""
-    made = recipe(tmp_path)
+LAUNCHERS = {
+    "torchrun": ["torch.distributed.run", "--nproc-per-node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0"],
+    # `--multi_gpu` is how accelerate starts several processes on one machine; `--cpu` starts one without MPI
+    "accelerate": ["accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1",
+                   "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("launcher", "method"), [("torchrun", "full"), ("accelerate", "head")])
+def test_two_processes_give_the_result_of_one(launcher: str, method: str, tmp_path: Path) -> None:
+    """Promise 3 over gloo: two processes, dropout 0, 20 AdamW steps; the loss of each step as that of one process."""
+    made = recipe(tmp_path, method=method)
     made["model"] = {**made["model"], "dropout": 0.0}
     made["training"] = {**made["training"], "epochs": 3, "max_steps": 20}
     alone = weitiao.train({**made, "output": str(tmp_path / "alone")})
-    launch = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node=2",
-        "--master-port=0",
-        "--rdzv-backend=c10d",
-    ]
     done = subprocess.run(
-        [*launch, "--rdzv-endpoint=127.0.0.1:0", "-m", "weitiao", "train", str(written(tmp_path, made))],
+        [sys.executable, "-m", *LAUNCHERS[launcher], "-m", "weitiao", "train", str(written(tmp_path, made))],
         env=ENVIRONMENT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("report.html") == 1
+    np.testing.assert_allclose(losses(tmp_path / "run"), losses(alone.path), rtol=1e-6)
     together, one = load_file(tmp_path / "run" / WEIGHTS), load_file(alone.path / WEIGHTS)
     assert max(float(np.abs(together[name] - one[name]).max()) for name in one) < 1e-4
-    assert not np.array_equal(one["classifier.weight"], np.zeros_like(one["classifier.weight"]))
-    texts = ["good room", "bad food"]
-    outputs = [
-        np.stack([each[0]["logits"] for each in load.outputs(load.records(texts))])
-        for load in map(weitiao.load, (alone.path, tmp_path / "run"))
-    ]
-    assert np.abs(outputs[0] - outputs[1]).max() < 1e-4
+
+
+def losses(run: Path) -> list[float]:
+    """The loss of each step."""
+    entries = [json.loads(line) for line in (run / "log.jsonl").read_text("utf-8").splitlines()]
+    return [entry["loss"] for entry in entries if "loss" in entry]

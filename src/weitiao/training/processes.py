@@ -7,7 +7,8 @@ the result is that of one process whatever the shares.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -33,7 +34,7 @@ class Processes:
             return cls()
         from accelerate import PartialState
 
-        state = PartialState(cpu=not torch.cuda.is_available())
+        state = PartialState(cpu=True)  # tensors are on the CPU, whatever else the machine has
         return cls(state.process_index, state.num_processes)
 
     @property
@@ -65,6 +66,15 @@ class Processes:
         parts = torch.split(flat, [grad.numel() for grad in grads])
         for parameter, part in zip(parameters, parts, strict=True):
             parameter.grad = part.view_as(parameter)
+
+    @contextmanager
+    def first_alone(self) -> Iterator[None]:
+        """The first process runs the block while the others wait; then they do."""
+        if not self.is_main:
+            self.wait()
+        yield
+        if self.is_main:
+            self.wait()
 
     def wait(self) -> None:
         """Until all processes are here."""

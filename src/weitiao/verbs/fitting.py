@@ -86,7 +86,9 @@ def fit_once(
     if (folder.path / FINISHED).is_file():
         return Fitted(**read_json(folder.path / FINISHED))
     leave_if(stop, _("interrupted before fitting; the run is saved"))
-    folder.path.mkdir(parents=True, exist_ok=True)
+    if Processes.current().is_main:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.sweep()
     on_event({"kind": "phase", "text": _("opening the model")})
     network, spec = _network(found, train.records, seed)
     method = METHODS[found.recipe.method.name](found.recipe.method.options)
@@ -215,7 +217,10 @@ def _frozen(
         return {}
     on_event({"kind": "phase", "text": _("running the frozen layers once over all texts")})
     parts = {"train": train, **({"dev": dev} if dev else {})}
-    return {name: FrozenCache(network, part.features, cache / f"{name}.bin", precision) for name, part in parts.items()}
+    with Processes.current().first_alone():  # the others find the files made
+        return {
+            name: FrozenCache(network, part.features, cache / f"{name}.bin", precision) for name, part in parts.items()
+        }
 
 
 def _calibrate(found: Preflight, network: Network, dev: Part | None, frozen: Frozen | None) -> Settings:
