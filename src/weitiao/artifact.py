@@ -69,11 +69,11 @@ class RunFolder:
         """Answers on the test split (dev where there is none), one JSON object a line, in row order."""
         return self.path / "predictions.jsonl"
 
-    def claim(self) -> None:
-        """Make the folder for a new run.
+    def refuse_if_taken(self) -> None:
+        """See that a new run can go here.
 
         Raises:
-            Refused: it exists and is not empty.
+            Refused: the folder exists and is not empty.
         """
         if self.path.is_dir():
             self.sweep()
@@ -84,6 +84,14 @@ class RunFolder:
                     "or resume it with: weitiao train --resume {path}"
                 ).format(path=self.path)
             )
+
+    def claim(self) -> None:
+        """Make the folder for a new run.
+
+        Raises:
+            Refused: it exists and is not empty.
+        """
+        self.refuse_if_taken()
         with storage_guard(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
 

@@ -25,7 +25,7 @@ def test_within_a_split() -> None:
         ("conflicting-labels", "warning"),
     ]
     assert str(found[0]) == "a.csv:3: 2 rows of train repeat an earlier row; the first repeats a.csv:2"
-    assert str(found[1]) == "a.csv:4: 1 texts of train occur with different labels; the first: 'y' here, 'x' at a.csv:2"
+    assert str(found[1]) == "a.csv:4: 1 text of train occurs with different labels: 'y' here, 'x' at a.csv:2"
 
 
 def test_leaks_exact_and_near_and_conflicts_across() -> None:
@@ -33,11 +33,11 @@ def test_leaks_exact_and_near_and_conflicts_across() -> None:
     test = items("b.csv", ("new", "x"), (LONG + "!", "x"), (LONG.replace("soup", "sour"), "y"), ("Fine", "y"))
     found = {each.code: str(each) for each in audit({"train": train, "test": test})}
     assert found == {
-        "conflicting-labels-across": "b.csv:5: 1 rows of test have a label that train gives their text nowhere; "
-        "the first: 'y' here, 'x' at a.csv:4",
+        "conflicting-labels-across": "b.csv:5: 1 row of test has a label that train gives its text nowhere: "
+        "'y' here, 'x' at a.csv:4",
         "exact-leak": "b.csv:3: 2 of 4 rows of test are also in train; the first is at a.csv:2",
-        "near-duplicate-leak": "b.csv:4: 1 of 4 rows of test are nearly the same as a row of train; "
-        "the first as a.csv:2 (Jaccard 0.91)",
+        "near-duplicate-leak": "b.csv:4: 1 of 4 rows of test is nearly the same as a row of train: "
+        "a.csv:2 (Jaccard 0.91)",
     }
 
 

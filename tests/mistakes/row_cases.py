@@ -282,7 +282,7 @@ SPLIT_CASES = [
     Case(
         "duplicate",
         SPLITS,
-        ["warning good.csv:42: 1 rows of train repeat an earlier row; the first repeats good.csv:5"],
+        ["warning good.csv:42: 1 row of train repeats an earlier row: good.csv:5"],
         files={"good.csv": planted(lambda table: table.append(table[3]))},
     ),
     Case(
@@ -295,20 +295,14 @@ SPLIT_CASES = [
     Case(
         "near leak",
         SPLITS,
-        [
-            "warning test.csv:2: 1 of 2 rows of test are nearly the same as a row of train; the first as "
-            "good.csv:5 (Jaccard 0.91)"
-        ],
+        ["warning test.csv:2: 1 of 2 rows of test is nearly the same as a row of train: good.csv:5 (Jaccard 0.91)"],
         data("train: good.csv", "test: test.csv"),
         {"test.csv": csv([(rows()[3][0] + "!x", rows()[3][1]), (OTHER, "POS")])},
     ),
     Case(
         "conflict within",
         SPLITS,
-        [
-            "warning good.csv:11: 1 texts of train occur with different labels; the first: 'POS' here, 'NEG' "
-            "at good.csv:6"
-        ],
+        ["warning good.csv:11: 1 text of train occurs with different labels: 'POS' here, 'NEG' at good.csv:6"],
         files={"good.csv": planted(changed(4, rows()[9][0]))},
     ),
     Case(

@@ -114,7 +114,7 @@ def _classes(found: Preflight, plan: Plan) -> str:
 
 
 def _cut(plan: Plan) -> str:
-    words = _("{limit} tokens: {rows} texts lose their end, {share} of all tokens").format(
+    words = _("{limit} tokens; texts that lose their end: {rows}, with {share} of all tokens").format(
         limit=plan.max_length, rows=f"{sum(plan.truncated.values()):,}", share=f"{plan.cut:.1%}"
     )
     return words + (_(" (estimated from a sample)") if plan.sampled else "")

@@ -104,7 +104,7 @@ def _about(parameter: Any) -> str:
     if "--help" in parameter.opts:
         return _("Show this page and exit.")
     about = shown(parameter.help)
-    if parameter.show_default and parameter.default not in (None, False, ()) and not callable(parameter.default):
+    if parameter.show_default and parameter.default not in (None, False, (), "") and not callable(parameter.default):
         about += " " + _("[default: {value}]").format(value=parameter.default)
     return about
 

@@ -63,7 +63,7 @@ def _predict_file(run: Path, source: Path, output: Path, *, force: bool, json: b
     from weitiao.verbs.predict import predict_file
 
     answered = predict_file(
-        run, source, output, force=force, on_rows=lambda rows: say(_("{rows} rows").format(rows=f"{rows:,}"))
+        run, source, output, force=force, on_rows=lambda rows: say(_("rows: {rows}").format(rows=f"{rows:,}"))
     )
     if answered.faulty:
         shown = "\n".join(f"  {fault}" for fault in answered.faults)
@@ -76,4 +76,4 @@ def _predict_file(run: Path, source: Path, output: Path, *, force: bool, json: b
     if json:
         print_json(answered.as_json())
     else:
-        print(_("wrote {path}: {rows} rows").format(path=output, rows=f"{answered.rows:,}"))
+        print(_("wrote {path}; rows: {rows}").format(path=output, rows=f"{answered.rows:,}"))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from weitiao.data.dedup import fold, near_pairs
 from weitiao.data.items import Item
 from weitiao.errors import Problem
-from weitiao.messages import _
+from weitiao.messages import ngettext
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,11 @@ def _duplicates(split: _Split) -> Iterator[Problem]:
     ]
     if found:
         early, late = found[0]
-        message = _("{count} rows of {split} repeat an earlier row; the first repeats {place}").format(
-            count=len(found), split=split.name, place=early.place
-        )
+        message = ngettext(
+            "{count} row of {split} repeats an earlier row: {place}",
+            "{count} rows of {split} repeat an earlier row; the first repeats {place}",
+            len(found),
+        ).format(count=len(found), split=split.name, place=early.place)
         yield _warning("duplicate-rows", message, late)
 
 
@@ -83,8 +85,10 @@ def _conflicts_within(split: _Split) -> Iterator[Problem]:
     found = [list(each.values()) for each in answers.values() if len(each) > 1]
     if found:
         early, late = found[0][:2]
-        message = _(
-            "{count} texts of {split} occur with different labels; the first: '{answer}' here, '{other}' at {place}"
+        message = ngettext(
+            "{count} text of {split} occurs with different labels: '{answer}' here, '{other}' at {place}",
+            "{count} texts of {split} occur with different labels; the first: '{answer}' here, '{other}' at {place}",
+            len(found),
         ).format(count=len(found), split=split.name, answer=late.answer, other=early.answer, place=early.place)
         yield _warning("conflicting-labels", message, late)
 
@@ -102,9 +106,12 @@ def _conflicts_across(early: _Split, late: _Split) -> Iterator[Problem]:
     if found:
         item, others = found[0]
         other = next(iter(others.values()))
-        message = _(
+        message = ngettext(
+            "{count} row of {late} has a label that {early} gives its text nowhere: "
+            "'{answer}' here, '{other}' at {place}",
             "{count} rows of {late} have a label that {early} gives their text nowhere; the first: "
-            "'{answer}' here, '{other}' at {place}"
+            "'{answer}' here, '{other}' at {place}",
+            len(found),
         ).format(
             count=len(found),
             late=late.name,
@@ -124,9 +131,11 @@ def _exact_leaks(early: _Split, late: _Split) -> Iterator[Problem]:
     ]
     if found:
         item, twin = found[0]
-        message = _("{count} of {rows} rows of {late} are also in {early}; the first is at {place}").format(
-            count=len(found), rows=len(late.items), late=late.name, early=early.name, place=twin.place
-        )
+        message = ngettext(
+            "{count} of {rows} rows of {late} is also in {early}, at {place}",
+            "{count} of {rows} rows of {late} are also in {early}; the first is at {place}",
+            len(found),
+        ).format(count=len(found), rows=len(late.items), late=late.name, early=early.name, place=twin.place)
         yield _warning("exact-leak", message, item)
 
 
@@ -141,9 +150,11 @@ def _near_leaks(early: _Split, late: _Split, twins: Mapping[str, list[tuple[str,
         return
     item, surface = found[0]
     twin, value = next(each for each in twins[surface] if each[0] in early.first)
-    message = _(
+    message = ngettext(
+        "{count} of {rows} rows of {late} is nearly the same as a row of {early}: {place} (Jaccard {value})",
         "{count} of {rows} rows of {late} are nearly the same as a row of {early}; the first as "
-        "{place} (Jaccard {value})"
+        "{place} (Jaccard {value})",
+        len(found),
     ).format(
         count=len(found),
         rows=len(late.items),

@@ -19,7 +19,7 @@ from weitiao.data.reading import FileReading, Reading, read_rows
 from weitiao.data.reading.memory import read_memory
 from weitiao.data.sources import Part, plan_parts
 from weitiao.errors import Problem, ProblemsFound, Refused
-from weitiao.messages import _
+from weitiao.messages import _, ngettext
 from weitiao.recipe import DataSpec
 from weitiao.records import Record, Row
 
@@ -229,9 +229,11 @@ def _too_many_faults(ledger: Ledger, file: str, allowed: float) -> list[Problem]
     )
     more = _("; and {count} more").format(count=len(faults) - FIRST_FAULTS) if len(faults) > FIRST_FAULTS else ""
     if len(faults) <= allowed * rows:
-        message = _("{count} of {rows} rows cannot be used and are left out ({named}{more})").format(
-            count=len(faults), rows=rows, named=named, more=more
-        )
+        message = ngettext(
+            "{count} of {rows} rows cannot be used and is left out ({named}{more})",
+            "{count} of {rows} rows cannot be used and are left out ({named}{more})",
+            len(faults),
+        ).format(count=len(faults), rows=rows, named=named, more=more)
         return [Problem("dropped-rows", message, file=file, line=faults[0].line, severity="note")]
     message = _(
         "{count} of {rows} rows cannot be used, more than data.max_dropped = {allowed} allows "

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from weitiao.artifact import RunFolder
+from weitiao.errors import Refused
 from weitiao.verbs.frame import read_draft
 from weitiao.verbs.preflight import Preflight, inspect
 
@@ -23,4 +25,10 @@ def check(
     Raises:
         ProblemsFound: the recipe is no YAML mapping at all.
     """
-    return inspect(read_draft(recipe, overrides), memory=data, full=False)
+    draft = read_draft(recipe, overrides)
+    found = inspect(draft, memory=data, full=False)
+    try:
+        RunFolder(Path(found.recipe.output)).refuse_if_taken()
+    except Refused as error:
+        found.problems.append(draft.places.problem("output-taken", ("output",), str(error)))
+    return found

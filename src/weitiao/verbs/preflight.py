@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from weitiao.data import Dataset, audit, load_data
 from weitiao.errors import Problem, ProblemsFound, Refused, Severity, refuse_if_errors
-from weitiao.messages import _
+from weitiao.messages import _, ngettext
 from weitiao.models.reference import ModelFolder, resolve
 from weitiao.recipe import Draft, Finding, Recipe
 from weitiao.recipe.source import Places
@@ -233,9 +233,12 @@ class _Inspection:
                 "(estimated from {seen} rows); raise training.max_length if the model allows, or shorten them"
             )
         else:
-            message = _(
+            message = ngettext(
+                "{cut} of {rows} texts is longer than {limit} tokens and loses its end, {share} of all tokens; "
+                "raise training.max_length if the model allows, or shorten it",
                 "{cut} of {rows} texts are longer than {limit} tokens and lose their end, {share} of all tokens; "
-                "raise training.max_length if the model allows, or shorten them"
+                "raise training.max_length if the model allows, or shorten them",
+                cut,
             )
         problem = self.draft.places.problem(
             "truncation", ("training", "max_length"), message.format(**values), severity="warning"

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from weitiao.data.reading.encoding import Decoded, decode
 from weitiao.errors import Problem, ProblemsFound
-from weitiao.messages import _
+from weitiao.messages import _, ngettext
 from weitiao.records import Row
 
 
@@ -69,8 +69,10 @@ class Source:
         if not count:
             return []
         line = text.count("\n", 0, text.index("\ufffd")) + 1
-        message = _(
-            "{count} characters are U+FFFD, lost in an earlier conversion; go back to the original if there is one"
+        message = ngettext(
+            "{count} character is U+FFFD, lost in an earlier conversion; go back to the original if there is one",
+            "{count} characters are U+FFFD, lost in an earlier conversion; go back to the original if there is one",
+            count,
         ).format(count=count)
         return [Problem("replacement-characters", message, file=self.name, line=line, severity="warning")]
 
