@@ -19,7 +19,7 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from weitiao.errors import Refused
-from weitiao.models import starters
+from weitiao.models import starters, weights
 from weitiao.models.starters import cache, e5, packages, vocabulary
 
 SENTENCES = [
@@ -262,6 +262,55 @@ def test_processes_at_once_end_well_and_need_no_torch(own_cache: Path) -> None:
     assert sorted(path.name for path in Path(folder).iterdir()) == [
         "config.json", "model.safetensors", "starter.json", "tokenizer.json", "tokenizer_config.json",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("trimmed", [False, True])
+def test_a_described_folder_is_the_converted_one_without_its_weights(tmp_path: Path, trimmed: bool) -> None:
+    made_up_file(tmp_path / "made.bin")
+    converted, described = tmp_path / "converted", tmp_path / "described"
+    for folder, make in ((converted, e5.convert), (described, e5.describe)):
+        folder.mkdir()
+        make(tmp_path / "made.bin", folder, trimmed=trimmed)
+    names = {"config.json", "tokenizer.json", "tokenizer_config.json"}
+    assert {path.name for path in described.iterdir()} == {*names, e5.SHAPES}
+    for name in names:
+        assert (described / name).read_bytes() == (converted / name).read_bytes()
+    assert starters.shapes(described) == weights.parameters(converted)
+    assert starters.shapes(converted) is None
+
+
+CHECKED = """
+import json, sys
+from weitiao.verbs.check import check
+found = check({"task": "classify", "model": sys.argv[1], "data": {"train": "good.csv"}})
+heavy = sorted({"torch", "transformers"} & set(sys.modules))
+plan = found.plan and [found.plan.parameters, found.plan.max_length]
+print(json.dumps([[each.code for each in found.problems], heavy, plan]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "asset", "codes", "plan"),
+    [
+        ("zh-en", starters.E5, [], [37_000_000, 512]),
+        ("en", starters.MINILM[0], [], [22_700_000, 512]),
+        ("en-chat", starters.SMOLLM2, ["not-converted"], None),
+    ],
+)
+def test_check_converts_no_starter(
+    name: str, asset: packages.Asset, codes: list[str], plan: list[int] | None, own_cache: Path, tmp_path: Path
+) -> None:
+    need(asset)
+    (tmp_path / "good.csv").write_text("text,label\n" + "".join(f"word {n} {n * n},{n % 2}\n" for n in range(40)))
+    done = subprocess.run(
+        [sys.executable, "-c", CHECKED, f"starter:{name}"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    told, heavy, found = json.loads(done.stdout)
+    assert ([code for code in told if code == "not-converted"], heavy) == (codes, [])
+    assert (found is None) == (plan is None)
+    if plan is not None:
+        assert found == [pytest.approx(plan[0], rel=0.02), plan[1]]
+    assert not list(own_cache.rglob("*.safetensors"))
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,13 @@ class ModelFolder:
 
 
 def resolve(
-    name: str, *, revision: str | None = None, base: Path = Path(), download: bool = True, code: bool = False
+    name: str,
+    *,
+    revision: str | None = None,
+    base: Path = Path(),
+    download: bool = True,
+    code: bool = False,
+    convert: bool = True,
 ) -> ModelFolder:
     """Find the model that a recipe names.
 
@@ -73,15 +79,27 @@ def resolve(
         base: what a relative folder is relative to.
         download: whether a hub may be asked; otherwise only what was fetched before is looked at.
         code: whether Python files of a hub model are fetched too (`model.trust_remote_code`).
+        convert: whether a starter is converted when it is not yet; otherwise its folder may lack the weights.
 
     Raises:
         Refused: there is no such model, or its folder cannot be used; the message says what to do.
         MissingExtra: the hub's client is not installed.
     """
-    path = locate(name, revision=revision, base=base, download=download, code=code)
+    starter = name.removeprefix("starter:")
+    if starter != name and not convert:
+        path = starters.describe(starter)
+        shapes = starters.shapes(path) or weights.parameters(path)
+    else:
+        path = locate(name, revision=revision, base=base, download=download, code=code)
+        shapes = weights.parameters(path)
     config = _config(path, custom=code)
-    shapes = weights.parameters(path)
     return ModelFolder(path, name, config, shapes, _license(name, path))
+
+
+def describable(name: str) -> bool:
+    """Whether `resolve(..., convert=False)` can say what the model is; false for some starters before first use."""
+    prefix, _colon, rest = name.partition(":")
+    return prefix != "starter" or rest not in starters.STARTERS or starters.describable(rest)
 
 
 def locate(

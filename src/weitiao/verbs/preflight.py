@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from weitiao.data import Dataset, audit, load_data
 from weitiao.errors import Problem, ProblemsFound, Refused, Severity, refuse_if_errors
 from weitiao.messages import _, ngettext
-from weitiao.models.reference import ModelFolder, resolve
+from weitiao.models.reference import ModelFolder, describable, resolve
 from weitiao.recipe import Draft, Finding, Recipe
 from weitiao.recipe.source import Places
 from weitiao.records import Feature
@@ -186,10 +186,23 @@ class _Inspection:
 
     def _model(self) -> None:
         spec = self.recipe.model
+        if not self.full and not describable(spec.name):
+            message = _(
+                "{name} has not been converted yet, which would read its weights; texts are not measured and there is "
+                "no plan before its first training"
+            ).format(name=spec.name)
+            self._add([Finding("not-converted", ("model", "name"), message)], "note")
+            return
         folder = self._try(
             "model",
             ("model", "name"),
-            lambda: resolve(spec.name, revision=spec.revision, download=self.download, code=spec.trust_remote_code),
+            lambda: resolve(
+                spec.name,
+                revision=spec.revision,
+                download=self.download,
+                code=spec.trust_remote_code,
+                convert=self.full,
+            ),
         )
         if folder is None:
             return

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from weitiao.artifact import read_json
 from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.models.starters import cache
-from weitiao.models.starters.packages import Asset, Package, find, find_any
+from weitiao.models.starters.packages import Asset, Package, find, find_any, installed
 from weitiao.tables import did_you_mean
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -98,6 +99,42 @@ def prepare(name: str) -> Path:
         return find_any(starter.assets).parent
     version = starter.assets[0].package.version
     return cache.folder(name, version, _options(starter), lambda folder: _convert(starter, folder))
+
+
+def describe(name: str) -> Path:
+    """The folder of a starter with its tokenizer, its config and the shapes of its weights, which are not read.
+
+    It is `prepare`'s where that is there; the weights are compared with their pin by `prepare` only.
+
+    Raises:
+        Refused: no such starter, its package is not installed, or it cannot be described (see `describable`).
+    """
+    starter = lookup(name)
+    _asset, source = installed(starter.assets)
+    if starter.conversion == "none":
+        return source.parent
+    version, options = starter.assets[0].package.version, _options(starter)
+    if cache.intact(cache.place(name, version, options)):
+        return cache.place(name, version, options)
+    if starter.conversion != "e5":
+        raise Refused(_("starter:{name} has not been converted yet; any training by it does so").format(name=name))
+    from weitiao.models.starters import e5
+
+    only = {**options, "weights": False}
+    return cache.folder(name, version, only, lambda folder: e5.describe(source, folder, trimmed=starter.trimmed))
+
+
+def describable(name: str) -> bool:
+    """Whether `describe` can do without the weights: not so for a GGUF file that is not converted yet."""
+    return lookup(name).conversion != "gguf" or state(name) != "installed"
+
+
+def shapes(folder: Path) -> dict[str, tuple[int, ...]] | None:
+    """Tensor name -> shape of a folder that `describe` made; None for any other."""
+    from weitiao.models.starters import e5
+
+    path = folder / e5.SHAPES
+    return {key: tuple(value) for key, value in read_json(path).items()} if path.is_file() else None
 
 
 def lookup(name: str) -> Starter:

@@ -29,6 +29,8 @@ from weitiao.models.starters import vocabulary
 
 VERSION = 1  # raise it whenever the converted folder changes
 MASK = "<mask>"
+WORDS = "embeddings.word_embeddings.weight"
+SHAPES = "shapes.json"  # in a described folder: tensor name -> shape
 Q4_BLOCK = 32  # values that share one fp16 scale
 
 Float32 = npt.NDArray[np.float32]
@@ -77,16 +79,39 @@ def convert(source: Path, folder: Path, *, trimmed: bool) -> None:
         trimmed: keep the Chinese and English pieces only, by `vocabulary.keep`.
     """
     checkpoint = read(source)
-    ids = kept(checkpoint) if trimmed else list(range(len(checkpoint.pieces)))
+    ids = _ids(checkpoint, trimmed)
     # `save_file` would make the file readable for its owner only, and caches are shared
     (folder / "model.safetensors").write_bytes(save(_weights(checkpoint, ids), metadata={"format": "pt"}))
+    _write_words(checkpoint, ids, folder)
+
+
+def describe(source: Path, folder: Path, *, trimmed: bool) -> None:
+    """Write what that folder holds besides its weights, and their shapes in `SHAPES`; no tensor is read.
+
+    Args:
+        source: and the rest as for `convert`.
+    """
+    checkpoint = read(source, tensors=False)
+    ids = _ids(checkpoint, trimmed)
+    shapes = {name: shape for name, (_stored, shape) in _layout(checkpoint.sizes).items()}
+    shapes[WORDS] = (len(ids), checkpoint.sizes.hidden)
+    _write(folder / SHAPES, {name: list(shape) for name, shape in shapes.items()})
+    _write_words(checkpoint, ids, folder)
+
+
+def _ids(checkpoint: Checkpoint, trimmed: bool) -> list[int]:
+    return kept(checkpoint) if trimmed else list(range(len(checkpoint.pieces)))
+
+
+def _write_words(checkpoint: Checkpoint, ids: Sequence[int], folder: Path) -> None:
+    """Tokenizer and config."""
     tokenizer(checkpoint, ids).save(str(folder / "tokenizer.json"))
     _write(folder / "config.json", _config(checkpoint, ids))
     _write(folder / "tokenizer_config.json", _tokenizer_config(checkpoint))
 
 
-def read(source: Path) -> Checkpoint:
-    """Read the package's file.
+def read(source: Path, *, tensors: bool = True) -> Checkpoint:
+    """Read the package's file, or (not `tensors`) what stands before its tensors.
 
     Raises:
         Refused: it is no such file.
@@ -108,7 +133,7 @@ def read(source: Path) -> Checkpoint:
     cursor.bytes(map_bytes)
     pieces = [text[start:end].decode("utf-8") for start, end in pairwise(offsets)]
     named = dict(zip(("bos", "eos", "pad", "unk"), specials, strict=True))
-    return Checkpoint(sizes, epsilon, pieces, scores, named, _tensors(cursor))
+    return Checkpoint(sizes, epsilon, pieces, scores, named, _tensors(cursor) if tensors else {})
 
 
 class _Cursor:
@@ -159,22 +184,28 @@ def kept(checkpoint: Checkpoint, **options: Any) -> list[int]:
 
 def _weights(checkpoint: Checkpoint, ids: Sequence[int]) -> dict[str, Float32]:
     """BertModel's state without its pooler, which e5 does not have."""
-    sizes, stored = checkpoint.sizes, checkpoint.tensors
-    words = stored["emb.word"].reshape(sizes.vocabulary, sizes.hidden)  # [V + spare rows, H]
-    state = {
-        "embeddings.word_embeddings.weight": words[np.asarray(ids)],  # [K, H]
-        "embeddings.position_embeddings.weight": stored["emb.pos"].reshape(sizes.positions, sizes.hidden),
-        "embeddings.token_type_embeddings.weight": stored["emb.type"].reshape(sizes.segments, sizes.hidden),
-        "embeddings.LayerNorm.weight": stored["emb.ln.w"],
-        "embeddings.LayerNorm.bias": stored["emb.ln.b"],
-    }
-    for layer in range(sizes.layers):
-        state.update(_layer(checkpoint, layer))
+    stored = checkpoint.tensors
+    state = {name: stored[key].reshape(shape) for name, (key, shape) in _layout(checkpoint.sizes).items()}
+    state[WORDS] = state[WORDS][np.asarray(ids)]  # [V + spare rows, H] -> [K, H]
     return state
 
 
-def _layer(checkpoint: Checkpoint, layer: int) -> dict[str, Float32]:
-    hidden, wide = checkpoint.sizes.hidden, checkpoint.sizes.intermediate
+def _layout(sizes: Sizes) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """BERT's tensor name -> the file's, and its shape; -1 stands for the pieces and the file's spare rows."""
+    layout: dict[str, tuple[str, tuple[int, ...]]] = {
+        WORDS: ("emb.word", (-1, sizes.hidden)),
+        "embeddings.position_embeddings.weight": ("emb.pos", (sizes.positions, sizes.hidden)),
+        "embeddings.token_type_embeddings.weight": ("emb.type", (sizes.segments, sizes.hidden)),
+        "embeddings.LayerNorm.weight": ("emb.ln.w", (sizes.hidden,)),
+        "embeddings.LayerNorm.bias": ("emb.ln.b", (sizes.hidden,)),
+    }
+    for layer in range(sizes.layers):
+        layout.update(_layer(sizes, layer))
+    return layout
+
+
+def _layer(sizes: Sizes, layer: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+    hidden, wide = sizes.hidden, sizes.intermediate
     matrices = {
         "q": ("attention.self.query", hidden, hidden),
         "k": ("attention.self.key", hidden, hidden),
@@ -185,14 +216,14 @@ def _layer(checkpoint: Checkpoint, layer: int) -> dict[str, Float32]:
     }
     norms = {"aln": "attention.output.LayerNorm", "oln": "output.LayerNorm"}
     there, here = f"encoder.layer.{layer}", f"l{layer}"
-    state = {}
+    layout: dict[str, tuple[str, tuple[int, ...]]] = {}
     for short, (name, rows, columns) in matrices.items():
-        state[f"{there}.{name}.weight"] = checkpoint.tensors[f"{here}.{short}.w"].reshape(rows, columns)
-        state[f"{there}.{name}.bias"] = checkpoint.tensors[f"{here}.{short}.b"]
+        layout[f"{there}.{name}.weight"] = f"{here}.{short}.w", (rows, columns)
+        layout[f"{there}.{name}.bias"] = f"{here}.{short}.b", (rows,)
     for short, name in norms.items():
-        state[f"{there}.{name}.weight"] = checkpoint.tensors[f"{here}.{short}.w"]
-        state[f"{there}.{name}.bias"] = checkpoint.tensors[f"{here}.{short}.b"]
-    return state
+        layout[f"{there}.{name}.weight"] = f"{here}.{short}.w", (hidden,)
+        layout[f"{there}.{name}.bias"] = f"{here}.{short}.b", (hidden,)
+    return layout
 
 
 def _config(checkpoint: Checkpoint, ids: Sequence[int]) -> dict[str, object]:

@@ -65,10 +65,19 @@ def find_any(assets: Sequence[Asset]) -> Path:
     Raises:
         Refused: none is installed, or the one found differs from the pin.
     """
+    return _checked(*installed(assets))
+
+
+def installed(assets: Sequence[Asset]) -> tuple[Asset, Path]:
+    """The first of several equal files that is installed, not read.
+
+    Raises:
+        Refused: none is installed.
+    """
     for asset in assets:
         path = asset.path()
         if path is not None:
-            return _checked(asset, path)
+            return asset, path
     wanted = assets[0].package
     raise Refused(
         _(
