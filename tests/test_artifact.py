@@ -141,12 +141,13 @@ def test_what_a_killed_process_left_is_no_run(tmp_path: Path) -> None:
 
 
 def test_sweeping_keeps_what_is_not_ours(tmp_path: Path) -> None:
-    for name in (".gitignore", ".notes.tmp", "model", "recipe.yaml", "a.12.tmp"):
+    for name in (".gitignore", ".notes.tmp", ".report.json.7.tmp", "model", "recipe.yaml", "a.12.tmp"):
         (tmp_path / name).write_text("")
-    RunFolder(tmp_path).sweep()
-    assert names(tmp_path) == [".gitignore", ".notes.tmp", "a.12.tmp", "model", "recipe.yaml"]
     with pytest.raises(Refused, match="a run is already there"):
         RunFolder(tmp_path).claim()
+    assert ".report.json.7.tmp" in names(tmp_path)  # a run that is at work there is not disturbed
+    RunFolder(tmp_path).sweep()
+    assert names(tmp_path) == [".gitignore", ".notes.tmp", "a.12.tmp", "model", "recipe.yaml"]
 
 
 def test_opening_a_run_says_what_is_missing(tmp_path: Path) -> None:

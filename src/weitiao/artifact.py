@@ -23,8 +23,6 @@ from typing import Any
 from weitiao.errors import Refused, StorageFull
 from weitiao.messages import _
 
-HALF_WRITTEN = re.compile(r"\..+\.\d+\.(tmp|old)")
-
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
@@ -70,14 +68,12 @@ class RunFolder:
         return self.path / "predictions.jsonl"
 
     def refuse_if_taken(self) -> None:
-        """See that a new run can go here.
+        """See that a new run can go here; what a killed process left half-written is nothing.
 
         Raises:
             Refused: the folder exists and is not empty.
         """
-        if self.path.is_dir():
-            self.sweep()
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and not (self.path.is_dir() and all(map(_half_written, self.path.iterdir()))):
             raise Refused(
                 _(
                     "{path}: a run is already there and is never overwritten; set another `output`, "
@@ -94,16 +90,21 @@ class RunFolder:
         self.refuse_if_taken()
         with storage_guard(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
+            self.sweep()
 
     def sweep(self) -> None:
         """Remove what a killed process left half-written: `.NAME.PID.tmp` and `.NAME.PID.old`."""
         for path in self.path.iterdir():
-            if HALF_WRITTEN.fullmatch(path.name):
+            if _half_written(path):
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
                 else:
                     with suppress(OSError):
                         path.unlink()
+
+
+def _half_written(path: Path) -> bool:
+    return re.fullmatch(r"\..+\.\d+\.(tmp|old)", path.name) is not None
 
 
 def open_run(path: Path | str) -> RunFolder:

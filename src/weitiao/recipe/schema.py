@@ -11,19 +11,24 @@ from weitiao.recipe.loading import Frame
 from weitiao.recipe.specs import Recipe
 
 
-def dump_recipe(recipe: Recipe) -> str:
-    """The resolved recipe as YAML that `load_recipe` reads back to an equal recipe."""
+def recipe_tree(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as the mapping that `load_recipe` reads back to an equal recipe."""
     tree = recipe.model_dump(mode="json")
     if "dev" not in recipe.data.model_fields_set:  # written down it would read as a wish, against a file's own dev rows
         del tree["data"]["dev"]
     for kind in ("task", "method"):
         choice = tree[kind]
         tree[kind] = {"name": choice["name"], **choice["options"]}
+    return tree
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """The same as YAML."""
     stream = io.StringIO()
     writer = YAML()
     writer.default_flow_style = False
     writer.width = 120
-    writer.dump(tree, stream)
+    writer.dump(recipe_tree(recipe), stream)
     return stream.getvalue()
 
 

@@ -8,25 +8,27 @@ from typing import Any
 
 from weitiao.artifact import RunFolder
 from weitiao.errors import Refused
-from weitiao.verbs.frame import read_draft
+from weitiao.recipe import Recipe
+from weitiao.verbs.memory import draft_with
 from weitiao.verbs.preflight import Preflight, inspect
 
 
 def check(
-    recipe: Path | str | Mapping[str, Any], *, overrides: Sequence[str] = (), data: Mapping[str, Any] | None = None
+    recipe: Path | str | Mapping[str, Any] | Recipe, *, overrides: Sequence[str] = (), data: Any = None
 ) -> Preflight:
     """Look at everything without training; the problems are in the answer, errors included.
 
     Args:
-        recipe: a YAML file, or the same as a mapping.
+        recipe: a YAML file, the same as a mapping, or a `Recipe`.
         overrides: dotted `key=value` changes.
-        data: split -> rows in Python that stand in for the recipe's files.
+        data: rows in Python (DataFrame, list of mappings) in place of the recipe's files: one object, or split ->
+        object.
 
     Raises:
         ProblemsFound: the recipe is no YAML mapping at all.
     """
-    draft = read_draft(recipe, overrides)
-    found = inspect(draft, memory=data, full=False)
+    draft, memory = draft_with(recipe, overrides, data)
+    found = inspect(draft, memory=memory, full=False)
     try:
         RunFolder(Path(found.recipe.output)).refuse_if_taken()
     except Refused as error:

@@ -32,6 +32,7 @@ from weitiao.training.loop import FitResult, Hooks, LoopSettings, fit, total_ste
 from weitiao.training.optimiser import OptimiserSpec
 from weitiao.training.processes import Processes
 from weitiao.verbs.preflight import Preflight
+from weitiao.verbs.resolving import learning_rate
 
 OnEvent = Callable[[dict[str, Any]], None]
 FINISHED = "fit.json"  # written last: what a fit took
@@ -163,10 +164,9 @@ def dev_metrics(found: Preflight, network: Network, dev: Part, frozen: Frozen | 
 def loop_settings(found: Preflight, seed: int) -> LoopSettings:
     """The recipe's `training` as the loop's plain values."""
     training = found.recipe.training
-    rate = training.learning_rate or type(found.recipe.method.options).learning_rate  # type: ignore[attr-defined]
     optimiser = OptimiserSpec(
-        name=training.optimizer, learning_rate=rate, head_learning_rate=training.head_learning_rate,
-        layer_decay=training.layer_decay, betas=training.betas, epsilon=training.epsilon, momentum=training.momentum,
+        name=training.optimizer, learning_rate=learning_rate(found.recipe),
+        head_learning_rate=training.head_learning_rate, layer_decay=training.layer_decay, betas=training.betas, epsilon=training.epsilon, momentum=training.momentum,
         weight_decay=training.weight_decay, l1=training.l1, l2_sp=training.l2_sp,
     )  # fmt: skip
     return LoopSettings(

@@ -12,7 +12,7 @@ from typing import Any
 from weitiao.data.reading import FORMATS
 from weitiao.messages import _
 from weitiao.methods.options import METHOD_OPTIONS, CacheOptions
-from weitiao.recipe import DataSpec, Draft, Finding, Frame, Recipe, TrainingSpec, load_draft
+from weitiao.recipe import DataSpec, Draft, Finding, Frame, Recipe, TrainingSpec, load_draft, recipe_tree
 from weitiao.recipe.specs import share_of
 from weitiao.tables import did_you_mean
 from weitiao.tasks import TASKS, Task
@@ -30,9 +30,9 @@ def frame() -> Frame:
     )
 
 
-def read_draft(source: Path | str | Mapping[str, Any], overrides: Sequence[str] = ()) -> Draft:
+def read_draft(source: Path | str | Mapping[str, Any] | Recipe, overrides: Sequence[str] = ()) -> Draft:
     """The recipe as far as it can be understood, with its mistakes."""
-    return load_draft(source, frame(), overrides)
+    return load_draft(recipe_tree(source) if isinstance(source, Recipe) else source, frame(), overrides)
 
 
 def task_of(recipe: Recipe) -> Task[Any, Any]:

@@ -12,7 +12,7 @@ from weitiao.evaluation.report import RunFacts, measure, read_curves
 from weitiao.evaluation.schema import DataSummary, Timing
 from weitiao.evaluation.writing import write_report
 from weitiao.recipe import dump_recipe
-from weitiao.records import Prediction
+from weitiao.records import Prediction, Record
 from weitiao.tasks import Settings
 from weitiao.text import han_share
 from weitiao.verbs.fitting import Fitted, Part, answers
@@ -75,10 +75,20 @@ def write_predictions(found: Preflight, folder: RunFolder, part: Part, predictio
     """predictions.jsonl: where each row stands, its gold answer and the prediction; never its text."""
     texts = {field.name for field in found.task.fields if not field.only_labelled}
     lines = [
-        {**record.model_dump(mode="json", exclude=texts), "prediction": answer.model_dump(mode="json")}
+        {
+            **_place(record),
+            **record.model_dump(mode="json", exclude=texts | {"file"}),
+            "prediction": answer.model_dump(mode="json"),
+        }
         for record, answer in zip(part.records, predictions, strict=True)
     ]
     write_text(folder.predictions, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+
+
+def _place(record: Record) -> dict[str, str]:
+    """The row's file, by a path that does not depend on where the run was started or gone on with."""
+    path = Path(record.file).expanduser()
+    return {"file": str(path.absolute()) if path.is_file() else record.file}
 
 
 def _ledger_counts(ledger: Mapping[str, Any]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,11 @@ from weitiao.errors import Interrupted, Refused
 from weitiao.messages import _
 from weitiao.recipe import dump_recipe, load_recipe
 from weitiao.training.signals import StopSignal
-from weitiao.verbs.frame import frame, read_draft
+from weitiao.verbs.conditions import conditions, other_rounding, refuse_changed
+from weitiao.verbs.frame import frame
+from weitiao.verbs.memory import MEMORY, draft_with, named
 from weitiao.verbs.preflight import Preflight, inspect
+from weitiao.verbs.resolving import resolved
 from weitiao.verbs.run import Run
 
 if TYPE_CHECKING:
@@ -41,7 +44,7 @@ def train(
     """Train by a recipe, or go on with an interrupted run.
 
     Args:
-        recipe: a YAML file or a mapping; None with `resume`.
+        recipe: a YAML file, a mapping or a `Recipe`; None with `resume`.
         data: rows in Python (DataFrame, list of mappings) in place of the recipe's files: one object, or split ->
         object.
         overrides: `key=value` changes to the recipe.
@@ -58,16 +61,15 @@ def train(
     if resume is not None:
         return _resume(RunFolder(Path(resume)), data, on_event)
     on_event({"kind": "phase", "text": _("checking recipe and data")})
-    memory, extra = _memory(data)
-    draft = read_draft(recipe, [*overrides, *extra])
+    draft, memory = draft_with(recipe, overrides, data)
     found = inspect(draft, memory=memory, full=True)
     found.refuse(strict=strict)
+    found.recipe = resolved(found, memory or ())
     folder = RunFolder(Path(found.recipe.output))
     with StopSignal() as stop:
         if is_main():
             folder.claim()
             write_text(folder.recipe, dump_recipe(found.recipe))
-            write_json(folder.data, _data_json(found))
         return _run(found, folder, on_event, stop)
 
 
@@ -75,32 +77,25 @@ def _resume(folder: RunFolder, data: Any, on_event: OnEvent) -> Run:
     if not folder.recipe.is_file():
         raise Refused(_("{path}: not a run folder (no recipe.yaml in it)").format(path=folder.path))
     on_event({"kind": "phase", "text": _("checking recipe and data")})
-    recipe = load_recipe(folder.recipe, frame())
-    memory, _extra = _memory(data)
-    found = inspect(recipe, memory=memory, full=True, recipe_file=str(folder.recipe))
+    before = read_json(folder.data) if folder.data.is_file() else {}
+    if data is None and any(file.get("format") == MEMORY for file in before.get("files", [])):
+        message = _(
+            "{path}: the run was trained on rows in memory, which are not kept; hand the rows over: "
+            "weitiao.train(resume={run!r}, data=rows)"
+        )
+        raise Refused(message.format(path=folder.path, run=str(folder.path)))
+    found = inspect(load_recipe(folder.recipe, frame()), memory=named(data), full=True, recipe_file=str(folder.recipe))
     found.refuse()
-    if folder.data.is_file():
-        before, now = read_json(folder.data).get("splits"), _data_json(found)["splits"]
-        if before != now:
-            raise Refused(
-                _("{path}: the data changed since the run began, so it cannot be resumed; start a new run").format(
-                    path=folder.path
-                )
+    if before and before.get("splits") != _data_json(found)["splits"]:
+        raise Refused(
+            _("{path}: the data changed since the run began, so it cannot be resumed; start a new run").format(
+                path=folder.path
             )
-    else:  # killed before the data was noted: nothing was trained yet
-        write_json(folder.data, _data_json(found))
+        )
     with StopSignal() as stop:
         if is_main():
             folder.sweep()
         return _run(found, folder, on_event, stop)
-
-
-def _memory(data: Any) -> tuple[dict[str, Any] | None, list[str]]:
-    """Rows in Python by the data key they stand in for, and the overrides that name those keys in the recipe."""
-    if data is None:
-        return None, []
-    named = data if isinstance(data, Mapping) and set(data) <= {"train", "dev", "test", "file"} else {"file": data}
-    return dict(named), [f"data.{key}=memory" for key in named]
 
 
 def is_main() -> bool:
@@ -125,9 +120,11 @@ def _run(found: Preflight, folder: RunFolder, on_event: OnEvent, stop: StopSigna
     from weitiao.verbs.repeats import Repeats
     from weitiao.verbs.reporting import report
 
+    processes = Processes.current()
     if found.recipe.training.threads:
         torch.set_num_threads(found.recipe.training.threads)
-    processes = Processes.current()
+    if processes.is_main:
+        _note_conditions(found, folder, on_event, processes.count)
     processes.wait()  # until the first one has claimed the folder and written into it
     try:
         fits = Repeats(found, folder, on_event, stop).run()
@@ -145,6 +142,18 @@ def _run(found: Preflight, folder: RunFolder, on_event: OnEvent, stop: StopSigna
     run = Run(folder)
     run.warnings = found.warnings
     return run
+
+
+def _note_conditions(found: Preflight, folder: RunFolder, on_event: OnEvent, processes: int) -> None:
+    """Write data.json, or see whether a run that has it may go on."""
+    now = conditions(found, folder, processes=processes)
+    if not folder.data.is_file():
+        write_json(folder.data, {**_data_json(found), "resume": now})
+        return
+    before = read_json(folder.data).get("resume", {})
+    refuse_changed(folder, before, now)
+    for text in other_rounding(before, now):
+        on_event({"kind": "note", "text": text})
 
 
 def _remember(found: Preflight, fitted: Fitted) -> None:

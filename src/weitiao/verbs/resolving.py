@@ -1,0 +1,68 @@
+"""The recipe as it took effect: what a run keeps as recipe.yaml, enough to repeat it from any folder."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from pathlib import Path
+from typing import Any
+
+from weitiao.data.sources import HUB
+from weitiao.models.reference import PREFIXES
+from weitiao.recipe import Recipe, Source
+from weitiao.recipe.specs import share_of
+from weitiao.verbs.preflight import Preflight
+
+SHORTEST = 5  # tokens that `training.max_length` may say
+
+
+def resolved(found: Preflight, memory: Container[str] = ()) -> Recipe:
+    """The recipe with defaults that are found out written down, and with absolute paths.
+
+    Args:
+        found: of the recipe.
+        memory: keys of `data` that rows in Python stand in for.
+    """
+    recipe = found.recipe
+    training: dict[str, Any] = {"learning_rate": learning_rate(recipe)}
+    if found.max_length >= SHORTEST:
+        training["max_length"] = found.max_length
+    if found.dataset is not None and "dev" in found.dataset.records:
+        training["metric"] = found.metric
+    data: dict[str, Any] = {
+        key: absolute(getattr(recipe.data, key))
+        for key in ("file", "train", "dev", "test")
+        if key not in memory and key in recipe.data.model_fields_set
+    }
+    if recipe.data.train is not None:  # with `file`, a written share would stand against dev rows of the file's own
+        data.setdefault("dev", recipe.data.dev)
+    return recipe.model_copy(
+        update={
+            "training": recipe.training.model_copy(update=training),
+            "data": recipe.data.model_copy(update=data),
+            "model": recipe.model.model_copy(update={"name": _model(recipe.model.name)}),
+        }
+    )
+
+
+def learning_rate(recipe: Recipe) -> float:
+    """The peak learning rate: the recipe's, else the method's."""
+    own: float = type(recipe.method.options).learning_rate  # type: ignore[attr-defined]
+    return recipe.training.learning_rate or own
+
+
+def absolute(source: Source | None) -> Source | None:
+    """Files with their whole path; shares and hub ids as they are."""
+    if source is None or share_of(source) is not None:
+        return source
+    if isinstance(source, list):
+        return [_file(each) for each in source]
+    return _file(source)
+
+
+def _file(word: str) -> str:
+    return word if word.startswith(HUB) else str(Path(word).expanduser().absolute())
+
+
+def _model(name: str) -> str:
+    prefix, colon, _rest = name.partition(":")
+    return name if colon and prefix in PREFIXES else str(Path(name).expanduser().absolute())
