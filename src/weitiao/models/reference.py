@@ -86,13 +86,13 @@ def resolve(
         MissingExtra: the hub's client is not installed.
     """
     starter = name.removeprefix("starter:")
-    if starter != name and not convert:
+    described = starter != name and not convert
+    if described:
         path = starters.describe(starter)
-        shapes = starters.shapes(path) or weights.parameters(path)
     else:
         path = locate(name, revision=revision, base=base, download=download, code=code)
-        shapes = weights.parameters(path)
     config = _config(path, custom=code)
+    shapes = (starters.shapes(path) if described else None) or weights.parameters(path)
     return ModelFolder(path, name, config, shapes, _license(name, path))
 
 
