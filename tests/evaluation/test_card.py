@@ -34,11 +34,11 @@ def test_names_cannot_break_the_front_matter(made):
 
 def test_how_to_load_depends_on_the_head(made):
     stock, mean = render_card(made, head="stock"), render_card(made, head="mean")
-    assert "pipeline(\"text-classification\", model='runs/reviews/model')" in stock
+    assert "pipeline(\"text-classification\", model='path/to/runs/reviews/model')" in stock
     assert "transformers import" not in mean
     assert "The head `mean` loads through weitiao, not in plain transformers:" in mean
-    assert "weitiao.load('runs/reviews')" in stock
-    assert "weitiao.load('runs/reviews')" in mean
+    assert "weitiao.load('path/to/runs/reviews')" in stock
+    assert "weitiao.load('path/to/runs/reviews')" in mean
 
 
 def test_scores_stand_with_intervals_beside_baselines(made):
