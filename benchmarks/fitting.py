@@ -174,7 +174,7 @@ class _Steps:
 
 def _settings(spec: FitSpec, rows: int) -> LoopSettings:
     return LoopSettings(
-        epochs=spec.epochs,
+        epochs=spec.epochs if spec.steps is None else spec.steps,  # as Trainer: the steps alone decide
         max_steps=spec.steps,
         batch_size=spec.batch_size,
         order=spec.order,

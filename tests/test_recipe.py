@@ -250,8 +250,8 @@ def test_one_mistake_one_sentence_with_its_line(tmp_path: Path, line: str, messa
             ],
         ),
         (
-            "task: classify\nmodel: m\ndata: {train: a, dev: b}\nfolds: 5\n",
-            ["r.yaml:4: `folds` makes its own dev split of the training rows; remove `data.dev`, or `folds`"],
+            "task: classify\nmodel: m\ndata: {train: a, dev: null}\nfolds: 5\ntraining: {metric: loss}\n",
+            ["r.yaml:5: `training.metric` needs a dev split; set `data.dev`, such as 10%"],
         ),
     ],
 )

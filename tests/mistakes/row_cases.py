@@ -390,10 +390,9 @@ SPLIT_CASES = [
         {"a.csv": csv([(text, label, "u") for text, label in rows()], "text,label,user")},
     ),
     Case(
-        "folds beside a dev file",
+        "folds, and no dev split to choose by",
         SPLITS,
-        ["error r.yaml:6: `folds` makes its own dev split of the training rows; remove `data.dev`, or `folds`"],
-        data("train: good.csv", "dev: dev.csv") + "folds: 3\n",
-        {"dev.csv": csv([(OTHER, "POS")])},
+        ["error r.yaml:7: `training.patience` needs a dev split; set `data.dev`, such as 10%"],
+        data("train: good.csv", "dev: null") + "folds: 3\ntraining: {patience: 2}\n",
     ),
 ]

@@ -112,9 +112,23 @@ def test_what_stops_it_early(changes: dict[str, float], steps: int, reason: str,
     assert result.history[-1]["step"] == steps
 
 
+def test_the_lowest_loss_may_choose(tmp_path: Path) -> None:
+    losses = iter([0.5, 0.3, 0.4, 0.2, 0.1])
+    _network, result, _events = run(
+        tmp_path, epochs=5, evaluate=lambda _network: {"loss": next(losses)}, metric="loss", stop_at=0.25
+    )
+    assert (result.steps, result.best_step, result.stopped) == (28, 28, "stop_at")
+    losses = iter([0.5, 0.3, 0.4, 0.35, 0.1])
+    _network, result, _events = run(
+        tmp_path / "b", epochs=5, evaluate=lambda _network: {"loss": next(losses)}, metric="loss", patience=2
+    )
+    assert (result.steps, result.best_step, result.stopped) == (28, 14, "patience")
+
+
 def test_epochs_may_be_a_fraction_and_steps_may_be_capped(tmp_path: Path) -> None:
     assert run(tmp_path / "half", epochs=0.5)[1].steps == 4
     assert run(tmp_path / "capped", max_steps=5)[1].steps == 5
+    assert run(tmp_path / "by epochs", epochs=1, max_steps=50)[1].steps == 7
 
 
 def test_a_step_without_targets_is_refused_with_its_rows(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from weitiao.recipe import Recipe, load_recipe
 from weitiao.verbs import cost, encoding, model_checks, speed
 from weitiao.verbs.check import check
 from weitiao.verbs.frame import formats_of, frame
-from weitiao.verbs.plan import Measured, make_plan
+from weitiao.verbs.plan import Measured, checkpoints_of, make_plan, steps_of
 from weitiao.verbs.preflight import Preflight, inspect
 from weitiao.verbs.shape import Shape, shape_of
 
@@ -228,6 +228,7 @@ def test_steps_and_parameters(here: Path) -> None:
     assert (full.steps, full.epochs, full.evaluations) == (300, 3.0, 3)
     assert full.trained == full.parameters == BIG.total + 2 * 384 + 2
     assert plan(max_steps=50).steps == 50
+    assert plan(max_steps=5000).steps == 300
     assert plan(epochs=0.5).steps == 50
     assert plan(evaluate_every=40).evaluations == 8
     frozen = plan({"name": "freeze", "layers": 4})
@@ -255,7 +256,7 @@ def test_what_makes_training_cheaper_or_dearer_does_so_in_the_plan(here: Path) -
     assert plan(length=56).work > 1.5 * full.work
 
 
-def test_seeds_and_folds_multiply(here: Path) -> None:
+def test_seeds_and_folds_add_up(here: Path) -> None:
     lengths = np.full(320, 28)
     measured = Measured({"train": lengths}, {"train": np.zeros(320, dtype=np.int64)}, 128, sampled=False)
     one = make_plan(recipe(), BIG, "bert", measured, 2)
@@ -263,7 +264,24 @@ def test_seeds_and_folds_multiply(here: Path) -> None:
     fixed = cost.START_SECONDS + cost.REPORT_SECONDS
     assert five.runs == 5
     assert five.seconds - fixed == pytest.approx(5 * (one.seconds - fixed))
-    assert make_plan(recipe(folds=4), BIG, "bert", measured, 2).runs == 4
+    assert make_plan(recipe(folds=4), BIG, "bert", measured, 2).runs == 5
+    assert make_plan(recipe(seeds=3, folds=4), BIG, "bert", measured, 2).runs == 7
+
+
+@pytest.mark.parametrize("changes", [{}, {"checkpoint_every": 30}, {"checkpoint_every": 25}, {"checkpoint_every": 1},
+                                     {"evaluate_every": 40, "checkpoint_every": 60}, {"epochs": 0.5}])  # fmt: skip
+def test_every_checkpoint_is_counted(here: Path, changes: dict[str, Any]) -> None:
+    made = recipe(training=changes)
+    steps, per_epoch = steps_of(made, 3200)
+    evaluate, save = made.training.evaluate_every or per_epoch, made.training.checkpoint_every
+    saved = [
+        step
+        for step in range(1, steps + 1)
+        if step % evaluate == 0 or step == steps or (save is not None and step % save == 0)
+    ]
+    assert checkpoints_of(made, steps, per_epoch) == len(saved)
+    if save == 1:
+        assert plan(**changes).work > plan().work
 
 
 def test_padding_factors() -> None:

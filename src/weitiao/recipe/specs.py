@@ -142,7 +142,9 @@ class TrainingSpec(Options):
     epochs: float = Field(
         default=3, gt=0, description="passes over the training rows; a fraction is allowed"
     )  # Devlin et al. 2019, appendix A.3: 2 to 4
-    max_steps: int | None = Field(default=None, gt=0, description="stop after this many optimiser steps")
+    max_steps: int | None = Field(
+        default=None, gt=0, description="optimiser steps at most; `epochs` ends training where that is sooner"
+    )
     max_minutes: float | None = Field(
         default=None, gt=0, description="stop after this much time, with an evaluation and a saved model"
     )
@@ -195,12 +197,12 @@ class TrainingSpec(Options):
         default=None, gt=0, description="steps between evaluations on dev; default: once an epoch"
     )
     metric: str | None = Field(
-        default=None, description="dev metric that chooses the best checkpoint; default: the task's first"
+        default=None, description="dev metric that chooses the best checkpoint, or loss; default: the task's first"
     )
     patience: int | None = Field(
         default=None, gt=0, description="stop after this many evaluations without a better dev metric"
     )
-    stop_at: float | None = Field(default=None, description="stop when the dev metric reaches this")
+    stop_at: float | None = Field(default=None, description="stop when the dev metric is as good as this")
     checkpoint_every: int | None = Field(
         default=None, gt=0, description="steps between checkpoints; default: with each evaluation"
     )
@@ -260,7 +262,11 @@ class Recipe(Options):
     seeds: int = Field(
         default=1, ge=1, description="number of runs with seeds seed, seed + 1, ...; the report gives the spread"
     )
-    folds: int | None = Field(default=None, ge=2, description="k-fold cross-validation over the training rows")
+    folds: int | None = Field(
+        default=None,
+        ge=2,
+        description="k more fits, each measured on the part of the training rows it did not see",
+    )
     output: str = Field(default="runs/run", min_length=1, description="folder of the run; never overwritten")
 
 

@@ -157,9 +157,15 @@ def fit(
     return _Fit(network, method, features, settings, hooks, folder, Journal(log)).run()
 
 
+def direction(metric: str) -> int:
+    """1 where more of a dev metric is better, -1 where less is: the loss."""
+    return -1 if metric == "loss" else 1
+
+
 def total_steps(features: Sequence[Feature], settings: LoopSettings) -> int:
-    """Optimiser steps of a whole fit."""
-    return settings.max_steps or max(1, math.ceil(settings.epochs * steps_per_epoch(features, settings.batch_size)))
+    """Optimiser steps of a whole fit: `epochs`, and no more than `max_steps`."""
+    steps = max(1, math.ceil(settings.epochs * steps_per_epoch(features, settings.batch_size)))
+    return min(steps, settings.max_steps or steps)
 
 
 class _Fit:
@@ -357,12 +363,12 @@ class _Fit:
                     name=settings.metric, names=", ".join(dev)
                 )
             )
-        score = dev[settings.metric]
-        if progress.best is None or score > progress.best:
+        score, better = dev[settings.metric], direction(settings.metric)
+        if progress.best is None or better * score > better * progress.best:
             progress.best, progress.best_step, progress.without_gain = score, progress.step, 0
         else:
             progress.without_gain += 1
-        if settings.stop_at is not None and score >= settings.stop_at:
+        if settings.stop_at is not None and better * score >= better * settings.stop_at:
             progress.stopped = "stop_at"
         elif settings.patience is not None and progress.without_gain >= settings.patience:
             progress.stopped = "patience"

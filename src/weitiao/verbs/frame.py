@@ -17,6 +17,8 @@ from weitiao.recipe.specs import share_of
 from weitiao.tables import did_you_mean
 from weitiao.tasks import TASKS, Task
 
+LOSS = "loss"  # of dev: lower is better
+
 
 def frame() -> Frame:
     """What `load_recipe` needs to know."""
@@ -57,7 +59,7 @@ def misfits(recipe: Recipe) -> Iterator[Finding]:
 
 def _metric(recipe: Recipe) -> Iterator[Finding]:
     name = recipe.training.metric
-    known = metric_names(task_of(recipe))
+    known = [*metric_names(task_of(recipe)), LOSS]
     if name is not None and name not in known:
         message = _("unknown metric '{name}'; expected one of: {names}{hint}").format(
             name=name, names=", ".join(known), hint=did_you_mean(name, known)
@@ -71,17 +73,14 @@ def metric_names(task: Task[Any, Any]) -> list[str]:
 
 
 def _dev(recipe: Recipe) -> Iterator[Finding]:
-    """Options that need a dev split, and folds, which make their own."""
+    """Options that need a dev split; folds hold out rows to measure on, and choose by the run's own dev."""
     data, training = recipe.data, recipe.training
     has_own_splits = data.file is not None and (bool(data.splits) or "split" in data.fields)
-    if data.dev is None and not has_own_splits and recipe.folds is None:
+    if data.dev is None and not has_own_splits:
         for name in ("patience", "stop_at", "metric", "evaluate_every"):
             if getattr(training, name) is not None:
                 message = _("`training.{name}` needs a dev split; set `data.dev`, such as 10%").format(name=name)
                 yield Finding("misfit", ("training", name), message)
-    if recipe.folds is not None and data.dev is not None and share_of(data.dev) is None:
-        message = _("`folds` makes its own dev split of the training rows; remove `data.dev`, or `folds`")
-        yield Finding("misfit", ("folds",), message)
 
 
 def _one_column_a_field(recipe: Recipe) -> Iterator[Finding]:

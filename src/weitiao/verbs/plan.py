@@ -41,7 +41,7 @@ class Plan:
         evaluations: evaluations on dev among them.
         parameters: of the whole model.
         trained: of those, how many learn.
-        runs: models that are fitted: seeds times folds.
+        runs: models that are fitted: one a seed, and one a fold.
         memory_bytes: estimated peak.
         seconds: estimated, of the whole verb.
         speed_measured: whether the estimate rests on an earlier run on this machine.
@@ -107,7 +107,7 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
     work = (
         epoch * steps / per_epoch
         + steps * cost.step_work(trained, training.optimizer)
-        + evaluations * cost.checkpoint_work(shape, trained, training.optimizer)
+        + checkpoints_of(recipe, steps, per_epoch) * cost.checkpoint_work(shape, trained, training.optimizer)
         + evaluations * _answering(shape, learning, measured, ("dev",))
     )
     after = _answering(shape, learning, measured, ("train", "dev", "test"))
@@ -120,7 +120,7 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
     fitting = work / speed
     if training.max_minutes is not None:
         fitting = min(fitting, 60 * training.max_minutes)
-    runs = recipe.seeds * (recipe.folds or 1)
+    runs = recipe.seeds + (recipe.folds or 0)
     return Plan(
         rows={split: len(each) for split, each in measured.lengths.items()},
         classes=classes,
@@ -163,12 +163,21 @@ def learning_of(recipe: Recipe, shape: Shape, *, packable: bool) -> Learning:
 def steps_of(recipe: Recipe, rows: int) -> tuple[int, int]:
     """(optimiser steps of a run, steps an epoch)."""
     per_epoch = max(1, -(-rows // recipe.training.batch_size))
-    return recipe.training.max_steps or max(1, math.ceil(recipe.training.epochs * per_epoch)), per_epoch
+    steps = max(1, math.ceil(recipe.training.epochs * per_epoch))
+    return min(steps, recipe.training.max_steps or steps), per_epoch
 
 
 def steps_of_evaluation(recipe: Recipe, steps: int, per_epoch: int) -> int:
-    """Evaluations (and checkpoints) of a run: one at each interval, and one at the end."""
+    """Evaluations of a run: one at each interval, and one at the end."""
     return -(-steps // (recipe.training.evaluate_every or per_epoch))
+
+
+def checkpoints_of(recipe: Recipe, steps: int, per_epoch: int) -> int:
+    """Checkpoints of a run: one with each evaluation, and those of `checkpoint_every` in between."""
+    evaluate, save = recipe.training.evaluate_every or per_epoch, recipe.training.checkpoint_every
+    between = (steps // save - steps // math.lcm(evaluate, save)) if save else 0
+    also_at_the_end = 1 if save and steps % save == 0 and steps % evaluate else 0  # the last step is evaluated anyway
+    return steps_of_evaluation(recipe, steps, per_epoch) + between - also_at_the_end
 
 
 def _answering(shape: Shape, learning: Learning, measured: Measured, splits: tuple[str, ...]) -> float:

@@ -175,8 +175,6 @@ class _Inspection:
 
     def _needs_dev(self) -> list[Finding]:
         """Options that wait for a dev split that the data turned out not to have."""
-        if self.recipe.folds is not None:
-            return []
         message = _("`training.{name}` needs a dev split, and the data have none; set `data.dev`, such as 10%")
         return [
             Finding("misfit", ("training", name), message.format(name=name))

@@ -6,7 +6,7 @@ A signal is looked for between them: what is finished stays, and `weitiao train 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from weitiao.evaluation.report import spread
 from weitiao.evaluation.schema import Spread
 from weitiao.messages import _
 from weitiao.records import Feature, Record
+from weitiao.training.loop import direction
 from weitiao.training.processes import Processes
 from weitiao.verbs.fitting import Fitted, OnEvent, Part, answers, fit_once
 from weitiao.verbs.preflight import Preflight
@@ -79,7 +80,7 @@ class Repeats:
             results[seed] = self._fit(train, dev, self._of_seed(seed), seed, cache)
         _split, part = measured_part(self.found)
         values = {str(seed): headline(self.found, self._of_seed(seed), part) for seed in results}
-        best = best_seed(results)
+        best = best_seed(results, self.found.metric)
         text = _("the model of seed {seed} is kept: the best on dev").format(seed=best)
         self.on_event({"kind": "note", "text": text})
         if Processes.current().is_main:
@@ -107,9 +108,9 @@ class Repeats:
         return fits, spread(values)
 
 
-def best_seed(results: dict[int, Fitted]) -> int:
+def best_seed(results: Mapping[int, Fitted], metric: str) -> int:
     """The seed whose fit did best on dev; the first of equals, and without dev the first."""
-    return max(results, key=lambda seed: (results[seed].best or 0.0, -seed))
+    return max(results, key=lambda seed: (direction(metric) * (results[seed].best or 0.0), -seed))
 
 
 def adopt(own: RunFolder, folder: RunFolder) -> None:
