@@ -143,10 +143,7 @@ def storage_guard(path: Path) -> Iterator[None]:
 
 
 def _full(path: Path) -> str:
-    return _(
-        "{path}: the disk is full; what was complete is kept. "
-        "Free some space, then go on with: weitiao train --resume RUN"
-    ).format(path=path)
+    return _("{path}: the disk is full; what was complete is kept; free some space").format(path=path)
 
 
 @contextmanager

@@ -208,6 +208,21 @@ def test_interrupted_by_sigterm_and_resumed_it_ends_in_the_same_bytes(tmp_path: 
         assert (tmp_path / "run" / name).read_bytes() == (straight.path / name).read_bytes()
 
 
+def test_what_is_calibrated_fits_what_is_served(tmp_path: Path) -> None:
+    """The cache of frozen layers is rounded; thresholds are not chosen by it."""
+    made = recipe(
+        tmp_path,
+        task={"name": "classify", "multi_label": True},
+        method={"name": "freeze", "layers": 1, "cache_precision": "fp16"},
+    )
+    run = weitiao.train(made)
+    found = weitiao.check(run.folder.recipe)
+    assert found.dataset is not None
+    dev = found.dataset.records["dev"]
+    served = found.task.calibrate(dev, run.predictor.outputs(dev), found.labels)
+    assert read_json(run.path / "model/task.json")["settings"] == served
+
+
 def test_changed_data_cannot_be_resumed(tmp_path: Path) -> None:
     made = recipe(tmp_path)
     weitiao.train(made)

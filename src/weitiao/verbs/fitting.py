@@ -6,9 +6,7 @@ that is finished is not run again.
 
 from __future__ import annotations
 
-import resource
 import shutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,6 +28,7 @@ from weitiao.records import Feature, Outputs, Prediction, Record
 from weitiao.tasks import Settings
 from weitiao.training.loop import FitResult, Hooks, LoopSettings, fit, total_steps
 from weitiao.training.optimiser import OptimiserSpec
+from weitiao.training.peak import peak_bytes, reset_peak
 from weitiao.training.processes import Processes
 from weitiao.verbs.preflight import Preflight
 from weitiao.verbs.resolving import learning_rate
@@ -55,7 +54,7 @@ class Fitted:
     Args:
         steps, epochs, seconds, tokens, best_step, stopped: as in `FitResult`.
         best: dev metric of the kept weights; None without dev.
-        peak_memory_bytes: of the process so far.
+        peak_memory_bytes: of the process, from the start of the fit.
     """
 
     steps: int
@@ -87,6 +86,7 @@ def fit_once(
     if (folder.path / FINISHED).is_file():
         return Fitted(**read_json(folder.path / FINISHED))
     leave_if(stop, _("interrupted before fitting; the run is saved"))
+    reset_peak()
     if Processes.current().is_main:
         folder.path.mkdir(parents=True, exist_ok=True)
         folder.sweep()
@@ -109,7 +109,7 @@ def fit_once(
     fitted = _fitted(result, found.metric)
     if Processes.current().is_main:
         on_event({"kind": "phase", "text": _("saving the model")})
-        calibrated = _calibrate(found, network, dev, frozen.get("dev"))
+        calibrated = _calibrate(found, network, dev)
         _save(found, network, spec, calibrated, folder)
         _verify(network, (dev or train).features, folder.model)
         write_json(folder.path / FINISHED, asdict(fitted))
@@ -166,8 +166,9 @@ def loop_settings(found: Preflight, seed: int) -> LoopSettings:
     training = found.recipe.training
     optimiser = OptimiserSpec(
         name=training.optimizer, learning_rate=learning_rate(found.recipe),
-        head_learning_rate=training.head_learning_rate, layer_decay=training.layer_decay, betas=training.betas, epsilon=training.epsilon, momentum=training.momentum,
-        weight_decay=training.weight_decay, l1=training.l1, l2_sp=training.l2_sp,
+        head_learning_rate=training.head_learning_rate, layer_decay=training.layer_decay, betas=training.betas,
+        epsilon=training.epsilon, momentum=training.momentum, weight_decay=training.weight_decay, l1=training.l1,
+        l2_sp=training.l2_sp,
     )  # fmt: skip
     return LoopSettings(
         epochs=training.epochs, max_steps=training.max_steps, max_minutes=training.max_minutes,
@@ -223,10 +224,11 @@ def _frozen(
         }
 
 
-def _calibrate(found: Preflight, network: Network, dev: Part | None, frozen: Frozen | None) -> Settings:
+def _calibrate(found: Preflight, network: Network, dev: Part | None) -> Settings:
+    """What dev tells of thresholds and the like; without the cache, whose rounded numbers are not those served."""
     if dev is None:
         return {}
-    outputs = by_record(dev, infer(network, dev.features, frozen=frozen))
+    outputs = by_record(dev, infer(network, dev.features))
     settings: Settings = found.task.calibrate(dev.records, outputs, found.labels)
     return settings
 
@@ -299,11 +301,5 @@ def _fitted(result: FitResult, metric: str) -> Fitted:
         result.best_step,
         result.stopped,
         best,
-        peak_memory(),
+        peak_bytes(),
     )
-
-
-def peak_memory() -> int:
-    """Largest resident memory of this process so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao.artifact import RunFolder, read_json, write_json, write_text
-from weitiao.errors import Interrupted, Refused
+from weitiao.errors import Interrupted, Refused, StorageFull
 from weitiao.messages import _
 from weitiao.recipe import dump_recipe, load_recipe
 from weitiao.training.signals import StopSignal
@@ -70,7 +71,8 @@ def train(
         if is_main():
             folder.claim()
             write_text(folder.recipe, dump_recipe(found.recipe))
-        return _run(found, folder, on_event, stop)
+        with _resumable(folder):
+            return _run(found, folder, on_event, stop)
 
 
 def _resume(folder: RunFolder, data: Any, on_event: OnEvent) -> Run:
@@ -92,10 +94,22 @@ def _resume(folder: RunFolder, data: Any, on_event: OnEvent) -> Run:
                 path=folder.path
             )
         )
-    with StopSignal() as stop:
+    with StopSignal() as stop, _resumable(folder):
         if is_main():
             folder.sweep()
         return _run(found, folder, on_event, stop)
+
+
+@contextmanager
+def _resumable(folder: RunFolder) -> Iterator[None]:
+    """Say how to go on when the run is left before its end."""
+    hint = _("{reason}; go on with: weitiao train --resume {path}")
+    try:
+        yield
+    except Interrupted as error:
+        raise Interrupted(hint.format(reason=error, path=folder.path)) from error
+    except StorageFull as error:
+        raise StorageFull(hint.format(reason=error, path=folder.path)) from error
 
 
 def is_main() -> bool:
@@ -126,13 +140,8 @@ def _run(found: Preflight, folder: RunFolder, on_event: OnEvent, stop: StopSigna
     if processes.is_main:
         _note_conditions(found, folder, on_event, processes.count)
     processes.wait()  # until the first one has claimed the folder and written into it
-    try:
-        fits = Repeats(found, folder, on_event, stop).run()
-        leave_if(stop, _("interrupted before measuring; the run is saved"))
-    except Interrupted as error:
-        raise Interrupted(
-            _("{reason}; go on with: weitiao train --resume {path}").format(reason=error, path=folder.path)
-        ) from error
+    fits = Repeats(found, folder, on_event, stop).run()
+    leave_if(stop, _("interrupted before measuring; the run is saved"))
     if is_main():
         on_event({"kind": "phase", "text": _("measuring")})
         report(found, folder, fits)
