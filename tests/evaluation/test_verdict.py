@@ -1,12 +1,17 @@
 """Every branch of the verdict, on curves made to fall into it."""
 
+import math
+from dataclasses import replace
+
 import pytest
 
-from tests.evaluation.synthetic import curves
+from tests.evaluation.synthetic import LABELS, answers, curves, rows
 from weitiao.evaluation.intervals import Score
+from weitiao.evaluation.report import RunFacts, measure
 from weitiao.evaluation.schema import Curves, DevPoint
-from weitiao.evaluation.verdict import Course, explain, headline, judge, noise
-from weitiao.recipe import DataSpec, ModelSpec, TrainingSpec
+from weitiao.evaluation.verdict import Course, explain, headline, judge, least_loss, noise
+from weitiao.recipe import DataSpec, EvaluationSpec, ModelSpec, ReportSpec, TrainingSpec
+from weitiao.tasks.classify import Classify
 
 
 def course(points, *, over_majority=None, classes=3, method="full", rows=400):
@@ -69,6 +74,41 @@ def test_learnt_little():
         ("method", "full"),
     ]
     assert judge(course([(0.4, None, 1.05)] * 2, classes=0)).kind == "fine"
+
+
+def test_smoothed_targets_leave_a_loss_that_is_no_fault():
+    """A perfect answer to targets smoothed by 0.5 over two classes has a loss of 0.56, above 80 % of ln 2."""
+    assert least_loss(0.0, 2) == 0
+    assert least_loss(0.5, 2) == pytest.approx(-0.75 * math.log(0.75) - 0.25 * math.log(0.25))
+    perfect = course([(0.95, None, 0.5624), (0.95, None, 0.5624)], classes=2)
+    assert judge(perfect).kind == "under-fitted"
+    assert judge(replace(perfect, label_smoothing=0.5)).kind == "fine"
+    guessing = course([(0.5, None, 0.69), (0.5, None, 0.69)], classes=2)
+    assert codes(judge(replace(guessing, label_smoothing=0.5))) == ("under-fitted", ["learnt-little"])
+
+
+def test_where_the_loss_chose_the_sentence_says_so():
+    fell = course([(0.80, 0.5, 0.6), (0.90, 0.4, 0.3), (0.82, 0.3, 0.2)])
+    (finding,) = judge(replace(fell, chosen_by_loss=True)).findings
+    assert explain(finding).endswith("; the checkpoint with the lowest dev loss was kept.")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "kind", "named"), [(None, "fine", "accuracy"), ("macro_f1", "over-fitted", "macro_f1")]
+)
+def test_the_metric_that_chose_the_checkpoint_is_judged(chosen, kind, named):
+    figures = [(0.90, 0.90, 0.6), (0.90, 0.70, 0.3)]
+    dev = [
+        DevPoint(step=e, epoch=e, metrics={"accuracy": a, "macro_f1": f}, train_loss=t)
+        for e, (a, f, t) in enumerate(figures, start=1)
+    ]
+    facts = RunFacts("r", "m", "full", curves=Curves(dev=dev), training=TrainingSpec(metric=chosen))
+    records = rows(60, seed=1)
+    made = measure(
+        Classify(), list(LABELS), predictions=answers(records, seed=2), records=records, split="test", train=[],
+        dev=records, spec=EvaluationSpec(resamples=100, baselines=()), show=ReportSpec(), facts=facts,
+    )  # fmt: skip
+    assert (made.verdict.kind, made.verdict.findings[0].figures["metric"]) == (kind, named)
 
 
 def test_still_improving():

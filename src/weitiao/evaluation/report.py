@@ -37,7 +37,7 @@ from weitiao.evaluation.schema import (
 from weitiao.evaluation.verdict import Course, judge
 from weitiao.messages import _
 from weitiao.metrics import Metric
-from weitiao.recipe import EvaluationSpec, ReportSpec
+from weitiao.recipe import EvaluationSpec, ReportSpec, TrainingSpec
 
 POINTS = 300  # of the training curve
 
@@ -58,6 +58,7 @@ class RunFacts:
         timing: of training.
         seeds: spread over several seeds.
         folds: spread over folds.
+        training: which dev metric chose the checkpoint, and label smoothing; the default's without it.
     """
 
     name: str
@@ -71,6 +72,7 @@ class RunFacts:
     timing: Timing = Timing()  # noqa: RUF009 - frozen
     seeds: Spread | None = None
     folds: Spread | None = None
+    training: TrainingSpec = TrainingSpec()  # noqa: RUF009 - frozen
 
 
 def measure(
@@ -126,7 +128,7 @@ def measure(
             metrics[0], facts, baselines, dev_rows=len(dev), classes=0 if analysis.multi_label else len(labels)
         ),
         run=facts.name,
-        **{each.name: getattr(facts, each.name) for each in fields(facts) if each.name != "name"},
+        **{each.name: getattr(facts, each.name) for each in fields(facts) if each.name not in ("name", "training")},
         **dict(analysis),
     )
 
@@ -135,7 +137,20 @@ def _verdict(
     metric: Metric, facts: RunFacts, baselines: Mapping[str, BaselineScore], *, dev_rows: int, classes: int
 ) -> Verdict:
     gain = baselines["majority"].difference if "majority" in baselines else None
-    return judge(Course(facts.curves, metric.name, dev_rows, classes, facts.method, gain))
+    chosen = facts.training.metric or metric.name
+    by_loss = chosen == "loss"
+    return judge(
+        Course(
+            facts.curves,
+            metric.name if by_loss else chosen,
+            dev_rows,
+            classes,
+            facts.method,
+            gain,
+            chosen_by_loss=by_loss,
+            label_smoothing=facts.training.label_smoothing,
+        )
+    )
 
 
 def resampling_of(records: Sequence[Any], spec: EvaluationSpec, seed: int) -> Resampling:

@@ -1,6 +1,7 @@
 """Over-fitted, under-fitted or fine: rules over the curves of training, each with its figures and what to change.
 
-Noise is one standard error of the dev metric, sqrt(m (1 - m) / rows): a smaller change is no change.
+The metric is the one that chose the checkpoint, or the headline where the dev loss did. Noise is one standard error of
+it, sqrt(m (1 - m) / rows): a smaller change is no change. With label smoothing, the least loss there is counts as 0.
 
     over-fitted    dev-fell         the dev metric ended more than the noise below its best while the training loss fell
                    dev-loss-rose    the dev loss ended 20 % above its lowest and at twice the training loss
@@ -35,11 +36,13 @@ class Course:
 
     Args:
         curves: of training.
-        metric: the dev metric to read, higher is better.
+        metric: the dev metric to read, higher is better: the one that chose the checkpoint, unless the loss did.
         dev_rows: rows of dev.
         classes: labels of which one is right; 0 where guessing has no such loss (multi-label).
         method: name of the method.
         over_majority: the score minus the majority baseline's; None where it was not measured.
+        chosen_by_loss: whether the lowest dev loss chose the checkpoint.
+        label_smoothing: share of each target that was spread over all classes.
     """
 
     curves: Curves
@@ -48,6 +51,8 @@ class Course:
     classes: int
     method: str
     over_majority: Score | None = None
+    chosen_by_loss: bool = False
+    label_smoothing: float = 0.0
 
 
 def judge(course: Course) -> Verdict:
@@ -97,7 +102,7 @@ def _dev_fell(course: Course, points: Sequence[DevPoint]) -> Finding | None:
         "last": end,
         "last_epoch": last.epoch,
     }
-    return Finding(code="dev-fell", figures=figures)
+    return Finding(code="dev-fell-loss-chose" if course.chosen_by_loss else "dev-fell", figures=figures)
 
 
 def _falling(before: float | None, after: float | None) -> bool:
@@ -126,9 +131,21 @@ def _no_gain(course: Course, points: Sequence[DevPoint]) -> Finding | None:  # n
 
 def _learnt_little(course: Course, points: Sequence[DevPoint]) -> Finding | None:
     loss = points[-1].train_loss if points else None
-    if loss is None or course.classes < 2 or loss <= LITTLE * math.log(course.classes):
+    if loss is None or course.classes < 2:
         return None
-    return Finding(code="learnt-little", figures={"train_loss": loss, "guessing": math.log(course.classes)})
+    guessing, least = math.log(course.classes), least_loss(course.label_smoothing, course.classes)
+    if loss - least <= LITTLE * (guessing - least):
+        return None
+    return Finding(code="learnt-little", figures={"train_loss": loss, "guessing": guessing})
+
+
+def least_loss(smoothing: float, classes: int) -> float:
+    """Cross-entropy of a perfect answer to smoothed targets: their entropy (Szegedy et al. 2016, section 7)."""
+    if not smoothing:
+        return 0.0
+    other = smoothing / classes
+    right = 1 - smoothing + other
+    return -right * math.log(right) - (classes - 1) * other * math.log(other)
 
 
 def _still_improving(course: Course, points: Sequence[DevPoint]) -> Finding | None:
@@ -199,6 +216,10 @@ def explain(finding: Finding) -> str:
         "dev-fell": _(
             "On dev, {metric} fell from {best} (epoch {best_epoch}) to {last} (epoch {last_epoch}) while the training "
             "loss went on falling; the best checkpoint was kept."
+        ),
+        "dev-fell-loss-chose": _(
+            "On dev, {metric} fell from {best} (epoch {best_epoch}) to {last} (epoch {last_epoch}) while the training "
+            "loss went on falling; the checkpoint with the lowest dev loss was kept."
         ),
         "dev-loss-rose": _(
             "The dev loss rose from {lowest} (epoch {lowest_epoch}) to {last}, while the training loss ended at "

@@ -208,12 +208,13 @@ def _facts(folder: RunFolder, recipe: Recipe, predictor: Predictor) -> RunFacts:
         name=predictor.name,
         model=recipe.model.name,
         method=recipe.method.name,
-        seed=recipe.seed,
+        seed=before.seed if before else recipe.seed,
         recipe=dump_recipe(recipe),
         settings=predictor.settings,
         curves=read_curves(folder.log),
         data=before.data if before else DataSummary(),
         timing=before.timing if before else Timing(),
+        training=recipe.training,
     )
 
 

@@ -58,6 +58,7 @@ def _facts(found: Preflight, folder: RunFolder, fits: Fits, settings: Settings) 
         timing=timing(fits.fitted),
         seeds=fits.seeds,
         folds=fits.folds,
+        training=recipe.training,
     )
 
 
