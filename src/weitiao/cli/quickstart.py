@@ -18,6 +18,9 @@ ABOUT = N_("Fine-tune the Chinese-English starter on real reviews and show what 
 
 
 def quickstart(
+    model: Annotated[
+        str, typer.Option("--model", metavar="NAME", help=N_("Another pretrained model, such as a folder."))
+    ] = "",
     output: Annotated[
         Path | None,
         typer.Option("--output", metavar="DIR", help=N_("The run folder; a free name under runs/ without it.")),
@@ -29,7 +32,7 @@ def quickstart(
 
     began = time.monotonic()
     with display() as on_event:
-        result = first_run(output=output, on_event=on_event)
+        result = first_run(model=model or None, output=output, on_event=on_event)
     seconds = time.monotonic() - began
     if json:
         print_json({**run_as_json(result.run, seconds), **result.as_json()})

@@ -58,13 +58,10 @@ def train(
 
 def overrides_of(changes: list[str] | None, *, model: str = "", output: str = "") -> list[str]:
     """The `key=value` changes, with those that have an option of their own."""
+    from weitiao.recipe import quoted
+
     named = {"model.name": model, "output": output}
     return [*(changes or []), *(f"{key}={quoted(value)}" for key, value in named.items() if value)]
-
-
-def quoted(text: str) -> str:
-    """`text` as a YAML scalar that reads back as text."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def show(run: Any, seconds: float, *, json: bool) -> None:

@@ -67,6 +67,11 @@ def read_source(source: Path | str | Mapping[str, Any], overrides: Sequence[str]
     return raw, Places(file, lines)
 
 
+def quoted(text: str) -> str:
+    """`text` as a YAML scalar that reads back as text, for the value of an override."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def plain(node: Any, depth: int = 0) -> Any:
     """Containers and scalars of ruamel (or of Python) as plain values.
 

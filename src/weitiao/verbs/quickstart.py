@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from weitiao.artifact import cache_folder, replacing_folder
 from weitiao.data.dedup import fold, near_duplicates
 from weitiao.models.starters import corpus
+from weitiao.recipe import quoted
 from weitiao.records import Prediction
 from weitiao.verbs.listing import RECIPES
 from weitiao.verbs.run import Run
@@ -73,10 +74,16 @@ class Quickstart:
         return {**self.figures, "answers": answers}
 
 
-def quickstart(*, output: Path | str | None = None, on_event: OnEvent = lambda _event: None) -> Quickstart:
+def quickstart(
+    *,
+    model: Path | str | None = None,
+    output: Path | str | None = None,
+    on_event: OnEvent = lambda _event: None,
+) -> Quickstart:
     """Run it.
 
     Args:
+        model: the pretrained model; the Chinese-English starter without it.
         output: folder of the run; the first free one of runs/quickstart, runs/quickstart-2, ... without it.
         on_event: as in `train`.
 
@@ -84,12 +91,12 @@ def quickstart(*, output: Path | str | None = None, on_event: OnEvent = lambda _
         Refused: the starter packages are not installed, or the output folder is taken.
     """
     folder = reviews()
-    changes = [f"data.{split}='{folder / split}.csv'" for split in SIZES]
-    run = train(
-        RECIPES / "quickstart.yaml",
-        overrides=[*changes, f"output='{output or _free(Path('runs/quickstart'))}'"],
-        on_event=on_event,
-    )
+    named: dict[str, Path | str] = {f"data.{split}": folder / f"{split}.csv" for split in SIZES}
+    named["output"] = output or _free(Path("runs/quickstart"))
+    overrides = [f"{key}={quoted(str(value))}" for key, value in named.items()]
+    if model is not None:  # `layers: null` freezes two thirds of them, however many it has
+        overrides += [f"model.name={quoted(str(model))}", "method.layers=null"]
+    run = train(RECIPES / "quickstart.yaml", overrides=overrides, on_event=on_event)
     return Quickstart(run, list(zip(TEXTS, run.predict(TEXTS), strict=True)))
 
 

@@ -1,0 +1,45 @@
+"""The first run on another model and in awkward folders, and what the pages say of its rows."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from weitiao.models.tiny import tiny
+from weitiao.verbs import quickstart as verb
+from weitiao.verbs.quickstart import SIZES, quickstart
+
+
+def reviews(folder: Path) -> Path:
+    folder.mkdir()
+    rng = random.Random(0)
+    for number, (split, size) in enumerate({"train": 64, "dev": 16, "test": 32}.items()):
+        rows = [
+            f"{'好' if row % 2 else '坏'} {rng.choice(['房间', '服务', '味道'])} {number}{row:03},"
+            f"{'positive' if row % 2 else 'negative'}"
+            for row in range(size)
+        ]
+        (folder / f"{split}.csv").write_text("\n".join(["text,label", *rows]) + "\n", "utf-8")
+    return folder
+
+
+def test_another_model_and_paths_with_an_apostrophe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = tmp_path / "o'neil: #1"
+    base.mkdir()
+    folder = reviews(base / "reviews")
+    monkeypatch.setattr(verb, "reviews", lambda: folder)
+    model = tiny("bert", base / "tiny")
+    result = quickstart(model=model, output=base / "run")
+    assert result.run.path == base / "run"
+    assert result.run.report.model == str(model)
+    assert result.figures["train_rows"] == 64
+    assert len(result.answers) == 3
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "docs/quickstart.md", "docs/quickstart.zh-CN.md"])
+def test_the_pages_give_the_number_of_training_rows(page: str, repository: Path) -> None:
+    said = re.findall(r"`?make quickstart`?\D*?(\d,\d{3})\b", (repository / page).read_text("utf-8"))
+    assert said[0] == f"{SIZES['train']:,}"
