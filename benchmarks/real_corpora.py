@@ -35,7 +35,11 @@ def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
     recipe.write_text(settings["recipe"], "utf-8")
     words = ["train", str(recipe), f"output={output}", *(QUICK if settings["quick"] else ()), "--json"]
     done = subprocess.run(
-        [sys.executable, "-m", "weitiao", *words], cwd=corpora.shared_folder(), capture_output=True, text=True, check=False
+        [sys.executable, "-m", "weitiao", *words],
+        cwd=corpora.shared_folder(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])

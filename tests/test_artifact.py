@@ -81,9 +81,7 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_sentence(tmp_path: Path, code: int) -> None:
     with pytest.raises(StorageFull) as caught, storage_guard(tmp_path / "x"):
         raise OSError(code, os.strerror(code))
-    assert str(caught.value) == (
-        f"{tmp_path / 'x'}: the disk is full; what was complete is kept; free some space"
-    )
+    assert str(caught.value) == (f"{tmp_path / 'x'}: the disk is full; what was complete is kept; free some space")
 
 
 def test_a_full_disk_in_another_librarys_words(tmp_path: Path) -> None:

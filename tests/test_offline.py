@@ -28,7 +28,8 @@ try:
     main()
 except SystemExit as left:
     code = left.code
-print(json.dumps({{"code": code, "seen": seen, "modules": sorted(set(sys.modules) & {{"torch", "transformers", "datasets"}})}}), file=sys.stderr)
+modules = sorted(set(sys.modules) & {{"torch", "transformers", "datasets"}})
+print(json.dumps({{"code": code, "seen": seen, "modules": modules}}), file=sys.stderr)
 """
 
 
