@@ -1,4 +1,4 @@
-"""A small Chinese catalogue for a test, beside the real one."""
+"""Chinese for a test: a small catalogue of its own words, or the real one compiled on the spot."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 
 from weitiao import messages
 
+REAL = messages.LOCALE / "zh_CN" / "LC_MESSAGES" / "weitiao.po"
+
 
 @contextmanager
-def chinese(folder: Path, monkeypatch: pytest.MonkeyPatch, words: Mapping[str, str]) -> Iterator[None]:
-    """Inside the block, zh_CN knows exactly `words`."""
+def chinese(folder: Path, monkeypatch: pytest.MonkeyPatch, words: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Inside the block, zh_CN knows exactly `words`; without them, what the real catalogue's source says now."""
     catalogue = Catalog(locale="zh_CN")
-    for source, translation in words.items():
+    if words is None:
+        with REAL.open("rb") as stream:
+            catalogue = read_po(stream, locale="zh_CN", domain="weitiao")
+    for source, translation in (words or {}).items():
         catalogue.add(source, translation)
     path = folder / "zh_CN" / "LC_MESSAGES" / "weitiao.mo"
     path.parent.mkdir(parents=True, exist_ok=True)
