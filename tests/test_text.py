@@ -128,6 +128,25 @@ def test_a_broken_tokenizer_is_refused(tmp_path: Path) -> None:
         load_tokenizer(tmp_path)
 
 
+def test_code_that_comes_with_a_tokenizer_is_neither_run_nor_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_model_folder(tmp_path, model_type="own")
+    (tmp_path / "tokenizer.json").unlink()
+    trace = tmp_path / "trace"
+    (tmp_path / "own.py").write_text(
+        f"from pathlib import Path\nfrom transformers import BertTokenizer as Own\nPath({str(trace)!r}).touch()\n"
+    )
+    named = {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": ["own.Own", "own.Own"]}}
+    write(tmp_path, "tokenizer_config.json", named)
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda question="": asked.append(question) or "y")
+    with pytest.raises(Refused, match=r"no tokenizer.json and no other tokenizer that can be read \("):
+        load_tokenizer(tmp_path)
+    assert not asked
+    assert not trace.exists()
+
+
 @pytest.mark.parametrize(
     ("text", "share"), [("你好", 1.0), ("abc", 0.0), ("你a", 0.5), ("", 0.0), ("12!", 0.0), ("かな", 0.0)]
 )

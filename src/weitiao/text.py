@@ -108,7 +108,9 @@ def _backend(folder: Path) -> Backend:
     try:
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True).backend_tokenizer
+        # False, not its default: that asks on the terminal whether to run code that comes with the folder
+        loaded = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        return loaded.backend_tokenizer
     except Exception as error:
         raise Refused(
             _("{path}: no tokenizer.json and no other tokenizer that can be read ({reason})").format(
