@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from weitiao.cli import main
 from weitiao.errors import Refused
 from weitiao.evaluation.compare import Comparison, compare, fair_coin
 
@@ -62,6 +63,15 @@ def test_a_run_does_not_differ_from_its_copy(tmp_path, right):
     assert comparison.mcnemar.p == 1
     assert comparison.sentence().startswith("No difference between")
     assert Comparison.model_validate_json(comparison.model_dump_json()) == comparison
+
+
+def test_the_line_reads_well_for_one_row_and_for_none(tmp_path, right, capsys):
+    fewer = right.copy()
+    fewer[right.argmax()] = False
+    a, b = run(tmp_path / "a", right), run(tmp_path / "b", fewer)
+    assert main(["compare", str(a), str(b)]) == 0
+    said = capsys.readouterr().out
+    assert "\nrows that only A gets right: 1, only B: 0; McNemar's exact test: p = 1\n" in said
 
 
 def test_labels_may_hold_line_separators(tmp_path, right):

@@ -33,7 +33,7 @@ def compare(
     print_table(rows, head=["", "A", "B", _("A minus B")], title=f"A: {comparison.a}\nB: {comparison.b}")
     test = comparison.mcnemar
     print(
-        _("only A right: {a} rows, only B right: {b} rows; McNemar's exact test: p = {p}").format(
+        _("rows that only A gets right: {a}, only B: {b}; McNemar's exact test: p = {p}").format(
             a=test.only_a, b=test.only_b, p=f"{test.p:.3g}"
         )
     )
