@@ -50,6 +50,7 @@ class FitSpec:
         order: of the rows; 'grouped' is each side's own length grouping.
         pad_to_longest: Trainer only: every row padded to the longest of the set, as the tutorials do.
         dropout: rate everywhere; None for what the config says, 0.1 in both starters.
+        precision: of the weights and of all arithmetic.
         head: 'mean' only with our loop.
         method, options: of our loop.
     """
@@ -62,6 +63,7 @@ class FitSpec:
     order: Order = "random"
     pad_to_longest: bool = False
     dropout: float | None = None
+    precision: Literal["float32", "float64"] = "float32"
     seed: int = 0
     head: Literal["stock", "mean"] = "stock"
     method: str = "full"
@@ -139,6 +141,7 @@ def fit_ours(start: Path, texts: Texts, spec: FitSpec, folder: Path) -> Fitted:
     """Our loop, without evaluations on the way; `folder` takes its log and its last checkpoint."""
     torch.manual_seed(spec.seed)
     network = build(start, NetworkSpec("classify", spec.head, texts.labels, dropout=spec.dropout))
+    network.to(getattr(torch, spec.precision))
     fitted = Fitted(network)
     settings = _settings(spec, len(texts.train))
     method = METHODS[spec.method](METHOD_OPTIONS[spec.method](**spec.options))
@@ -209,6 +212,7 @@ def fit_trainer(start: Path, texts: Texts, spec: FitSpec, folder: Path) -> Fitte
             fitted.ended.append(time.perf_counter() - clock["started"])
 
     model = AutoModelForSequenceClassification.from_pretrained(start, config=_config(start, spec))
+    model.to(getattr(torch, spec.precision))
     tokenizer = AutoTokenizer.from_pretrained(start)
     trainer = Timed(
         model=model,

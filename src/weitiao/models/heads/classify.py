@@ -71,7 +71,8 @@ class ClassifyHead(nn.Module):
         As torch's losses with the same weights: single-label the divisor is the sum of the rows' weights
         (`CrossEntropyLoss`), multi-label the weights do not change it (`BCEWithLogitsLoss`, `pos_weight`).
         """
-        logits = self.outputs(hidden, batch)["logits"].float()
+        logits = self.outputs(hidden, batch)["logits"]
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # half precision is too coarse for a sum
         if not batch.targets:
             return Loss(logits.sum() * 0.0, torch.zeros(()))
         if self.multi_label:
