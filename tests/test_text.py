@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,22 @@ def test_lengths_and_cuts_add_up(rows: list[tuple[str, str]], limit: int) -> Non
         assert len(ids) + cut == len(all_ids)
         assert len(ids) <= limit
         assert len(ids) == min(limit, len(all_ids))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.text("ab c", max_size=20), st.text("de f", max_size=20)), min_size=1, max_size=4),
+    st.integers(4, 20),
+    st.booleans(),
+)
+def test_counting_gives_the_lengths_and_cuts_of_encoding(rows: list[tuple[str, str]], limit: int, paired: bool) -> None:
+    texts, pairs = [a for a, _b in rows], [b for _a, b in rows] if paired else None
+    counted = replace(TOKENIZER, counting=True).encode(texts, pairs, max_length=limit)
+    encoded = TOKENIZER.encode(texts, pairs, max_length=limit)
+    assert [(len(ids), len(types), cut) for ids, types, cut in counted if types is not None] == [
+        (len(ids), len(types), cut) for ids, types, cut in encoded if types is not None
+    ]
+    assert len(counted) == len(texts)
 
 
 def test_a_batch_is_its_rows() -> None:

@@ -1,12 +1,12 @@
 """Records to Features for every split, and what that shows: lengths, and what truncation cuts off.
 
-`train` encodes every row; `check` does so up to 2 MB of text, and above that takes a seeded sample and says so.
+`train` encodes every row; `check` only counts tokens, of every row up to 2 MB of text, above that of a seeded sample.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,13 +27,15 @@ class Encoded:
     """What tokenising gave.
 
     Args:
-        features: split -> Features of all its records; empty where only a sample was tokenised.
+        features: split -> Features of all its records; empty where tokens were only counted.
+        cut: split -> indices of its records that lose tokens; empty where only a sample was tokenised.
         measured: lengths and cuts for the plan.
         seen: rows that were tokenised.
         rows: rows there are.
     """
 
     features: Mapping[str, Sequence[Feature]]
+    cut: Mapping[str, Sequence[int]]
     measured: Measured
     seen: int
     rows: int
@@ -53,11 +55,13 @@ def encode_splits(
     max_length: int,
     full: bool,
 ) -> Encoded:
-    """Encode every split, or (not `full`, and above `ALL_BELOW`) a sample of it."""
+    """Encode every split; not `full`, only count its tokens, above `ALL_BELOW` those of a sample."""
+    tokenizer = replace(tokenizer, counting=not full)
     rows = sum(len(each) for each in records.values())
     share = 1.0 if full else min(1.0, ALL_BELOW / max(_bytes(task, records), 1))
     rng = np.random.default_rng(SAMPLE_SEED)
     features: dict[str, Sequence[Feature]] = {}
+    cut: dict[str, Sequence[int]] = {}
     lengths: dict[str, Lengths] = {}
     cuts: dict[str, Lengths] = {}
     seen = 0
@@ -65,11 +69,12 @@ def encode_splits(
         chosen = _sample(records[split], share, rng)
         found = task.encode(chosen, tokenizer, labels, max_length)
         seen += len(chosen)
-        if len(chosen) == len(records[split]):
+        if full:
             features[split] = found
+        if share >= 1.0:
+            cut[split] = sorted({feature.group for feature in found if feature.cut})
         lengths[split], cuts[split] = _measured(found, len(records[split]), rng)
-    whole = seen == rows
-    return Encoded(features if whole else {}, Measured(lengths, cuts, max_length, not whole), seen, rows)
+    return Encoded(features, cut, Measured(lengths, cuts, max_length, seen < rows), seen, rows)
 
 
 def _bytes(task: Task[Any, Any], records: Mapping[str, Sequence[Record]]) -> int:

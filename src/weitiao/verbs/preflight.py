@@ -7,6 +7,7 @@ looked at as far as the others allow, so that one run tells all. Nothing here im
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,7 +44,7 @@ class Preflight:
         folder: the model.
         tokenizer: its tokenizer.
         max_length: tokens a text is cut to.
-        features: split -> Features; empty where only a sample was tokenised.
+        features: split -> Features; empty unless every row was to be encoded.
         plan: what training comes to.
     """
 
@@ -108,8 +109,12 @@ class _Inspection:
             self._data()
         if self.recipe.model.name and not self._in_doubt("model.revision", "model.trust_remote_code"):
             self._model()
-        if self.found.dataset is not None and self.found.tokenizer is not None and not self._broken():
-            self._encode(self.found.dataset, self.found.tokenizer)
+        with ThreadPoolExecutor(1) as beside:  # the tokenizer is no Python, so that both cores have work
+            audited = beside.submit(audit, self.found.dataset.items) if self.found.dataset else None
+            if self.found.dataset is not None and self.found.tokenizer is not None and not self._broken():
+                self._encode(self.found.dataset, self.found.tokenizer)
+        if audited is not None:
+            self.found.problems += audited.result()
         return self.found
 
     def _in_doubt(self, *keys: str) -> bool:
@@ -157,7 +162,6 @@ class _Inspection:
         train = dataset.records.get("train", [])
         self.found.labels = task.label_space(train)
         self._place(task.audit(dataset.records, self.found.labels), "task")
-        self.found.problems += audit(dataset.items)
         if train and "dev" not in dataset.records:
             self._add(self._needs_dev())
         folds = self.recipe.folds
@@ -222,10 +226,8 @@ class _Inspection:
             found.plan = make_plan(self.recipe, shape, found.folder.family, encoded.measured, len(found.labels))
             self._truncation(encoded, found.plan)
             self._warmup(found.plan)
-        for split, features in encoded.features.items():
-            records = dataset.records[split]
-            cut = {feature.group for feature in features if feature.cut}
-            dataset.ledger.truncate(split, [records[row].file for row in sorted(cut)])
+        for split, rows in encoded.cut.items():
+            dataset.ledger.truncate(split, [dataset.records[split][row].file for row in rows])
 
     def _truncation(self, encoded: Encoded, plan: Plan) -> None:
         cut = sum(plan.truncated.values())
