@@ -286,7 +286,7 @@ def _threads_at_work(results: Mapping[str, Result]) -> Iterator[str]:
     pair = [results.get(f"undisturbed-{name}") for name in ("full-1-thread", "full-2-threads")]
     if all(pair):
         one, two = (each.measured["hashes"][COMPARED[0]] for each in pair if each)
-        said = "differ in their last bits, so two were at work" if one != two else "are the same to the last bit"
+        said = "differ, so two were at work" if one != two else "are the same to the last bit"
         yield f"Undisturbed weights of one thread and of two {said}; threads: as torch reported them to the run."
 
 
