@@ -101,7 +101,7 @@ def test_the_file_takes_its_room_before_it_is_filled(tmp_path: Path, monkeypatch
     Freeze(FreezeOptions(layers=1)).apply(net, 1)
     taken: list[int] = []
 
-    def look(_self: FrozenCache, _network: Network, _features: object, values: np.memmap[Any, Any]) -> None:
+    def look(_self: FrozenCache, _network: Network, _rows: object, values: np.memmap[Any, Any], _stop: object) -> None:
         status = Path(str(values.filename)).stat()
         taken.append(512 * status.st_blocks - status.st_size)
 

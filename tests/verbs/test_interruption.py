@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from tests.verbs.trained import recipe
+from tests.verbs.trained import recipe, write
 
 import weitiao
 from weitiao.errors import Interrupted
+from weitiao.models.tiny import tiny
 
 WEIGHTS = "model/model.safetensors"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "LANGUAGE": "en"}
@@ -24,8 +25,12 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore",
 
 def start(folder: Path, made: dict[str, Any]) -> subprocess.Popen[str]:
     YAML().dump(made, folder / "recipe.yaml")
+    return launch(folder / "recipe.yaml")
+
+
+def launch(*words: str | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "weitiao", "train", str(folder / "recipe.yaml")],
+        [sys.executable, "-m", "weitiao", "train", *map(str, words)],
         env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -78,6 +83,34 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGTERM
     assert weitiao.train(resume=tmp_path / "run").report.rows == 40
+
+
+def test_sigterm_while_the_frozen_layers_run(tmp_path: Path) -> None:
+    """They may take minutes, so they are left in the middle; what was half made is gone."""
+    tiny("bert", tmp_path / "tiny", hidden=768)
+    made = recipe(tmp_path, method={"name": "freeze", "layers": 1})
+    made["training"]["max_steps"] = 2
+    write(tmp_path / "train.csv", 600, seed=1)
+    process, cache = start(tmp_path, made), tmp_path / "run/cache"
+    wait_for(lambda: any(cache.glob(".train.bin.*.tmp")))
+    process.send_signal(signal.SIGTERM)
+    _out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert f"interrupted before fitting; the run is saved; go on with: weitiao train --resume {tmp_path / 'run'}" in err
+    assert not list(cache.iterdir())
+    resumed = weitiao.train(resume=tmp_path / "run")
+    assert len(resumed.report.curves.train) == 2
+
+
+def test_ctrl_c_while_a_resumed_run_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = weitiao.train(recipe(tmp_path))
+
+    def interrupt(*_arguments: object, **_options: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("weitiao.verbs.train.inspect", interrupt)
+    with pytest.raises(Interrupted, match=r"^interrupted; go on with: weitiao train --resume .*run$"):
+        weitiao.train(resume=run.path)
 
 
 def test_sigint_in_the_loop(tmp_path: Path) -> None:

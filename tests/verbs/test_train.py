@@ -258,6 +258,40 @@ def test_two_processes_give_the_result_of_one(launcher: str, method: str, tmp_pa
     assert max(float(np.abs(together[name] - one[name]).max()) for name in one) < 1e-4
 
 
+WATCHED = """
+import os, signal, sys
+from weitiao.cli import main
+from weitiao.methods.frozen_cache import FrozenCache
+fill, rank, (recipe, log, interrupted) = FrozenCache._fill, os.environ["RANK"], sys.argv[1:]
+def watched(self, *arguments):
+    with open(log, "a") as stream:
+        stream.write(rank)
+    if rank == interrupted:
+        signal.raise_signal(signal.SIGTERM)
+    fill(self, *arguments)
+FrozenCache._fill = watched
+sys.exit(main(["train", recipe]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("interrupted", "filled"), [("none", "00"), ("0", "0")])
+def test_of_two_processes_the_first_fills_the_cache(interrupted: str, filled: str, tmp_path: Path) -> None:
+    """Train and dev once each, and the other reads them; a signal to the first alone is the end for both."""
+    (tmp_path / "watched.py").write_text(WATCHED)
+    path = written(tmp_path, recipe(tmp_path, method="head"))
+    program = [str(tmp_path / "watched.py"), str(path), str(tmp_path / "filled"), interrupted]
+    done = subprocess.run(
+        [sys.executable, "-m", *LAUNCHERS["torchrun"], *program],
+        env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert (tmp_path / "filled").read_text() == filled
+    assert (done.returncode == 0) == (interrupted == "none"), done.stderr[-2000:]
+    if interrupted != "none":
+        assert done.stderr.count("interrupted before fitting; the run is saved; go on with: ") == 2
+        assert not list((tmp_path / "run/cache").iterdir())
+
+
 def losses(run: Path) -> list[float]:
     """The loss of each step."""
     entries = [json.loads(line) for line in (run / "log.jsonl").read_text("utf-8").splitlines()]

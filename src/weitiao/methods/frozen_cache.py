@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from weitiao.artifact import read_json, replacing, write_json
+from weitiao.errors import Interrupted
+from weitiao.messages import _
 from weitiao.models.batch import collate
 from weitiao.models.inference import BATCH_TOKENS, batches_by_length
 from weitiao.models.network import Network
@@ -37,12 +39,22 @@ class FrozenCache:
         path: file of the cache; made if it is missing, torn or of something else. Processes that make it at once each
             write a file of their own, with the same numbers, and put it in place.
         precision: 'fp16' or 'fp32'.
+        stop: whether a signal asks to leave; asked after each batch.
 
     Raises:
         StorageFull: the disk has no room for it; nothing of it is left.
+        Interrupted: `stop` asked for it; nothing of it is left.
     """
 
-    def __init__(self, network: Network, features: Sequence[Feature], path: Path, precision: str) -> None:
+    def __init__(
+        self,
+        network: Network,
+        features: Sequence[Feature],
+        path: Path,
+        precision: str,
+        *,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         lengths = np.array([len(feature) for feature in features], dtype=np.int64)
         self._ends = np.cumsum(lengths)
         self._starts = self._ends - lengths
@@ -58,7 +70,7 @@ class FrozenCache:
         ):
             with replacing(path) as beside:
                 _reserve(beside, about["bytes"])
-                self._fill(network, features, np.memmap(beside, dtype=dtype, mode="r+", shape=shape))
+                self._fill(network, features, np.memmap(beside, dtype=dtype, mode="r+", shape=shape), stop)
             write_json(note, about)
         self._values = np.memmap(path, dtype=dtype, mode="r", shape=shape)
 
@@ -66,7 +78,7 @@ class FrozenCache:
         """[N', H] of the given rows, end to end."""
         return torch.from_numpy(np.concatenate([self._values[self._starts[row] : self._ends[row]] for row in rows]))
 
-    def _fill(self, network: Network, features: Sequence[Feature], values: Any) -> None:
+    def _fill(self, network: Network, features: Sequence[Feature], values: Any, stop: Callable[[], bool]) -> None:
         for rows in batches_by_length([len(feature) for feature in features], BATCH_TOKENS):
             batch = collate([features[row] for row in rows], network.spec.pad_id, rows)
             hidden = _below(network, batch).numpy()
@@ -75,6 +87,8 @@ class FrozenCache:
                 count = len(features[row])
                 values[self._starts[row] : self._ends[row]] = hidden[start : start + count]
                 start += count
+            if stop():
+                raise Interrupted(_("interrupted before fitting; the run is saved"))
         values.flush()
 
 

@@ -7,8 +7,7 @@ the result is that of one process whatever the shares.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -66,15 +65,6 @@ class Processes:
         parts = torch.split(flat, [grad.numel() for grad in grads])
         for parameter, part in zip(parameters, parts, strict=True):
             parameter.grad = part.view_as(parameter)
-
-    @contextmanager
-    def first_alone(self) -> Iterator[None]:
-        """The first process runs the block while the others wait; then they do."""
-        if not self.is_main:
-            self.wait()
-        yield
-        if self.is_main:
-            self.wait()
 
     def wait(self) -> None:
         """Until all processes are here."""

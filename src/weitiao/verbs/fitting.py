@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,8 @@ def fit_once(
     settings = loop_settings(found, seed)
     method.apply(network, total_steps(train.features, settings))
     leave_if(stop, _("interrupted before fitting; the run is saved"))
-    frozen = _frozen(network, method.cache, train, dev, cache, on_event)
+    parts = {"train": train, **({"dev": dev} if dev else {})}
+    frozen = _frozen(network, method.cache, parts, cache, on_event, stop)
     leave_if(stop, _("interrupted before fitting; the run is saved"))
     hooks = Hooks(
         evaluate=None if dev is None else lambda: dev_metrics(found, network, dev, frozen.get("dev")),
@@ -211,17 +213,29 @@ def network_spec(recipe: Recipe, labels: Sequence[str], pad_id: int, targets: Ma
 
 
 def _frozen(
-    network: Network, precision: str | None, train: Part, dev: Part | None, cache: Path, on_event: OnEvent
+    network: Network,
+    precision: str | None,
+    parts: Mapping[str, Part],
+    cache: Path,
+    on_event: OnEvent,
+    stop: Callable[[], bool],
 ) -> dict[str, Frozen]:
     """Caches of the frozen part by split; empty where nothing is frozen or this model cannot be cached."""
     if precision is None or not network.frozen_below or not network.packable:
         return {}
     on_event({"kind": "phase", "text": _("running the frozen layers once over all texts")})
-    parts = {"train": train, **({"dev": dev} if dev else {})}
-    with Processes.current().first_alone():  # the others find the files made
+
+    def made() -> dict[str, Frozen]:
         return {
-            name: FrozenCache(network, part.features, cache / f"{name}.bin", precision) for name, part in parts.items()
+            name: FrozenCache(network, part.features, cache / f"{name}.bin", precision, stop=stop)
+            for name, part in parts.items()
         }
+
+    first: dict[str, Frozen] = {}
+    with suppress(Interrupted):  # all processes leave together, in the next line
+        first = made() if Processes.current().is_main else {}
+    leave_if(stop, _("interrupted before fitting; the run is saved"))  # the others wait here, and find the files made
+    return first or made()
 
 
 def _calibrate(found: Preflight, network: Network, dev: Part | None) -> Settings:

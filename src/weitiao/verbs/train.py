@@ -86,7 +86,9 @@ def _resume(folder: RunFolder, data: Any, on_event: OnEvent) -> Run:
             "weitiao.train(resume={run!r}, data=rows)"
         )
         raise Refused(message.format(path=folder.path, run=str(folder.path)))
-    found = inspect(load_recipe(folder.recipe, frame()), memory=named(data), full=True, recipe_file=str(folder.recipe))
+    with _resumable(folder):
+        recipe = load_recipe(folder.recipe, frame())
+        found = inspect(recipe, memory=named(data), full=True, recipe_file=str(folder.recipe))
     found.refuse()
     if before and before.get("splits") != _data_json(found)["splits"]:
         raise Refused(
@@ -106,6 +108,8 @@ def _resumable(folder: RunFolder) -> Iterator[None]:
     hint = _("{reason}; go on with: weitiao train --resume {path}")
     try:
         yield
+    except KeyboardInterrupt as error:  # while no StopSignal is held
+        raise Interrupted(hint.format(reason=_("interrupted"), path=folder.path)) from error
     except Interrupted as error:
         raise Interrupted(hint.format(reason=error, path=folder.path)) from error
     except StorageFull as error:
