@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import AddedToken
 
 from tests.model_folder import make_model_folder, make_tokenizer
 from weitiao.errors import Refused
-from weitiao.text import Tokenizer, han_share, load_tokenizer
+from weitiao.text import TokenCounter, Tokenizer, Tokens, han_share, load_tokenizer
 
 TOKENIZER = Tokenizer(make_tokenizer(), pad_id=0, segments=True, max_length=64)
 TEXTS = ["good film", "the service was bad and long, long, long", "", "x", "a b c d e f g h i j k l m n o p"]
@@ -76,12 +76,42 @@ def test_lengths_and_cuts_add_up(rows: list[tuple[str, str]], limit: int) -> Non
 )
 def test_counting_gives_the_lengths_and_cuts_of_encoding(rows: list[tuple[str, str]], limit: int, paired: bool) -> None:
     texts, pairs = [a for a, _b in rows], [b for _a, b in rows] if paired else None
-    counted = replace(TOKENIZER, counting=True).encode(texts, pairs, max_length=limit)
-    encoded = TOKENIZER.encode(texts, pairs, max_length=limit)
-    assert [(len(ids), len(types), cut) for ids, types, cut in counted if types is not None] == [
-        (len(ids), len(types), cut) for ids, types, cut in encoded if types is not None
-    ]
-    assert len(counted) == len(texts)
+    counted = TokenCounter.of(TOKENIZER).encode(texts, pairs, max_length=limit)
+    assert sizes(counted) == sizes(TOKENIZER.encode(texts, pairs, max_length=limit))
+
+
+def sizes(encoded: list[Tokens]) -> list[tuple[int, int, int]]:
+    return [(len(ids), 0 if types is None else len(types), cut) for ids, types, cut in encoded]
+
+
+ODD = st.text(
+    st.one_of(
+        st.sampled_from("ab \t\n\u3000\u00a0\u0301\x1c\u200b,.[]好😀é"),
+        st.characters(codec="utf-8", max_codepoint=0x2FFF),
+    ),
+    max_size=24,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(ODD, ODD.map(lambda text: f"{text} [MASK] {text}[SEP]")), min_size=1, max_size=4))
+def test_words_counted_once_give_the_lengths_of_whole_texts(texts: list[str]) -> None:
+    backend = make_tokenizer()
+    backend.add_special_tokens(["[SEP]", "[MASK]"])
+    tokenizer = Tokenizer(backend, pad_id=0, segments=True, max_length=64)
+    counter = TokenCounter.of(tokenizer)
+    assert counter.words is not None
+    assert sizes(counter.encode(texts)) == sizes(tokenizer.encode(texts))
+    assert sizes(counter.encode(texts)) == sizes(tokenizer.encode(texts))  # words it has met by now
+
+
+def test_words_are_not_counted_where_a_token_reaches_over_a_space() -> None:
+    reaching = make_tokenizer()
+    reaching.add_tokens([AddedToken("<x>", lstrip=True)])
+    assert TokenCounter.of(Tokenizer(reaching, pad_id=0, segments=True, max_length=64)).words is None
+    spaced = make_tokenizer()
+    spaced.add_tokens(["New York"])
+    assert TokenCounter.of(Tokenizer(spaced, pad_id=0, segments=True, max_length=64)).words is None
 
 
 def test_a_batch_is_its_rows() -> None:

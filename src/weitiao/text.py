@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Encoding
+from tokenizers import Encoding, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Backend
 
 from weitiao.errors import Refused
@@ -33,14 +33,12 @@ class Tokenizer:
         pad_id: id that fills a batch.
         segments: whether the model takes token_type_ids.
         max_length: longest input the model takes, in tokens; 0 where it knows no bound.
-        counting: whether only lengths are wanted: every id is then `pad_id`, which spares half the time.
     """
 
     backend: Backend
     pad_id: int
     segments: bool
     max_length: int
-    counting: bool = False
 
     def encode(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int | None = None
@@ -50,34 +48,76 @@ class Tokenizer:
         Of a pair the longer text is cut first, as transformers' `longest_first` does.
         """
         limit = max_length or self.max_length or WIDEST
-        special = self.backend.num_special_tokens_to_add(pairs is not None)
+        room = limit - self.backend.num_special_tokens_to_add(pairs is not None)
         firsts = self.backend.encode_batch_fast(list(texts), add_special_tokens=False)
         seconds = self.backend.encode_batch_fast(list(pairs), add_special_tokens=False) if pairs is not None else None
-        if self.counting:
-            return self._counted(firsts, seconds, special, limit)
         encoded: list[Tokens] = []
         for index, first in enumerate(firsts):
             second = seconds[index] if seconds else None
-            cut = _cut(first, second, limit - special)
+            cut = _cut(first, second, room)
             whole = self.backend.post_process(first, second, add_special_tokens=True)
             types = np.asarray(whole.type_ids, dtype=np.int32) if self.segments else None
             encoded.append((np.asarray(whole.ids, dtype=np.int32), types, cut))
         return encoded
 
-    def _counted(
-        self, firsts: Sequence[Encoding], seconds: Sequence[Encoding] | None, special: int, limit: int
+
+@dataclass(frozen=True, slots=True)
+class TokenCounter(Tokenizer):
+    """Stands in for a tokenizer where only lengths are wanted: every id is `pad_id`, lengths and cuts are the same.
+
+    Args:
+        words: tokens of each word met so far; None where a text's tokens are not those of its words.
+    """
+
+    words: dict[str, int] | None = None
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer) -> TokenCounter:
+        """A counter for what `tokenizer` encodes."""
+        words: dict[str, int] | None = {} if _parts_at_spaces(tokenizer.backend) else None
+        return cls(tokenizer.backend, tokenizer.pad_id, tokenizer.segments, tokenizer.max_length, words)
+
+    def encode(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int | None = None
     ) -> list[Tokens]:
-        """As `encode`, with the lengths and cuts only."""
+        """As `Tokenizer.encode`."""
+        limit = max_length or self.max_length or WIDEST
+        special = self.backend.num_special_tokens_to_add(pairs is not None)
         room = max(limit - special, 0)
         blank = np.full(special + room, self.pad_id, dtype=np.int32)
         types = np.zeros(special + room, dtype=np.int32) if self.segments else None
-        counts = map(len, firsts) if seconds is None else map(operator.add, map(len, firsts), map(len, seconds))
+        counts = self._counts(texts) if pairs is None else map(operator.add, self._counts(texts), self._counts(pairs))
         counted: list[Tokens] = []
         for count in counts:
-            kept = min(count, room)
-            length = special + kept
-            counted.append((blank[:length], None if types is None else types[:length], count - kept))
+            length = special + min(count, room)
+            counted.append((blank[:length], None if types is None else types[:length], special + count - length))
         return counted
+
+    def _counts(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text without special ones; each different word is tokenised once."""
+        words = self.words
+        if words is None:
+            return [len(each) for each in self.backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+        parted = [text.split(" ") for text in texts]
+        new = list(set().union(*parted).difference(words))
+        found = self.backend.encode_batch_fast(new, add_special_tokens=False)
+        words.update(zip(new, map(len, found), strict=True))
+        return [sum(map(words.__getitem__, parts)) for parts in parted]
+
+
+def _parts_at_spaces(backend: Backend) -> bool:
+    """Whether the tokens of a text are those of the parts between its spaces, as BERT's are.
+
+    No added token may then hold a space or take one in.
+    """
+    return (
+        isinstance(backend.normalizer, normalizers.BertNormalizer)
+        and isinstance(backend.pre_tokenizer, pre_tokenizers.BertPreTokenizer)
+        and not any(
+            " " in token.content or token.lstrip or token.rstrip
+            for token in backend.get_added_tokens_decoder().values()
+        )
+    )
 
 
 def _cut(first: Encoding, second: Encoding | None, room: int) -> int:

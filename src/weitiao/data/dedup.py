@@ -143,8 +143,7 @@ def _grams(texts: Sequence[str]) -> _Grams:
     ids = _by_rarity(((dense[:-2] * width + dense[1:-1]) * width + dense[2:])[whole], width**GRAM)
     owner = rows[:-2][whole]
     count = int(ids.max()) + 1 if len(ids) else 1
-    keys = np.sort(owner * count + ids)
-    keys = keys[np.concatenate(([True], keys[1:] != keys[:-1]))] if len(keys) else keys
+    keys = _distinct(owner * count + ids)
     owner, ids = np.divmod(keys, count)
     starts = np.searchsorted(owner, np.arange(len(texts) + 1))
     return _Grams(ids, keys, count, starts, _bitmaps(owner, ids, len(texts)))
@@ -192,8 +191,14 @@ def _candidates(grams: _Grams, sides: tuple[Flags, Flags] | None, threshold: flo
         i, j = lefts[np.repeat(low[start:stop], counts) + offset], np.repeat(rights[start:stop], counts)
         keep = i != j if sides else i < j
         pairs = np.stack((i[keep], j[keep]), axis=1)
-        pairs = pairs[_bitmap_bound(grams, pairs, threshold)]  # before np.unique, which costs far more a pair
-        yield np.stack(np.divmod(np.unique(pairs[:, 0] * len(sizes) + pairs[:, 1]), len(sizes)), axis=1)
+        pairs = pairs[_bitmap_bound(grams, pairs, threshold)]  # before sorting, which costs far more a pair
+        yield np.stack(np.divmod(_distinct(pairs[:, 0] * len(sizes) + pairs[:, 1]), len(sizes)), axis=1)
+
+
+def _distinct(values: Ints) -> Ints:
+    """Each value once, ascending."""
+    values = np.sort(values)
+    return values[np.concatenate(([True], values[1:] != values[:-1]))] if len(values) else values
 
 
 def _prefixes(grams: _Grams, threshold: float) -> tuple[Ints, Ints]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from weitiao.recipe import SPLITS
 from weitiao.records import Feature, Record
 from weitiao.tasks import Task
-from weitiao.text import WIDEST, Tokenizer
+from weitiao.text import WIDEST, TokenCounter, Tokenizer
 from weitiao.verbs.cost import Lengths
 from weitiao.verbs.plan import Measured
 
@@ -56,7 +56,7 @@ def encode_splits(
     full: bool,
 ) -> Encoded:
     """Encode every split; not `full`, only count its tokens, above `ALL_BELOW` those of a sample."""
-    tokenizer = replace(tokenizer, counting=not full)
+    tokenizer = tokenizer if full else TokenCounter.of(tokenizer)
     rows = sum(len(each) for each in records.values())
     share = 1.0 if full else min(1.0, ALL_BELOW / max(_bytes(task, records), 1))
     rng = np.random.default_rng(SAMPLE_SEED)

@@ -6,8 +6,10 @@ looked at as far as the others allow, so that one run tells all. Nothing here im
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -92,7 +94,20 @@ def inspect(
         download: whether a hub may be asked for the model.
     """
     draft = recipe if isinstance(recipe, Draft) else Draft(recipe, [], Places(recipe_file, {}))
-    return _Inspection(draft, memory, full, download).run()
+    with _nothing_collected():
+        return _Inspection(draft, memory, full, download).run()
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Without garbage collection inside the block: rows live on, and to walk them again and again finds nothing."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class _Inspection:
