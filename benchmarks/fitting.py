@@ -302,13 +302,16 @@ def _plain_logits(model: Any, test: Sequence[Feature]) -> list[Any]:
     return logits
 
 
-def flops(config: PretrainedConfig, lengths: Iterable[int]) -> float:
-    """Floating-point operations of one forward and backward pass over rows of these lengths, padding not counted.
+def flops(config: PretrainedConfig, lengths: Iterable[int], *, frozen: int = 0, epochs: float = 1) -> float:
+    """Floating-point operations that training on rows of these lengths takes, padding not counted.
 
     A layer's forward pass takes 2 * (4 H^2 + 2 H F) operations a token in its linear maps and 4 L H in attention over L
-    tokens; the backward pass takes twice the forward one. Embeddings, norms, dropout, pooler and head are left out.
+    tokens; the backward pass takes twice the forward one. Frozen layers run forward, and once only; the lowest layer
+    above them hands no gradient down through its query, key and value maps. Embeddings, norms, dropout, pooler and head
+    are left out.
     """
     hidden, inner = config.hidden_size, config.intermediate_size
     sizes = np.asarray(list(lengths), dtype=np.float64)
-    forward = config.num_hidden_layers * (sizes * 2 * (4 * hidden**2 + 2 * hidden * inner) + 4 * sizes**2 * hidden)
-    return float(3 * forward.sum())
+    layer = float((sizes * 2 * (4 * hidden**2 + 2 * hidden * inner) + 4 * sizes**2 * hidden).sum())
+    spared = float(sizes.sum()) * 6 * hidden**2 if frozen else 0.0
+    return frozen * layer + epochs * (3 * (config.num_hidden_layers - frozen) * layer - spared)
