@@ -78,6 +78,9 @@ def test_resumed_from_another_folder_it_ends_in_the_same_bytes(tmp_path: Path, m
     interrupted(relative(tmp_path))
     monkeypatch.chdir(tmp_path.parent)
     resumed = weitiao.train(resume=tmp_path / "run")
+    for name in ("report.json", "report.html", "README.md"):  # what is passed around names nobody's folders
+        assert f"{tmp_path.name}/tiny" in (resumed.path / name).read_text("utf-8")
+        assert str(tmp_path.parent) not in (resumed.path / name).read_text("utf-8")
     for name in (WEIGHTS, "predictions.jsonl", "log.jsonl"):
         assert (resumed.path / name).read_bytes() == (straight.path / name).read_bytes()
 

@@ -34,6 +34,7 @@ from weitiao.evaluation.schema import (
     TrainPoint,
     Verdict,
 )
+from weitiao.evaluation.sharing import shareable
 from weitiao.evaluation.verdict import Course, judge
 from weitiao.messages import _
 from weitiao.metrics import Metric
@@ -51,7 +52,7 @@ class RunFacts:
         model: as the recipe names it.
         method: name of the method.
         seed: of the run, and of the resampling.
-        recipe: the resolved recipe, YAML.
+        recipe: the resolved recipe, YAML; its paths, as those of `model` and `data`, are shortened in the report.
         settings: thresholds and the like that were found on dev.
         curves: of training; see `read_curves`.
         data: rows, ledger, problems.
@@ -109,7 +110,7 @@ def measure(
     splits = Splits(train, dev, records, labels, facts.seed)
     baselines = {name: _baseline(name, task, splits, metrics, predictions, resampling) for name in names}
     analysis = _analysis(task, labels, predictions, records, texts=show.texts)
-    return Report(
+    made = Report(
         weitiao=__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         task=task.name,
@@ -131,6 +132,7 @@ def measure(
         **{each.name: getattr(facts, each.name) for each in fields(facts) if each.name not in ("name", "training")},
         **dict(analysis),
     )
+    return shareable(made)
 
 
 def _verdict(

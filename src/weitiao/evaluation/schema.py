@@ -203,7 +203,7 @@ class Report(Part):
     timing: Timing = Timing()
     seeds: Spread | None = None
     folds: Spread | None = None
-    recipe: str = Field(default="", description="the resolved recipe, YAML")
+    recipe: str = Field(default="", description="the resolved recipe, YAML; recipe.yaml has whole paths")
 
 
 class Analysis(Part):
