@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -26,6 +27,8 @@ import machine
 
 RESULTS = Path(__file__).resolve().parent / "results"
 LONGEST_CELL = 600  # seconds; above it a cell should be made smaller
+QUICK = "quick: figures are no evidence (small sizes, few repeats)"
+MARKS = {"met": "ok    ", "missed": "MISSED", "not measured": "open  "}
 
 Settings = Mapping[str, Any]
 Row = dict[str, Any]
@@ -85,7 +88,13 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A measured cell."""
+    """A measured cell.
+
+    Args:
+        seconds, peak_mb: of its process.
+        commit: of the repository, marked where files differed from it.
+        date: UTC, year-month-day; cells of before it was kept have none.
+    """
 
     name: str
     settings: Settings
@@ -94,6 +103,7 @@ class Result:
     peak_mb: float
     machine: dict[str, Any]
     commit: str
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +193,9 @@ class _Runner:
         answer = self._child({"cell": cell.settings})
         seconds = round(time.monotonic() - started, 1)
         result = Result(
-            cell.name, cell.settings, answer["measured"], seconds, answer["peak_mb"], machine.facts(), machine.commit()
-        )
+            cell.name, cell.settings, answer["measured"], seconds, answer["peak_mb"], machine.facts(),
+            machine.commit(), time.strftime("%Y-%m-%d", time.gmtime()),
+        )  # fmt: skip
         _write(self.folder / f"{cell.name}.json", asdict(result))
         slow = f", longer than {LONGEST_CELL} s" if seconds > LONGEST_CELL else ""
         mark = ", disturbed by other processes" if disturbed(result) else ""
@@ -229,16 +240,26 @@ def _whole(benchmark: Benchmark, results: Mapping[str, Result], *, quick: bool, 
         "benchmark": benchmark.name,
         "about": benchmark.about,
         "quick": quick,
+        "versions": _versions(results),
         "machine": measured_on[0] if len(measured_on) == 1 else measured_on or machine.facts(),
-        "commits": sorted({each.commit for each in results.values()}),
+        "commits": dict(sorted(Counter(each.commit or "none" for each in results.values()).items())),
+        "commit": machine.commit(),
+        "dates": sorted({each.date for each in results.values() if each.date}),
         "cells": len(results),
         "disturbed": sorted(name for name, each in results.items() if disturbed(each)),
         "seconds": round(seconds, 1),
         "cell_seconds": round(sum(each.seconds for each in results.values()), 1),
         "rows": list(summary.rows),
         "notes": list(summary.notes),
-        "bars": {name: bar.as_json() for name, bar in summary.bars.items()},
+        "bars": {name: {**bar.as_json(), **({"ok": None} if quick else {})} for name, bar in summary.bars.items()},
     }
+
+
+def _versions(results: Mapping[str, Result]) -> dict[str, str]:
+    """Package -> version; every one of them, where cells were measured with several."""
+    measured = [each.machine["versions"] for each in results.values()] or [machine.versions()]
+    names = dict.fromkeys(name for each in measured for name in each)
+    return {name: ", ".join(sorted({each[name] for each in measured if each.get(name)})) for name in names}
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
@@ -251,11 +272,34 @@ def _write(path: Path, value: dict[str, Any]) -> None:
 
 def text_of(whole: Mapping[str, Any]) -> str:
     """The summary as aligned plain text."""
-    blocks = [f"\n{whole['about']}", *aligned(whole["rows"]), *whole["notes"]]
+    blocks = [f"\n{whole['about']}", *([QUICK] if whole["quick"] else []), *aligned(whole["rows"]), *whole["notes"]]
+    blocks += measured_at(whole)
     for name, bar in whole["bars"].items():
-        mark = "ok    " if bar["ok"] else "open  " if bar["value"] is None else "MISSED"
-        blocks.append(f"{mark} {name}: {shown(bar['value'])} (goal {bar['sense']} {shown(bar['goal'])})")
+        goal = f"goal {bar['sense']} {shown(bar['goal'])}"
+        if whole["quick"]:
+            blocks.append(f"quick  {name}: {shown(bar['value'])} (no evidence for or against the {goal})")
+        else:
+            blocks.append(f"{MARKS[state(bar)]} {name}: {shown(bar['value'])} ({goal})")
     return "\n".join(blocks)
+
+
+def state(bar: Mapping[str, Any]) -> str:
+    """'met', 'missed' or 'not measured'."""
+    if bar["value"] is None:
+        return "not measured"
+    return "met" if bar["ok"] else "missed"
+
+
+def measured_at(whole: Mapping[str, Any]) -> list[str]:
+    """A sentence where cells were measured at other commits than this one, or with changes that no commit holds."""
+    commits = whole["commits"]
+    said = []
+    if any(commit != whole["commit"] for commit in commits):
+        counts = ", ".join(f"{count} at {commit}" for commit, count in commits.items())
+        said.append(f"Cells by commit: {counts}; summed up at {whole['commit']}.")
+    if any(commit.endswith(machine.DIRTY) for commit in commits):
+        said.append(f"{machine.DIRTY}: with changes that were not committed.")
+    return said
 
 
 def aligned(rows: Sequence[Row]) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 
+DIRTY = "-dirty"
 PACKAGES = ("weitiao", "torch", "transformers", "accelerate", "tokenizers", "numpy", "scikit-learn")
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "neon", "asimd", "sve")
 SHAPES = ((2048, 2048, 2048), (1024, 384, 1536), (4096, 384, 1536), (1024, 1536, 384))  # (rows, in, out)
@@ -33,15 +34,26 @@ def facts() -> dict[str, Any]:
         "instructions": _instructions(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "versions": versions(),
     }
 
 
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that a figure may hang on."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+
+
 def commit() -> str:
-    """The repository's commit; empty outside one."""
+    """The repository's commit, marked where files differ from it; empty outside one. Results are no such files."""
+    head = _git("rev-parse", "--short", "HEAD")
+    changed = head and _git("status", "--porcelain", "--", ":/", ":(top,exclude)benchmarks/results")
+    return head + (DIRTY if changed else "")
+
+
+def _git(*arguments: str) -> str:
     answer = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    )
+        ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )  # fmt: skip
     return answer.stdout.strip()
 
 

@@ -43,6 +43,7 @@ class Sample:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.log = folder, folder / "log"
+        self.said = ""  # stderr of the last run
 
     def run(self, *options: str, size: int = 2, disturbed: str = "") -> dict[str, Any]:
         script = self.folder / "sample.py"
@@ -50,6 +51,7 @@ class Sample:
         script.write_text(filled, "utf-8")
         command = [sys.executable, str(script), "--json", "--results", str(self.folder / "results"), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
+        self.said = done.stderr
         whole: dict[str, Any] = json.loads(done.stdout)
         return whole
 
@@ -97,9 +99,31 @@ def test_a_disturbed_cell_is_measured_again_and_named(sample: Sample) -> None:
     assert sample.measured() == ["b"]
 
 
-def test_quick_keeps_nothing(sample: Sample) -> None:
-    assert sample.run("--quick")["quick"] is True
+def test_quick_keeps_nothing_and_judges_no_bar(sample: Sample) -> None:
+    whole = sample.run("--quick")
+    assert whole["quick"] is True
+    assert whole["bars"]["sum"]["ok"] is None
+    assert "quick: figures are no evidence" in sample.said
+    assert "quick  sum: 4 (no evidence for or against the goal >= 5)" in sample.said
+    assert "MISSED" not in sample.said
     assert not (sample.folder / "results").exists()
+
+
+def test_versions_and_dates_stand_at_the_top(sample: Sample) -> None:
+    whole = sample.run()
+    assert whole["versions"].keys() >= {"python", "torch", "transformers", "weitiao", "numpy", "accelerate"}
+    assert whole["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert len(whole["dates"]) in (1, 2)  # two around midnight
+
+
+def test_cells_of_another_commit_are_counted_and_said(sample: Sample) -> None:
+    here = sample.run()["commit"]
+    assert "Cells by commit" not in sample.said
+    kept = sample.folder / "results" / "sample" / "a.json"
+    kept.write_text(json.dumps({**json.loads(kept.read_text("utf-8")), "commit": "0000000"}), "utf-8")
+    whole = sample.run()
+    assert whole["commits"] == {"0000000": 1, here: 1}
+    assert f"Cells by commit: 1 at 0000000, 1 at {here}; summed up at {here}." in sample.said
 
 
 @pytest.mark.usefixtures("rooms")
@@ -148,3 +172,22 @@ def test_the_page_has_every_row_and_names_a_missed_bar(sample: Sample) -> None:
     assert "| b | 2 |" in page
     assert "| sum | 4 | >= 5 | **missed** |" in page
     assert "a note" in page
+
+
+@pytest.mark.usefixtures("rooms")
+def test_a_dirty_tree_is_marked_and_results_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import machine
+
+    inside = tmp_path / "benchmarks"
+    (inside / "results").mkdir(parents=True)
+    monkeypatch.setattr(machine, "__file__", str(inside / "machine.py"))
+    assert machine.commit() == ""
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for words in (["init", "-q"], [*identity, "commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    clean = machine.commit()
+    (inside / "results" / "cell.json").write_text("{}", "utf-8")
+    assert machine.commit() == clean
+    assert not clean.endswith("-dirty")
+    (inside / "machine.py").write_text("changed", "utf-8")
+    assert machine.commit() == f"{clean}-dirty"
