@@ -144,7 +144,8 @@ def _largest_micro_batch(step: Lengths, budget: int) -> Lengths:
 
 def length_quantiles(lengths: Sequence[int] | Lengths) -> dict[str, int]:
     """Median, 95th percentile and maximum, in tokens."""
-    values = np.asarray(lengths)
-    if not len(values):
+    values = np.sort(np.asarray(lengths))
+    last = len(values) - 1
+    if last < 0:
         return {"p50": 0, "p95": 0, "max": 0}
-    return {"p50": int(np.median(values)), "p95": int(np.quantile(values, 0.95)), "max": int(values.max())}
+    return {"p50": int(values[last // 2]), "p95": int(values[int(0.95 * last)]), "max": int(values[last])}

@@ -78,7 +78,8 @@ def encode_splits(
 
 
 def _bytes(task: Task[Any, Any], records: Mapping[str, Sequence[Record]]) -> int:
-    return sum(len(task.surface(record).encode("utf-8", "replace")) for each in records.values() for record in each)
+    texts = "".join(task.surface(record) for each in records.values() for record in each)
+    return len(texts.encode("utf-8", "replace"))
 
 
 def _sample(records: Sequence[Record], share: float, rng: np.random.Generator) -> Sequence[Record]:

@@ -18,7 +18,7 @@ class Parquet:
         import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
         try:
-            table = pq.read_table(pa.BufferReader(source.data))
+            table = pq.ParquetFile(pa.BufferReader(source.data)).read()  # `read_table` imports a second too much
         except (pa.ArrowException, OSError) as error:
             message = _("not a parquet file that can be read ({reason})").format(reason=str(error).splitlines()[0])
             raise refusal("bad-parquet", message, source.name) from error
