@@ -128,7 +128,7 @@ def test_the_command_line_speaks_chinese(
 @pytest.mark.usefixtures("speaking")
 def test_chinese_help_fits_the_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from weitiao.cli import main
-    from weitiao.cli.help import columns
+    from weitiao.cli.layout import columns
 
     monkeypatch.setenv("COLUMNS", "80")
     main(["--help"])

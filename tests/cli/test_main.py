@@ -7,14 +7,17 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import weitiao
 from weitiao.cli import main
 from weitiao.cli.app import VERBS
-from weitiao.cli.help import columns, wrap
+from weitiao.cli.layout import columns, table, wrap
 from weitiao.errors import Problem, ProblemsFound
 
 HEAVY = ("torch", "transformers", "numpy", "pandas", "sklearn", "pyarrow", "fastapi", "rich")
@@ -261,3 +264,28 @@ def test_doctor_says_that_an_accelerator_is_not_used(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert weitiao.doctor()["machine"]["device"] == "cpu"
+
+
+CELLS = st.text("ab 长句子，\n", max_size=60)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=5), st.integers(40, 100))
+def test_a_table_fits_its_width_and_loses_no_character(rows: list[tuple[str, str, str]], width: int) -> None:
+    lines = list(table(rows, width, right=[2]))
+    assert all(columns(line) <= width for line in lines)
+    wanted = Counter("".join("".join(row) for row in rows))
+    got = Counter("".join(lines))
+    for blank in (" ", "\n"):
+        wanted.pop(blank, None)
+        got.pop(blank, None)
+    assert got == wanted
+
+
+def test_columns_of_a_table_stand_under_each_other() -> None:
+    rows = [("文本", "rows", ""), ("a", "12", "x"), ("/a/very/long/path/" * 3, "3", "y")]
+    assert list(table(rows, 40, right=[1])) == [
+        "文本                             rows",
+        "a                                  12  x",
+        "/a/very/long/path//a/very/long/     3  y",
+        "path//a/very/long/path/",
+    ]

@@ -5,18 +5,16 @@ Plain text without boxes, so that it is instant, can be piped and wraps Chinese 
 
 from __future__ import annotations
 
-import shutil
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from weitiao.cli.layout import GAP, columns, page_width, wrap
 from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.tables import did_you_mean
 
-GAP = 2
 MARGIN = 2
 
 
@@ -122,47 +120,3 @@ def _columns(rows: Sequence[tuple[str, str]], width: int) -> Iterable[str]:
             first = " " * MARGIN + name + " " * (left - columns(name) + GAP)
         yield (first + body[0]).rstrip()
         yield from (pad + line for line in body[1:])
-
-
-def page_width() -> int:
-    """Columns to fill: those of the terminal, at most 100."""
-    return max(40, min(shutil.get_terminal_size((80, 24)).columns, 100))
-
-
-def columns(text: str) -> int:
-    """Terminal columns of `text`: wide East Asian characters take two."""
-    return sum(_columns_of(character) for character in text)
-
-
-def _columns_of(character: str) -> int:
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
-def wrap(text: str, width: int, indent: int = 0) -> list[str]:
-    """Lines of at most `width` columns: broken at spaces, and between Chinese characters; later lines are indented."""
-    lines, line = [], ""
-    for piece in _pieces(text):
-        if line.strip() and columns(line) + columns(piece.rstrip()) > width:
-            lines.append(line.rstrip())
-            line = " " * indent
-            piece = piece.lstrip()
-        line += piece
-    return [*lines, line.rstrip()]
-
-
-NEVER_FIRST = "，。；：？！、）》」』】”’…,.;:?!)"
-
-
-def _pieces(text: str) -> Iterable[str]:
-    """What may not be broken: words with the space before them, single wide characters with their closing mark."""
-    piece = ""
-    for character in text:
-        wide = _columns_of(character) == 2
-        after_wide = bool(piece) and _columns_of(piece[-1]) == 2
-        if piece and character not in NEVER_FIRST and (character == " " or wide or after_wide):
-            yield piece
-            piece = ""
-        piece += character
-    yield piece

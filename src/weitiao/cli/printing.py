@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
+from weitiao.cli.layout import page_width, table
 from weitiao.cli.marking import N_
 
 Json = Annotated[bool, typer.Option("--json", help=N_("Print one JSON object on stdout; progress goes to stderr."))]
@@ -37,35 +39,18 @@ def print_table(
     Args:
         right: columns to align right, from 0.
     """
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=title or None, title_justify="left", title_style="bold", box=None, show_header=bool(head), pad_edge=False
-    )
-    rows = [list(row) for row in rows]
-    for index in range(len(head) or max((len(row) for row in rows), default=0)):
-        table.add_column(
-            head[index] if head else "",
-            justify="right" if index in right else "left",
-            header_style="bold",
-            overflow="fold",
-        )
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    print_rich(table)
+    shown = [list(row) for row in rows]
+    if title:
+        print(_bold(title))
+    lines = list(table([list(head), *shown] if head else shown, page_width(), right)) if head or shown else []
+    if head:
+        lines[0] = _bold(lines[0])
+    print("\n".join(lines))
 
 
-def print_rich(renderable: Any) -> None:
-    """Anything of rich on stdout, without trailing blanks; no colour where NO_COLOR is set or stdout is no terminal."""
-    from rich.console import Console
-
-    from weitiao.cli.help import page_width
-
-    console = Console(file=sys.stdout, width=page_width(), highlight=False)
-    with console.capture() as captured:
-        console.print(renderable)
-    print("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
+def _bold(text: str) -> str:
+    """Bold on a terminal, unless NO_COLOR is set."""
+    return f"\x1b[1m{text}\x1b[0m" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text
 
 
 def print_next(title: str, commands: Iterable[str]) -> None:
