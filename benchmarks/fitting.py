@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -153,6 +153,21 @@ def fit_ours(start: Path, texts: Texts, spec: FitSpec, folder: Path) -> Fitted:
     hooks = Hooks(frozen=frozen, on_event=steps.note, objective=steps.loss)
     fit(network, method, texts.train, settings, hooks, folder=folder / "checkpoints", log=folder / "log")
     return fitted
+
+
+def fit_sample(settings: Mapping[str, Any], start: Path, folder: Path, **spec: Any) -> tuple[Fitted, Texts]:
+    """Fit our loop on a seeded sample of a corpus.
+
+    Args:
+        settings: corpus, rows, test_rows, seed, epochs and learning_rate of a cell.
+        spec: what else `FitSpec` takes.
+    """
+    texts = encode(corpora.load(settings["corpus"]), start, settings["rows"], settings["seed"], settings["test_rows"])
+    whole = FitSpec(
+        epochs=settings["epochs"], learning_rate=settings["learning_rate"], seed=settings["seed"], order="grouped",
+        **spec,
+    )  # fmt: skip
+    return fit_ours(start, texts, whole, folder), texts
 
 
 class _Steps:

@@ -22,12 +22,12 @@ CACHES: Mapping[str, Mapping[str, Any]] = {
     "fp32": {"cache_precision": "fp32"},
     "fp16": {"cache_precision": "fp16"},
 }
-SEEDS, ROWS, EPOCHS, RATE = 3, 2000, 3, 1e-4
+SEEDS, ROWS, TEST_ROWS, EPOCHS, RATE = 3, 800, 1000, 3, 1e-4
 
 
 def cells(quick: bool) -> list[Cell]:
     """One a corpus, seed and kind of cache."""
-    seeds, rows, test_rows = (1, 192, 256) if quick else (SEEDS, ROWS, None)
+    seeds, rows, test_rows = (1, 192, 256) if quick else (SEEDS, ROWS, TEST_ROWS)
     return [
         Cell(
             f"{corpus}-{seed}-{cache}",
@@ -53,21 +53,11 @@ def prepare(workspace: Path, quick: bool) -> None:  # noqa: ARG001
 
 def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
     """One fit."""
-    import corpora
     import fitting
 
-    corpus, seed = corpora.load(settings["corpus"]), settings["seed"]
-    start, folder = fitting.start_of(corpus.name, workspace), fitting.fresh(workspace)
-    texts = fitting.encode(corpus, start, settings["rows"], seed, settings["test_rows"])
-    spec = fitting.FitSpec(
-        epochs=settings["epochs"],
-        learning_rate=settings["learning_rate"],
-        seed=seed,
-        order="grouped",
-        method="freeze",
-        options=dict(CACHES[settings["cache"]]),
-    )
-    fitted = fitting.fit_ours(start, texts, spec, folder)
+    start, folder = fitting.start_of(settings["corpus"], workspace), fitting.fresh(workspace)
+    options = dict(CACHES[settings["cache"]])
+    fitted, texts = fitting.fit_sample(settings, start, folder, method="freeze", options=options)
     return {
         "correct": fitting.correct(fitted.model, texts.test),
         "loss": statistics.fmean(fitted.losses[-20:]),
@@ -114,15 +104,13 @@ def _measured(results: Mapping[str, Result], corpus: str, cache: str) -> dict[in
 
 def _row(corpus: str, cache: str, found: list[dict[str, Any]], plain: list[dict[str, Any]]) -> dict[str, Any]:
     correct, without = [each["correct"] for each in found], [each["correct"] for each in plain]
-    differences = [spread.accuracy(a) - spread.accuracy(b) for a, b in zip(correct, without, strict=True)]
     return {
         "corpus": corpus,
         "cache": cache,
         "train_rows": found[0]["rows"],
         "seeds": len(found),
         "accuracy": statistics.fmean(map(spread.accuracy, correct)),
-        "difference": round(statistics.fmean(differences), 5),
-        "over_rows": spread.over_rows(correct, without),
+        **spread.gain(correct, without),
         "other_answers": sum(
             a != b for mine, other in zip(correct, without, strict=True) for a, b in zip(mine, other, strict=True)
         ),

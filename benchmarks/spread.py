@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,16 @@ def over_rows(ours: Sequence[str], theirs: Sequence[str], confidence: float = 0.
 def accuracy(correct: str) -> float:
     """Share of ones."""
     return correct.count("1") / max(1, len(correct))
+
+
+def gain(ours: Sequence[str], theirs: Sequence[str]) -> dict[str, Any]:
+    """Mean difference in accuracy and its two intervals, from one string of 0 and 1 a seed on each side."""
+    differences = [accuracy(mine) - accuracy(other) for mine, other in zip(ours, theirs, strict=True)]
+    return {
+        "difference": round(statistics.fmean(differences), 5),
+        "over_seeds": over_seeds(differences) if len(differences) > 1 else None,
+        "over_rows": over_rows(ours, theirs),
+    }
 
 
 def median_and_range(values: Sequence[float]) -> tuple[float, tuple[float, float]]:
