@@ -93,8 +93,11 @@ def _command(folder: Path, verb: str) -> tuple[list[str], dict[str, str]]:
 
 
 def _plan(folder: Path) -> dict[str, Any]:
+    """Of a run that is not there yet: `check` refuses an output that is taken."""
     arguments, environment = _command(folder, "check")
-    answer = subprocess.run(arguments, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    answer = subprocess.run(
+        [*arguments, "output=planned"], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
     plan: dict[str, Any] = json.loads(answer.stdout)["plan"]
     return plan
 
