@@ -12,6 +12,7 @@ import pytest
 ASK = "from huggingface_hub import constants; import json, os; print(json.dumps(constants.HF_HUB_DISABLE_TELEMETRY))"
 WAYS = {
     "command line": "from weitiao.cli import main\nmain(['list', 'tasks'])",
+    "Python": "import weitiao",
     "hub model": "from weitiao.models.reference import resolve\nresolve('hf:nobody/nothing', download=False)",
     "hub data": "import sys\nsys.modules['datasets'] = 0\nimport weitiao.data as data\ndata.read_rows('hf:no/thing')",
     "hub client first": "import huggingface_hub.constants\nfrom weitiao.telemetry import silence\nsilence()",
@@ -33,3 +34,9 @@ def test_without_weitiao_it_would_be_on() -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_it_is_off(way: str) -> None:
     assert asked(WAYS[way]) is True
+
+
+def test_no_plugin_of_pydantic_is_told_what_is_validated() -> None:
+    program = "import os, weitiao; print(os.environ['PYDANTIC_DISABLE_PLUGINS'])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "__all__"

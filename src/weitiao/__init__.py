@@ -11,6 +11,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from weitiao.telemetry import silence as _silence
+
 if TYPE_CHECKING:
     from weitiao.errors import WeitiaoError as WeitiaoError
     from weitiao.models.convert import convert as convert_model
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from weitiao.verbs.train import train as train
 
 __version__ = "0.1.0"
+
+_silence()
 
 _WHERE = {
     "Recipe": "weitiao.recipe:Recipe",

@@ -72,6 +72,11 @@ class ClassifyRecord(Record):
     )
 
     @property
+    def surface(self) -> str:
+        """The text; the texts of a pair, joined."""
+        return self.text if self.text_pair is None else f"{self.text}\n{self.text_pair}"
+
+    @property
     def label(self) -> str:
         """The only label of a single-label record."""
         return self.labels[0] if self.labels else ""

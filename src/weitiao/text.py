@@ -21,6 +21,7 @@ from weitiao.messages import _
 from weitiao.records import IntArray
 
 Tokens = tuple[IntArray, IntArray | None, int]  # input_ids [T], token_type_ids [T], tokens cut off
+CHINESE = 0.2  # share of Chinese letters from which a text counts as Chinese, and words cannot be told by spaces
 WIDEST = 512  # tokens a text by default, where the model allows more
 
 

@@ -97,7 +97,10 @@ def test_every_verb_is_one_call_in_python() -> None:
         (["predict", "r", "--input", "x"], "error: --output is missing;"),
         (["list", "taks"], "error: nothing to list under 'taks'; expected one of: tasks,"),
         (["evaluate", "nowhere"], "error: nowhere: no such run folder;"),
-        (["new", "clasify"], "error: unknown task 'clasify'; expected one of: classify; did you mean 'classify'?"),
+        (
+            ["new", "clasify"],
+            "error: 'clasify' is neither a task nor a ready recipe; expected one of: classify, classify-en,",
+        ),
         (["check", "nowhere.yaml"], "error: nowhere.yaml: the recipe cannot be read (No such file or directory);"),
     ],
 )
@@ -136,7 +139,7 @@ def test_what_is_refused_is_json_where_json_is_asked_for(
     assert told["exit"] == 2
     assert code in {each["code"] for each in told["problems"]}
     for each in told["problems"]:
-        assert set(each) == {"code", "file", "line", "message", "severity"}
+        assert set(each) == {"code", "file", "line", "message", "rows", "severity"}
         assert each["message"] in captured.err or arguments == ["check", "r.yaml"]  # whose report is the JSON
 
 
@@ -249,10 +252,10 @@ def test_check_prints_the_plan_then_the_problems(
     found = json.loads(capsys.readouterr().out)
     assert found["ok"] is True
     assert found["labels"] == ["neg", "pos"]
-    assert found["plan"]["rows"] == {"train": 54, "dev": 6}
+    assert found["plan"]["rows"] == {"train": 43, "dev": 5, "test": 12}
     assert found["files"][0]["fields"] == {"text": "text", "label": "label"}
     assert main(["check", "recipe.yaml", override]) == 0
-    assert "train 54, dev 6" in capsys.readouterr().out
+    assert "train 43, dev 5, test 12" in capsys.readouterr().out
     assert main(["check", "recipe.yaml", override, "training.epochs=0"]) == 2
     assert "1 error" in capsys.readouterr().err
 
@@ -279,6 +282,11 @@ def test_a_table_fits_its_width_and_loses_no_character(rows: list[tuple[str, str
         wanted.pop(blank, None)
         got.pop(blank, None)
     assert got == wanted
+
+
+def test_equally_wide_columns_share_what_there_is() -> None:
+    line = next(iter(table([("a " * 75, "b " * 75, "x")], 80)))
+    assert abs(2 * line.index("b") - line.index("x")) <= 1
 
 
 def test_columns_of_a_table_stand_under_each_other() -> None:

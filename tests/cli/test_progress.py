@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from weitiao.cli.progress import Lines, Pace, evaluation_line, figures
+from weitiao.cli.progress import Bar, Lines, Remaining, evaluation_line, figures
+from weitiao.errors import Problem
 from weitiao.messages import duration
 
 
@@ -27,7 +28,7 @@ def step(number: int) -> dict[str, object]:
 
 def test_the_time_left_counts_from_the_first_step_seen() -> None:
     clock = Clock()
-    pace = Pace(clock)
+    pace = Remaining(clock)
     assert pace.left(40, 100) is None  # a resumed run starts in the middle
     clock.now = 10.0
     assert pace.left(50, 100) == pytest.approx(50.0)
@@ -59,10 +60,24 @@ def test_evaluations_show_the_loss_and_the_metric_that_chooses(capsys: pytest.Ca
     lines({"kind": "evaluation", "step": 5, "dev": dev, "metric": "macro_f1", "train_loss": 0.5})
     lines({"kind": "something new"})
     assert capsys.readouterr().err.splitlines() == [
-        "dev at step 3: loss 1.2500, accuracy 0.5000, macro_f1 0.2500",
-        "dev at step 4: loss 1.2500, mcc 0.7500, macro_f1 0.2500",
-        "dev at step 5: loss 1.2500, macro_f1 0.2500",
+        "dev at step 3: loss 1.2500, Accuracy 0.5000, Macro F1 0.2500",
+        "dev at step 4: loss 1.2500, Matthews correlation 0.7500, Macro F1 0.2500",
+        "dev at step 5: loss 1.2500, Macro F1 0.2500",
     ]
+
+
+def test_problems_are_said_as_check_says_them(capsys: pytest.CaptureFixture[str]) -> None:
+    found = [
+        Problem("dropped-rows", "1 row is left out", file="a.csv", line=3, severity="note"),
+        Problem("duplicates", "2 rows repeat", file="a.csv", line=7, severity="warning"),
+    ]
+    for shown in (Lines(), Bar()):
+        shown({"kind": "problems", "problems": found})
+        assert capsys.readouterr().err.splitlines() == [
+            "warning: a.csv:7: 2 rows repeat",
+            "note: a.csv:3: 1 row is left out",
+            "1 warning, 1 note",
+        ]
 
 
 def test_without_a_dev_split_the_training_loss_is_shown() -> None:

@@ -37,6 +37,16 @@ def test_paths_as_they_are_shown(written: str, shown: str, home: Path) -> None:
     assert short(written.format(home=home)) == shown.format(home=home)
 
 
+def test_a_home_behind_a_link_is_shortened_under_both_names(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(home)
+    monkeypatch.setenv("HOME", str(link))
+    monkeypatch.setenv("PWD", str(link / "project"))
+    assert short(f"{home}/a.csv {link}/a.csv {home}/project/b {link}/project/b") == "~/a.csv ~/a.csv b b"
+
+
 def test_a_root_is_no_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/")
     monkeypatch.chdir("/")
@@ -47,6 +57,8 @@ def test_only_paths_are_shortened(home: Path) -> None:
     made = synthetic.report()
     text = f"see {home}/notes"
     mistake = made.mistakes[0].model_copy(update={"text": text, "place": f"{home}/reviews.csv:2"})
-    shown = shareable(made.model_copy(update={"mistakes": [mistake], "model": f"{home}/project/bert"}))
+    changes = {"mistakes": [mistake], "model": f"{home}/project/bert", "split": f"{home}/new.csv"}
+    shown = shareable(made.model_copy(update=changes))
+    assert shown.split == "~/new.csv"
     assert (shown.mistakes[0].place, shown.mistakes[0].text, shown.model) == ("~/reviews.csv:2", text, "bert")
     assert shareable(made) == made

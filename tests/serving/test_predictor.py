@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,6 +48,13 @@ def test_outputs_are_the_logits_that_predictions_come_from(predictor: Predictor)
 
 def test_nothing_asked_nothing_answered(predictor: Predictor) -> None:
     assert predictor.predict([]) == []
+    assert predictor.answer([]).truncated == []
+
+
+def test_texts_that_are_read_in_part_are_told(predictor: Predictor) -> None:
+    found = predictor.answer(["fine", "fine " * 70, "dull", "fine " * 90])
+    assert (found.truncated, found.max_length) == ([1, 3], 64)
+    assert found.predictions[1].scores == pytest.approx(found.predictions[3].scores, abs=1e-6)
 
 
 def test_the_model_folder_alone_is_enough(made_run: Path, predictor: Predictor) -> None:
@@ -98,3 +106,22 @@ def test_a_torn_card_is_refused(made_run: Path) -> None:
     with pytest.raises(Refused) as refused:
         Predictor.load(made_run)
     assert str(refused.value) == f"{path}: `labels` is missing"
+
+
+@pytest.mark.parametrize(
+    ("learnt", "good", "bad", "message"),
+    [
+        (["text"], "a", ("a", "b"), "input 2: got text + text_pair, but the model was trained on text"),
+        (["text", "text_pair"], ("a", "b"), "a", "input 2: got text, but the model was trained on text + text_pair"),
+    ],
+)
+def test_pairs_and_single_texts_are_not_confused(
+    learnt: list[str], good: Any, bad: Any, message: str, made_run: Path
+) -> None:
+    path = made_run / "model" / "task.json"
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), "fields": learnt}), "utf-8")
+    predictor = Predictor.load(made_run)
+    assert len(predictor.predict([good])) == 1
+    with pytest.raises(Refused) as refused:
+        predictor.predict([good, bad])
+    assert str(refused.value) == message

@@ -74,6 +74,13 @@ def test_one_record_or_several(server: Server) -> None:
     assert set(several["predictions"][1]) == {"labels", "confidence", "scores", "abstained"}  # type: ignore[index]
 
 
+def test_texts_that_are_read_in_part_are_told(server: Server) -> None:
+    _status, answer = server.predict([{"text": "fine"}, {"text": "fine " * 80}])
+    assert answer["truncated"] == [1]
+    described = json.loads(server.ask("GET", "/openapi.json")[1])["components"]["schemas"]["ClassifyPredictions"]
+    assert set(described["required"]) == set(answer)
+
+
 def test_it_answers_as_the_predictor_does(server: Server, finished_run: Path) -> None:
     predictor = Predictor.load(finished_run)
     expected = predictor.predict(predictor.records(["fine", "a lazy dog"]))
@@ -93,11 +100,22 @@ def test_health_and_models(server: Server) -> None:
 def test_the_description_is_typed_by_the_task(server: Server) -> None:
     description = json.loads(server.ask("GET", "/openapi.json")[1])
     entry = description["paths"]["/v1/predict/reviews"]["post"]
-    one, several = entry["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
+    one, several, named = entry["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
     assert one["title"] == "ClassifyRecord"
     assert several["items"] == one
+    assert named["properties"] == {"records": several}
     assert "ClassifyPrediction" in description["components"]["schemas"]
     assert set(entry["responses"]) == {"200", "400", "404", "413", "422"}
+
+
+def test_records_may_come_under_their_name(server: Server) -> None:
+    records = [{"text": "fine"}, {"text": "a lazy dog"}]
+    bare, named = (
+        json.loads(server.ask("POST", "/v1/predict/reviews", json.dumps(body).encode())[1])
+        for body in (records, {"records": records})
+    )
+    assert len(named["predictions"]) == 2
+    assert named == bare
 
 
 def test_the_documentation_page_asks_no_other_host(server: Server) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ def run(
     evaluate: Callable[[Network], dict[str, float]] | None = None,
     family: str = "bert",
     objective: Objective = Network.loss,
+    loss: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> tuple[Network, FitResult, list[dict[str, Any]]]:
     """Fit a tiny network; (network, result, events).
@@ -45,10 +46,11 @@ def run(
     Args:
         stop_after: step after which the process is killed.
         stop_at_step: step at which a signal asks it to leave.
+        loss: options of the head's loss, such as class_weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
     features = rows if rows is not None else made_features(family, 52, longest=12)
-    network = made_network(family, dropout=dropout)
+    network = made_network(family, dropout=dropout, **(loss or {}))
     events: list[dict[str, Any]] = []
 
     def on_event(event: dict[str, Any]) -> None:

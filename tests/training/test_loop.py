@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from tests.models.families import features
+from tests.models.families import LABELS, features
 from tests.training.fits import SETTINGS, StoppedError, accuracy, run, same, weights
 from weitiao.errors import NonFiniteLoss, NothingLearnt
 from weitiao.models.batch import Batch
@@ -30,14 +31,17 @@ def test_it_learns(tmp_path: Path) -> None:
     assert result.tokens == 40 * sum(len(row) for row in rows)
 
 
-@pytest.mark.parametrize("family", ["bert", "gpt2", "bart"])
-def test_micro_batches_change_nothing(family: str, tmp_path: Path) -> None:
-    """Promise 3: after 20 AdamW steps the logits agree within 1e-4, however a step is split."""
+UNEVEN = {"class_weights": tuple(float(3**index) for index in range(len(LABELS))), "label_smoothing": 0.2}
+
+
+@pytest.mark.parametrize(("family", "loss"), [("bert", {}), ("gpt2", {}), ("bart", {}), ("bert", UNEVEN)])
+def test_micro_batches_change_nothing(family: str, loss: dict[str, Any], tmp_path: Path) -> None:
+    """Promise 3: after 20 AdamW steps the logits agree within 1e-4, however a step is split and rows weighed."""
     rows = features(family, 52, longest=12)
     logits = []
     for budget in (10_000, 30, 1):
         network, _result, _events = run(
-            tmp_path / str(budget), rows=rows, family=family, max_steps=20, token_budget=budget
+            tmp_path / str(budget), rows=rows, family=family, loss=loss, max_steps=20, token_budget=budget
         )
         logits.append(np.stack([output["logits"] for output in infer(network, rows)]))
     assert np.abs(logits[1] - logits[0]).max() < 1e-4

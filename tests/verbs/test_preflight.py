@@ -26,7 +26,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WEITIAO_CACHE", str(tmp_path / "cache"))
     for width in (HIDDEN, BIG.hidden):
-        speed.remember_speed(4e12, 10.0, width)
+        speed.remember_speed(4e12, 10.0, speed.speed_key(width, None))
     make_model_folder(tmp_path / "m")
     (tmp_path / "good.csv").write_text(GOOD)
     return tmp_path
@@ -256,6 +256,17 @@ def test_what_makes_training_cheaper_or_dearer_does_so_in_the_plan(here: Path) -
     assert plan(length=56).work > 1.5 * full.work
 
 
+def test_rows_that_no_step_reads_cost_nothing(here: Path) -> None:
+    def seconds(rows: int) -> float:
+        lengths = {"train": np.full(rows, 28), "dev": np.full(100, 28), "test": np.full(100, 28)}
+        measured = Measured(
+            lengths, {split: np.zeros_like(each) for split, each in lengths.items()}, 128, sampled=False
+        )
+        return make_plan(recipe(training={"max_steps": 5}), BIG, "bert", measured, 2).seconds
+
+    assert seconds(100_000) == pytest.approx(seconds(1_000), rel=0.02)
+
+
 def test_seeds_and_folds_add_up(here: Path) -> None:
     lengths = np.full(320, 28)
     measured = Measured({"train": lengths}, {"train": np.zeros(320, dtype=np.int64)}, 128, sampled=False)
@@ -263,7 +274,11 @@ def test_seeds_and_folds_add_up(here: Path) -> None:
     five = make_plan(recipe(seeds=5), BIG, "bert", measured, 2)
     fixed = cost.START_SECONDS + cost.REPORT_SECONDS
     assert five.runs == 5
-    assert five.seconds - fixed == pytest.approx(5 * (one.seconds - fixed))
+    assert (
+        5 < (five.seconds - fixed) / (one.seconds - fixed) < 6.1
+    )  # five fits; each seed is measured, and the best again
+    folded = make_plan(recipe(folds=4), BIG, "bert", measured, 2)
+    assert 3.5 < (folded.seconds - fixed) / (one.seconds - fixed) < 5  # one fit of all rows, four of three quarters
     assert make_plan(recipe(folds=4), BIG, "bert", measured, 2).runs == 5
     assert make_plan(recipe(seeds=3, folds=4), BIG, "bert", measured, 2).runs == 7
 
@@ -296,30 +311,35 @@ def test_a_plan_is_json(here: Path) -> None:
     assert json.loads(json.dumps(plan().to_json()))["steps"] == 300
 
 
-def test_speed_is_remembered_for_models_of_one_width(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_speed_is_remembered_for_models_of_one_width_and_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WEITIAO_CACHE", str(tmp_path))
     monkeypatch.setattr(speed, "probe", lambda: 1e12)
-    assert speed.machine_speed(384) == (1e12 * speed.EFFICIENCY, False)
-    speed.remember_speed(4e12, 1.0, 384)  # too short to say anything
-    speed.remember_speed(1e12, 60.0, 384)  # too little work
-    assert speed.machine_speed(384)[1] is False
-    speed.remember_speed(4e12, 40.0, 384)
-    assert speed.machine_speed(384) == (1e11, True)
-    speed.remember_speed(3e12, 3000.0, 32)  # a tiny model, far slower by this count
-    assert speed.machine_speed(384) == (1e11, True)
-    assert speed.machine_speed(32) == (1e9, True)
-    assert speed.machine_speed(768)[1] is False
-    speed.remember_speed(4e12, 10.0, 384)
-    assert speed.machine_speed(384) == (pytest.approx(2e11), True)
+    small, tiny = speed.speed_key(384, None), speed.speed_key(32, None)
+    assert speed.machine_speed(small) == (1e12 * speed.EFFICIENCY, False)
+    speed.remember_speed(4e12, 1.0, small)  # too short to say anything
+    speed.remember_speed(1e12, 60.0, small)  # too little work
+    assert speed.machine_speed(small)[1] is False
+    speed.remember_speed(4e12, 40.0, small)
+    assert speed.machine_speed(small) == (1e11, True)
+    speed.remember_speed(3e12, 3000.0, tiny)  # a tiny model, far slower by this count
+    assert speed.machine_speed(small) == (1e11, True)
+    assert speed.machine_speed(tiny) == (1e9, True)
+    assert speed.machine_speed(speed.speed_key(384, 1)) == (1e12 * speed.EFFICIENCY, False)
+    assert speed.machine_speed(speed.speed_key(768, None))[1] is False
+    speed.remember_speed(4e12, 10.0, small)
+    assert speed.machine_speed(small) == (pytest.approx(2e11), True)
     (tmp_path / "machine.json").write_text("{broken")
-    assert speed.machine_speed(384)[1] is False
+    assert speed.machine_speed(small)[1] is False
 
 
 def test_a_cache_that_cannot_be_written_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("WEITIAO_CACHE", str(tmp_path / "file" / "below"))
-    speed.remember_speed(4e12, 10.0, 384)
-    assert speed.machine_speed(384)[1] is False
+    key = speed.speed_key(384, None)
+    speed.remember_speed(4e12, 10.0, key)
+    assert speed.machine_speed(key)[1] is False
 
 
 def test_frozen_layers_that_cannot_be_cached_are_planned_and_told_so(here: Path) -> None:

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from weitiao.cli.failures import problems_as_json, report_error, say, usage_sentence
 from weitiao.errors import Interrupted, Refused, WeitiaoError
 from weitiao.messages import _
-from weitiao.telemetry import silence
 
 INTERRUPTED = 130
 
@@ -23,7 +22,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug, arguments = _take_debug(arguments)
     _tolerate_odd_characters()
-    silence()
     try:
         return _run(arguments)
     except BrokenPipeError:  # the reader, such as `head`, has left

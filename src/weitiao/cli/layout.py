@@ -75,14 +75,13 @@ def _cell_columns(cell: str) -> int:
     return max(map(columns, cell.split("\n")))
 
 
-def _squeezed(widths: list[int], width: int) -> list[int]:
+def _squeezed(widths: Sequence[int], width: int) -> list[int]:
     """The widest columns made narrower until all fit."""
     room = width - GAP * (len(widths) - 1)
-    while sum(widths) > room and max(widths) > NARROWEST:
-        widest = max(range(len(widths)), key=widths.__getitem__)
-        second = max([NARROWEST, *(each for each in widths if each < widths[widest])])
-        widths[widest] = max(second, widths[widest] - max(1, sum(widths) - room))
-    return widths
+    squeezed = [min(each, room) for each in widths]
+    while sum(squeezed) > room and max(squeezed) > NARROWEST:
+        squeezed[squeezed.index(max(squeezed))] -= 1
+    return squeezed
 
 
 def _folded(cell: str, width: int) -> list[str]:

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from weitiao.metrics.classification import label_matrix, total_counts
-from weitiao.records import ClassifyPrediction, ClassifyRecord, FloatArray
-from weitiao.text import han_share
+from weitiao.records import ClassifyPrediction, FloatArray
+from weitiao.text import CHINESE, han_share
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 COSTS = (1.0, 4.0, 16.0, 64.0)  # inverse regularisation, weakest last; rows have unit length, so the best is above 1
 MOST_FEATURES = 200_000  # the most frequent n-grams; bounds memory on long texts
 CHOOSING = 600_000  # rows x classes on which the regularisation is chosen; bounds the time with many classes
-CHINESE = 0.2  # share of Chinese letters from which words cannot be told by spaces
 HALF = 0.5
 
 
@@ -83,11 +82,11 @@ def tfidf(task: Any, splits: Splits) -> Answers:
     """TF-IDF and logistic regression, one against the rest; the regularisation is chosen on dev."""
     if len({record.labels for record in splits.train}) < 2:
         return majority(task, splits)
-    texts = [surface(record) for record in splits.train]
+    texts = [record.surface for record in splits.train]
     vectorizer = vectorizer_for(texts)
     cost, chosen_on = _choose_cost(task, splits, vectorizer)
     train = vectorizer.fit_transform(texts)  # [N, F]
-    rows = vectorizer.transform([surface(record) for record in splits.rows])
+    rows = vectorizer.transform([record.surface for record in splits.rows])
     scores, converged = _fit_and_score(
         train, label_matrix(splits.train, splits.labels), rows, cost, task.options.multi_label
     )
@@ -98,11 +97,6 @@ def tfidf(task: Any, splits: Splits) -> Answers:
         "converged": converged,
     }
     return Answers(_decode(scores, splits.labels, task.options.multi_label), settings)
-
-
-def surface(record: ClassifyRecord) -> str:
-    """A record's text; the texts of a pair, joined."""
-    return record.text if record.text_pair is None else f"{record.text}\n{record.text_pair}"
 
 
 def vectorizer_for(texts: Sequence[str]) -> TfidfVectorizer:
@@ -123,8 +117,8 @@ def _choose_cost(task: Any, splits: Splits, vectorizer: TfidfVectorizer) -> tupl
         tenth = max(1, len(train) // 10)
         dev, train, chosen_on = train[:tenth], train[tenth:], "a tenth of train"
     train = train[: max(10 * len(splits.labels), CHOOSING // len(splits.labels))]
-    seen = vectorizer.fit_transform([surface(record) for record in train])
-    held_out = vectorizer.transform([surface(record) for record in dev])
+    seen = vectorizer.fit_transform([record.surface for record in train])
+    held_out = vectorizer.transform([record.surface for record in dev])
     targets, several = label_matrix(train, splits.labels), task.options.multi_label
     metric = task.metrics(splits.labels)[0]
     best, best_value = COSTS[0], -np.inf

@@ -131,5 +131,5 @@ def certainty(prediction: ClassifyPrediction, record: ClassifyRecord) -> float:
 
 
 def _shown(record: ClassifyRecord) -> str:
-    text = record.text if record.text_pair is None else f"{record.text}\n{record.text_pair}"
+    text = record.surface
     return text if len(text) <= TEXT else text[: TEXT - 1] + "…"

@@ -20,8 +20,8 @@ def shareable(report: Report) -> Report:
     """The report with its paths shortened; texts of rows are as they are."""
     data = report.data.model_copy(update={"problems": [short(problem) for problem in report.data.problems]})
     mistakes = [each.model_copy(update={"place": short(each.place)}) for each in report.mistakes]
-    changed = {"model": short(report.model), "recipe": short(report.recipe), "data": data, "mistakes": mistakes}
-    return report.model_copy(update=changed)
+    shown = {name: short(getattr(report, name)) for name in ("model", "recipe", "split")}
+    return report.model_copy(update={**shown, "data": data, "mistakes": mistakes})
 
 
 def short(text: str) -> str:
@@ -32,7 +32,13 @@ def short(text: str) -> str:
 
 
 def _folders() -> Iterator[tuple[str, str]]:
-    """(folder, what stands for it and its slash): the working folder first, which is often in the other."""
-    for folder, instead in ((Path.cwd(), ""), (Path(os.path.expanduser("~")), "~/")):  # noqa: PTH111 - never raises
+    """(folder, what stands for it and its slash): the working folder first, which is often in the other.
+
+    Each as it is written and as it is where symbolic links lead, for paths are resolved in some places only.
+    """
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - never raises
+    working = Path(os.environ.get("PWD", ""))
+    written = [working] if working.is_absolute() and working.resolve() == Path.cwd() else []
+    for folder, instead in [*((each, "") for each in (*written, Path.cwd())), (home, "~/"), (home.resolve(), "~/")]:
         if folder.is_absolute() and folder != Path(folder.anchor):
             yield folder.as_posix(), instead

@@ -36,8 +36,7 @@ class FrozenCache:
     Args:
         network: with `frozen_below` set; only packable networks can be cached.
         features: all rows of one split.
-        path: file of the cache; made if it is missing, torn or of something else. Processes that make it at once each
-            write a file of their own, with the same numbers, and put it in place.
+        path: file of the cache; made, whole or not at all, if it is missing, torn or of something else.
         precision: 'fp16' or 'fp32'.
         stop: whether a signal asks to leave; asked after each batch.
 

@@ -83,12 +83,16 @@ def _described(name: str, predictor: Predictor, limits: Limits) -> dict[str, Any
     schema = record.model_json_schema()
     schema.pop("$defs", None)
     batch = {"type": "array", "items": schema, "minItems": 1, "maxItems": limits.records}
+    named = {"type": "object", "properties": {"records": batch}, "required": ["records"], "additionalProperties": False}
     return {
         "name": f"predict_{name}",
         "summary": f"Predict with {name}",
         "response_model": _response(predictor),
         "openapi_extra": {
-            "requestBody": {"required": True, "content": {"application/json": {"schema": {"anyOf": [schema, batch]}}}}
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"anyOf": [schema, batch, named]}}},
+            }
         },
         "responses": {status: {"model": Problem} for status in (400, 404, 413, 422)},
     }
@@ -102,7 +106,8 @@ class Problem(BaseModel):
 
 def _response(predictor: Predictor) -> type[BaseModel]:
     kind: Any = predictor.task.prediction
-    return create_model(f"{kind.__name__}s", model=(str, ...), predictions=(list[kind], ...))
+    parts: dict[str, Any] = {"model": (str, ...), "predictions": (list[kind], ...), "truncated": (list[int], ...)}
+    return create_model(f"{kind.__name__}s", **parts)
 
 
 def _model(predictor: Predictor) -> dict[str, Any]:

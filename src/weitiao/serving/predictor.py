@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from weitiao.artifact import open_run, read_json
 from weitiao.errors import Refused
 from weitiao.messages import _
-from weitiao.records import Outputs, Prediction, Record
+from weitiao.records import Feature, Outputs, Prediction, Record
 from weitiao.tasks import TASKS, RowFault, Settings
 from weitiao.text import Tokenizer, load_tokenizer
 
@@ -23,6 +23,21 @@ if TYPE_CHECKING:
 
 Input = str | tuple[str, ...] | list[str] | Mapping[str, object] | Record
 TASK_FILE = "task.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a predictor says of several inputs.
+
+    Args:
+        predictions: one an input, in order.
+        truncated: places, from 0, of the inputs that are longer than the model reads, which saw only their beginning.
+        max_length: tokens that it reads.
+    """
+
+    predictions: list[Prediction]
+    truncated: list[int]
+    max_length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +59,7 @@ class Predictor:
     settings: Settings
     name: str
     max_length: int
+    fields: frozenset[str] | None = None
 
     @classmethod
     def load(cls, run: Path | str, *, trust_remote_code: bool = False) -> Predictor:
@@ -67,24 +83,39 @@ class Predictor:
             settings=card.settings,
             name=card.name,
             max_length=card.max_length,
+            fields=card.fields,
         )
 
     def predict(self, inputs: Iterable[Input]) -> list[Prediction]:
         """An answer for each input, in order; what an input may be, and what is refused, says `records`."""
+        return self.answer(inputs).predictions
+
+    def answer(self, inputs: Iterable[Input]) -> Answers:
+        """As `predict`, and which of the inputs the model could not read to their end."""
         records = self.records(inputs)
-        return [
+        features = self._features(records)
+        predictions = [
             self.task.decode(record, outputs, self.labels, self.settings)
-            for record, outputs in zip(records, self.outputs(records), strict=True)
+            for record, outputs in zip(records, self._run(features, len(records)), strict=True)
         ]
+        truncated = sorted({feature.group for feature in features if feature.cut})
+        return Answers(predictions, truncated, self.max_length)
 
     def outputs(self, records: Sequence[Record]) -> list[list[Outputs]]:
         """What the head puts out for each record: one entry a feature, in the order of the record's features."""
-        if not records:
-            return []
+        return self._run(self._features(records), len(records))
+
+    def _features(self, records: Sequence[Record]) -> list[Feature]:
+        for record in records:
+            self.check_fields(record)
+        features: list[Feature] = self.task.encode(records, self.tokenizer, self.labels, self.max_length)
+        return features
+
+    def _run(self, features: Sequence[Feature], records: int) -> list[list[Outputs]]:
+        """The network's outputs for the features of so many records, by record."""
         from weitiao.models.inference import infer
 
-        features = self.task.encode(records, self.tokenizer, self.labels, self.max_length)
-        grouped: list[list[Outputs]] = [[] for _record in records]
+        grouped: list[list[Outputs]] = [[] for _record in range(records)]
         for feature, outputs in zip(features, infer(self.network, features), strict=True):
             grouped[feature.group].append(outputs)
         return grouped
@@ -115,7 +146,22 @@ class Predictor:
         for name, each in fields.items():
             check_characters(name, each)
         record: Record = self.task.read(fields, file="", line=0, group="", labelled=False)
+        self.check_fields(record)
         return record
+
+    def check_fields(self, record: Record) -> None:
+        """Refuse what the model never learnt to read: a text alone where it knows pairs, or the other way round.
+
+        Raises:
+            RowFault: the record's fields are others than those of the training rows.
+        """
+        given = filled_fields(self.task, record)
+        if self.fields is not None and given != self.fields:
+            raise RowFault(
+                _("got {given}, but the model was trained on {fields}").format(
+                    given=" + ".join(sorted(given)), fields=" + ".join(sorted(self.fields))
+                )
+            )
 
     def _fields(self, value: Input) -> Mapping[str, object]:
         names = [spec.name for spec in self.task.fields if not spec.only_labelled]
@@ -132,9 +178,15 @@ class Predictor:
         return dict(zip(names, parts, strict=False))
 
 
+def filled_fields(task: Any, record: Record) -> frozenset[str]:
+    """The fields, other than the gold answer's, that a record fills."""
+    names = [spec.name for spec in task.fields if not spec.only_labelled]
+    return frozenset(name for name in names if getattr(record, name, None) is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class TaskCard:
-    """What `model/task.json` says of a fitted model."""
+    """What `model/task.json` says of a fitted model; `fields`: those that its training rows filled, if it says so."""
 
     task_name: str
     options: Mapping[str, Any]
@@ -142,6 +194,7 @@ class TaskCard:
     settings: Settings
     max_length: int
     name: str
+    fields: frozenset[str] | None
 
     @classmethod
     def read(cls, folder: Path) -> TaskCard:
@@ -160,6 +213,7 @@ class TaskCard:
                 settings=value.get("settings") or {},
                 max_length=int(value["max_length"]),
                 name=value.get("name") or folder.resolve().parent.name,
+                fields=frozenset(value["fields"]) if "fields" in value else None,
             )
         except KeyError as error:
             raise Refused(_("{path}: `{key}` is missing").format(path=path, key=error.args[0])) from error

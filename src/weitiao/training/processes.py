@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, nn
+
+LONGEST_WAIT = timedelta(days=2)  # until a process that waits for another gives up
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class Processes:
             return cls()
         from accelerate import PartialState
 
-        state = PartialState(cpu=True)  # tensors are on the CPU, whatever else the machine has
+        # tensors are on the CPU, whatever else the machine has; the first process may measure or fill a cache for long
+        state = PartialState(cpu=True, timeout=LONGEST_WAIT)
         return cls(state.process_index, state.num_processes)
 
     @property

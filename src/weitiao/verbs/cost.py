@@ -103,9 +103,9 @@ def step_work(trained: int, optimizer: str) -> float:
     return OPTIMISER[optimizer] * trained
 
 
-def checkpoint_work(shape: Shape, trained: int, optimizer: str) -> float:
-    """Operations' worth of writing one checkpoint."""
-    return CHECKPOINT_BYTE * WORD * (shape.total + OPTIMISER_WORDS[optimizer] * trained)
+def checkpoint_work(trained: int, optimizer: str) -> float:
+    """Operations' worth of writing one checkpoint: what learns, and the optimiser's numbers of it."""
+    return CHECKPOINT_BYTE * WORD * (1 + OPTIMISER_WORDS[optimizer]) * trained
 
 
 def padding(lengths: Lengths, batch_size: int, order: str) -> float:

@@ -18,6 +18,7 @@ from weitiao.messages import _
 from weitiao.recipe import DataSpec, Recipe, dump_recipe, load_recipe
 from weitiao.records import Record
 from weitiao.verbs.frame import frame, task_of
+from weitiao.verbs.memory import MEMORY
 from weitiao.verbs.predict import same_kind
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 AS_FOUND = dict.fromkeys(("format", "encoding", "delimiter", "header", "sheet"))
 LEAKS = {"exact-leak", "near-duplicate-leak"}
 ACROSS = {*LEAKS, "conflicting-labels-across"}  # what `audit` says of two sets of rows
-MEMORY = "memory"  # name of rows that were handed over in Python
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +183,7 @@ def _measured(
     from weitiao.serving.predictor import Predictor
 
     predictor = predictor or Predictor.load(folder.path)
+    problems = [*problems, *predictor.task.unanswerable(rows, predictor.labels)]
     report = measure(
         predictor.task,
         predictor.labels,
@@ -215,6 +216,7 @@ def _facts(folder: RunFolder, recipe: Recipe, predictor: Predictor) -> RunFacts:
         data=before.data if before else DataSummary(),
         timing=before.timing if before else Timing(),
         training=recipe.training,
+        head=recipe.model.head,
     )
 
 

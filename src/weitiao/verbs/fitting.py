@@ -26,6 +26,7 @@ from weitiao.models.inference import Frozen, infer, infer_with_loss
 from weitiao.models.network import Network, NetworkSpec, build, load
 from weitiao.recipe import Recipe
 from weitiao.records import Feature, Outputs, Prediction, Record
+from weitiao.serving.predictor import filled_fields
 from weitiao.tasks import Settings
 from weitiao.training.loop import FitResult, Hooks, LoopSettings, fit, total_steps
 from weitiao.training.optimiser import OptimiserSpec
@@ -42,10 +43,15 @@ SAME = 1e-5  # largest logit difference between a model and what was saved of it
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of one split, with their features."""
+    """Rows of one split, with their features.
+
+    Args:
+        within: where these are some of a split's rows: all features of the split, and the places of these in it.
+    """
 
     records: Sequence[Record]
     features: Sequence[Feature]
+    within: tuple[Sequence[Feature], Sequence[int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,7 @@ def fit_once(
     if Processes.current().is_main:
         on_event({"kind": "phase", "text": _("saving the model")})
         calibrated = _calibrate(found, network, dev)
-        _save(found, network, spec, calibrated, folder)
+        _save(found, network, spec, train.records, calibrated, folder)
         _verify(network, (dev or train).features, folder.model)
         write_json(folder.path / FINISHED, asdict(fitted))
     Processes.current().wait()
@@ -223,12 +229,12 @@ def _frozen(
     """Caches of the frozen part by split; empty where nothing is frozen or this model cannot be cached."""
     if precision is None or not network.frozen_below or not network.packable:
         return {}
-    on_event({"kind": "phase", "text": _("running the frozen layers once over all texts")})
+    if not all((cache / f"{name}.json").is_file() for name in parts):
+        on_event({"kind": "phase", "text": _("running the frozen layers once over all texts")})
 
     def made() -> dict[str, Frozen]:
         return {
-            name: FrozenCache(network, part.features, cache / f"{name}.bin", precision, stop=stop)
-            for name, part in parts.items()
+            name: _cached(network, part, cache / f"{name}.bin", precision, stop=stop) for name, part in parts.items()
         }
 
     first: dict[str, Frozen] = {}
@@ -236,6 +242,15 @@ def _frozen(
         first = made() if Processes.current().is_main else {}
     leave_if(stop, _("interrupted before fitting; the run is saved"))  # the others wait here, and find the files made
     return first or made()
+
+
+def _cached(network: Network, part: Part, path: Path, precision: str, *, stop: Callable[[], bool]) -> Frozen:
+    """The cache of a part; some of a split's rows are looked up in that of all, which the other folds need too."""
+    if part.within is None:
+        return FrozenCache(network, part.features, path, precision, stop=stop)
+    features, places = part.within
+    whole = FrozenCache(network, features, path, precision, stop=stop)
+    return lambda rows: whole([places[row] for row in rows])
 
 
 def _calibrate(found: Preflight, network: Network, dev: Part | None) -> Settings:
@@ -247,7 +262,14 @@ def _calibrate(found: Preflight, network: Network, dev: Part | None) -> Settings
     return settings
 
 
-def _save(found: Preflight, network: Network, spec: NetworkSpec, settings: Settings, folder: RunFolder) -> None:
+def _save(
+    found: Preflight,
+    network: Network,
+    spec: NetworkSpec,
+    train: Sequence[Record],
+    settings: Settings,
+    folder: RunFolder,
+) -> None:
     """Write model/: weights, tokenizer and task.json, whole or not at all."""
     saved = asdict(replace(spec, reinit_layers=0, class_weights=None, label_smoothing=0.0))
     labels = saved.pop("labels")
@@ -260,6 +282,7 @@ def _save(found: Preflight, network: Network, spec: NetworkSpec, settings: Setti
         "settings": dict(settings),
         "network": saved,
         "max_length": found.max_length,
+        "fields": sorted(filled_fields(found.task, train[0])),
         "name": Path(found.recipe.output).name,
     }
     with replacing_folder(folder.model) as beside:

@@ -18,6 +18,7 @@ from weitiao.tables import did_you_mean
 from weitiao.tasks import TASKS, Task
 
 LOSS = "loss"  # of dev: lower is better
+NEED_DEV = ("patience", "stop_at", "metric", "evaluate_every")  # keys under training
 
 
 def frame() -> Frame:
@@ -73,12 +74,10 @@ def metric_names(task: Task[Any, Any]) -> list[str]:
 
 
 def _dev(recipe: Recipe) -> Iterator[Finding]:
-    """Options that need a dev split; folds hold out rows to measure on, and choose by the run's own dev."""
-    data, training = recipe.data, recipe.training
-    has_own_splits = data.file is not None and (bool(data.splits) or "split" in data.fields)
-    if data.dev is None and not has_own_splits:
-        for name in ("patience", "stop_at", "metric", "evaluate_every"):
-            if getattr(training, name) is not None:
+    """Options that need a dev split, which `data.file` may hold: then the rows are looked at."""
+    if recipe.data.dev is None and recipe.data.file is None:
+        for name in NEED_DEV:
+            if getattr(recipe.training, name) is not None:
                 message = _("`training.{name}` needs a dev split; set `data.dev`, such as 10%").format(name=name)
                 yield Finding("misfit", ("training", name), message)
 

@@ -18,7 +18,7 @@ from weitiao.recipe import Recipe
 from weitiao.verbs import cost
 from weitiao.verbs.cost import Learning, Lengths
 from weitiao.verbs.shape import Shape
-from weitiao.verbs.speed import machine_speed, remember_speed
+from weitiao.verbs.speed import machine_speed, remember_speed, speed_key
 
 __all__ = ["Plan", "make_plan", "remember_speed"]
 
@@ -46,7 +46,7 @@ class Plan:
         seconds: estimated, of the whole verb.
         speed_measured: whether the estimate rests on an earlier run on this machine.
         work: operations of the loop of one run; `remember_speed` takes it, in proportion to the steps that were done.
-        hidden: width of the model, by which speeds are kept apart.
+        speed_key: what the speed of this run is remembered under.
     """
 
     rows: Mapping[str, int]
@@ -67,7 +67,7 @@ class Plan:
     seconds: float
     speed_measured: bool
     work: float
-    hidden: int
+    speed_key: str
 
     def to_json(self) -> dict[str, Any]:
         """The plan as `--json` prints it."""
@@ -107,20 +107,16 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
     work = (
         epoch * steps / per_epoch
         + steps * cost.step_work(trained, training.optimizer)
-        + checkpoints_of(recipe, steps, per_epoch) * cost.checkpoint_work(shape, trained, training.optimizer)
-        + evaluations * _answering(shape, learning, measured, ("dev",))
+        + checkpoints_of(recipe, steps, per_epoch) * cost.checkpoint_work(trained, training.optimizer)
+        + evaluations * _answering(shape, measured, "dev", shape.depth - learning.frozen * learning.cached)
     )
-    after = _answering(shape, learning, measured, ("train", "dev", "test"))
-    cache = (
-        sum(cost.inference_work(shape, each, learning.frozen) for each in measured.lengths.values())
-        if learning.cached
-        else 0
-    )
-    speed, known = machine_speed(shape.hidden)
+    key = speed_key(shape.hidden, training.threads)
+    speed, known = machine_speed(key)
     fitting = work / speed
     if training.max_minutes is not None:
         fitting = min(fitting, 60 * training.max_minutes)
-    runs = recipe.seeds + (recipe.folds or 0)
+    fits = recipe.seeds + (recipe.folds - 1 if recipe.folds else 0)  # k folds of k - 1 parts are k - 1 whole fits
+    beside = _beside_fitting(recipe, shape, learning, measured)
     return Plan(
         rows={split: len(each) for split, each in measured.lengths.items()},
         classes=classes,
@@ -135,12 +131,12 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
         evaluations=evaluations,
         parameters=shape.total + shape.hidden * classes + classes,
         trained=trained,
-        runs=runs,
+        runs=recipe.seeds + (recipe.folds or 0),
         memory_bytes=int(cost.peak_bytes(shape, learning, training, train, classes)),
-        seconds=cost.START_SECONDS + cost.REPORT_SECONDS + runs * (fitting + (after + cache) / speed),
+        seconds=cost.START_SECONDS + cost.REPORT_SECONDS + fits * fitting + beside / speed,
         speed_measured=known,
         work=work,
-        hidden=shape.hidden,
+        speed_key=key,
     )
 
 
@@ -180,11 +176,22 @@ def checkpoints_of(recipe: Recipe, steps: int, per_epoch: int) -> int:
     return steps_of_evaluation(recipe, steps, per_epoch) + between - also_at_the_end
 
 
-def _answering(shape: Shape, learning: Learning, measured: Measured, splits: tuple[str, ...]) -> float:
-    layers = shape.depth - learning.frozen if learning.cached else shape.depth
-    return sum(
-        cost.inference_work(shape, measured.lengths[split], layers) for split in splits if split in measured.lengths
-    )
+def _beside_fitting(recipe: Recipe, shape: Shape, learning: Learning, measured: Measured) -> float:
+    """Operations of a whole run outside its loops: frozen layers, calibration on dev, measuring at the end."""
+    folds = recipe.folds or 0
+    split = next(each for each in ("test", "dev", "train") if each in measured.lengths)
+    work = (recipe.seeds + folds) * _answering(shape, measured, "dev", shape.depth)
+    work += (1 + (recipe.seeds if recipe.seeds > 1 else 0)) * _answering(shape, measured, split, shape.depth)
+    work += _answering(shape, measured, "train", shape.depth) if folds else 0.0  # each row once, by the fold without it
+    if learning.cached:
+        filled = sum(_answering(shape, measured, each, learning.frozen) for each in ("train", "dev"))
+        work += filled  # all seeds and folds share one cache
+    return work
+
+
+def _answering(shape: Shape, measured: Measured, split: str, layers: float) -> float:
+    """Operations of running so many layers over a split once; none where there is no such split."""
+    return cost.inference_work(shape, measured.lengths[split], layers) if split in measured.lengths else 0.0
 
 
 def _share_cut(measured: Measured) -> float:

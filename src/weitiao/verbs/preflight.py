@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import Any, TypeVar
 
 from weitiao.data import Dataset, audit, load_data
@@ -24,8 +26,8 @@ from weitiao.records import Feature
 from weitiao.tasks import Task
 from weitiao.text import Tokenizer, load_tokenizer
 from weitiao.verbs.encoding import Encoded, encode_splits, length_limit
-from weitiao.verbs.frame import metric_names, task_of
-from weitiao.verbs.model_checks import model_misfits, precision_misfits, uncached
+from weitiao.verbs.frame import NEED_DEV, metric_names, task_of
+from weitiao.verbs.model_checks import model_misfits, precision_misfits, uncached, untrained_pooler
 from weitiao.verbs.plan import Plan, make_plan
 from weitiao.verbs.shape import shape_of
 
@@ -110,6 +112,20 @@ def _nothing_collected() -> Iterator[None]:
             gc.enable()
 
 
+def _beside(action: Callable[[], T]) -> Future[T]:
+    """Run `action` in a thread of the same language, for which nobody waits who leaves by Ctrl+C."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(action())
+        except BaseException as error:
+            future.set_exception(error)
+
+    Thread(target=copy_context().run, args=(run,), daemon=True).start()
+    return future
+
+
 class _Inspection:
     """One call of `inspect`, part by part."""
 
@@ -124,10 +140,10 @@ class _Inspection:
             self._data()
         if self.recipe.model.name and not self._in_doubt("model.revision", "model.trust_remote_code"):
             self._model()
-        with ThreadPoolExecutor(1) as beside:  # the tokenizer is no Python, so that both cores have work
-            audited = beside.submit(audit, self.found.dataset.items) if self.found.dataset else None
-            if self.found.dataset is not None and self.found.tokenizer is not None and not self._broken():
-                self._encode(self.found.dataset, self.found.tokenizer)
+        dataset = self.found.dataset
+        audited = None if dataset is None else _beside(lambda: audit(dataset.items))  # tokenizing is no Python
+        if dataset is not None and self.found.tokenizer is not None and not self._broken():
+            self._encode(dataset, self.found.tokenizer)
         if audited is not None:
             self.found.problems += audited.result()
         return self.found
@@ -197,7 +213,7 @@ class _Inspection:
         message = _("`training.{name}` needs a dev split, and the data have none; set `data.dev`, such as 10%")
         return [
             Finding("misfit", ("training", name), message.format(name=name))
-            for name in ("patience", "stop_at")
+            for name in NEED_DEV
             if getattr(self.recipe.training, name) is not None and ("training", name) not in self.draft.doubtful
         ]
 
@@ -228,6 +244,7 @@ class _Inspection:
         self.found.tokenizer = self._try("tokenizer", ("model", "name"), lambda: load_tokenizer(path))
         self._add(model_misfits(self.recipe, folder, self.found.tokenizer))
         self._add(uncached(self.recipe, folder.family), "note")
+        self._add(untrained_pooler(self.recipe, folder), "note")
 
     def _encode(self, dataset: Dataset, tokenizer: Tokenizer) -> None:
         found = self.found

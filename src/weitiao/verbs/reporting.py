@@ -14,12 +14,10 @@ from weitiao.evaluation.writing import write_report
 from weitiao.recipe import dump_recipe
 from weitiao.records import Prediction, Record
 from weitiao.tasks import Settings
-from weitiao.text import han_share
+from weitiao.text import CHINESE, han_share
 from weitiao.verbs.fitting import Fitted, Part, answers
 from weitiao.verbs.preflight import Preflight
 from weitiao.verbs.repeats import Fits, measured_part
-
-CHINESE = 0.2  # share of Han letters from which a corpus is called Chinese, or (of others) English
 
 
 def report(found: Preflight, folder: RunFolder, fits: Fits) -> None:
@@ -59,6 +57,7 @@ def _facts(found: Preflight, folder: RunFolder, fits: Fits, settings: Settings) 
         seeds=fits.seeds,
         folds=fits.folds,
         training=recipe.training,
+        head=recipe.model.head,
     )
 
 

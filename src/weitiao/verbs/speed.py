@@ -25,33 +25,30 @@ LEAST = 2e12  # operations from which it does: half a minute of two cores; below
 TRUST = 0.5  # weight of the newest run against all before it
 
 
-def machine_speed(hidden: int) -> tuple[float, bool]:
-    """(operations a second, whether an earlier run measured them) for a model of this width.
-
-    Small matrices run at a fraction of the speed of large ones, so that a run speaks only for models of its own width.
-    """
-    remembered = _read().get(_key(hidden))
+def machine_speed(key: str) -> tuple[float, bool]:
+    """(operations a second, whether an earlier run measured them) for what `speed_key` names."""
+    remembered = _read().get(key)
     if isinstance(remembered, int | float) and remembered > 0:
         return float(remembered), True
     return EFFICIENCY * probe(), False
 
 
-def remember_speed(work: float, seconds: float, hidden: int) -> None:
+def remember_speed(work: float, seconds: float, key: str) -> None:
     """Keep what a run showed; a cache folder that cannot be written is no reason to fail.
 
     Args:
         work: `Plan.work` of the steps that were done.
         seconds: what they took.
-        hidden: width of the model.
+        key: of `speed_key`.
     """
     if seconds < SHORTEST or work < LEAST:
         return
     known, measured = _read(), work / seconds
-    before = known.get(_key(hidden))
+    before = known.get(key)
     if isinstance(before, int | float) and before > 0:
         measured = measured**TRUST * float(before) ** (1 - TRUST)
     with suppress(WeitiaoError, OSError):
-        write_json(_file(), {**known, _key(hidden): measured})
+        write_json(_file(), {**known, key: measured})
 
 
 def probe(seconds: float = PROBE_SECONDS) -> float:
@@ -68,9 +65,14 @@ def probe(seconds: float = PROBE_SECONDS) -> float:
     return operations / best
 
 
-def _key(hidden: int) -> str:
-    """Name of the measurement in the cache, which a shared home folder may serve to several machines."""
-    return f"{platform.node()}/{platform.machine()}/{os.cpu_count()}/{hidden}"
+def speed_key(hidden: int, threads: int | None) -> str:
+    """Name of a measurement in the cache, which a shared home folder may serve to several machines.
+
+    Args:
+        hidden: width of the model: small matrices run at a fraction of the speed of large ones.
+        threads: that the recipe asks for; None for what torch takes by itself.
+    """
+    return f"{platform.node()}/{platform.machine()}/{os.cpu_count()}/{threads or 'all'}/{hidden}"
 
 
 def _file() -> Path:

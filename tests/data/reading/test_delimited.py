@@ -71,13 +71,14 @@ def test_ragged_rows_are_faulty_with_their_line(tmp_path: Path) -> None:
         (5, "got 3 columns, expected 2"),
         (6, ""),
     ]
+    assert [reading.rows[row].fields for row in (1, 2)] == [{"text": "only"}, {"text": "b", "label": "c,d"}]
 
 
 def test_unclosed_quote_costs_one_row(tmp_path: Path) -> None:
     body = "".join(f"text {number},x{number % 3}\n" for number in range(20))
     reading = read_rows(write(tmp_path, f'text,label\n{body}"open,a\n{body}'))
-    faults = [(row.line, row.problem) for row in reading.rows if row.problem]
-    assert faults == [(22, "a quote opened on this line is never closed")]
+    faults = [(row.line, row.problem, row.fields) for row in reading.rows if row.problem]
+    assert faults == [(22, "a quote opened on this line is never closed", {"text": '"open,a'})]
     assert len(reading.rows) == 41
 
 
@@ -162,3 +163,9 @@ def test_what_the_csv_module_writes_is_read_back(
     rest = ["".join(physical[line - 1 :]) for line in lines(reading)]
     for row, text in zip(table, rest, strict=True):  # the row starts where its line starts
         assert text.startswith('"' + row[0].replace('"', '""') + '"')
+
+
+def test_a_field_longer_than_the_csv_module_takes_by_itself(tmp_path: Path) -> None:
+    long = "word " * 40_000
+    reading = read_rows(write(tmp_path, f'text,label\n"{long}",a\nshort,b\n'))
+    assert [len(str(row.fields["text"])) for row in reading.rows] == [len(long), 5]

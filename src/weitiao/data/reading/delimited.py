@@ -29,7 +29,7 @@ SAMPLE = 200  # rows by which the delimiter is told
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """One row before it has column names: its first line, its cells, and why it is faulty."""
+    """One row before it has column names: its first line, its cells (as one, where it is faulty), and the fault."""
 
     line: int
     cells: list[str]
@@ -56,10 +56,10 @@ class Csv:
         if not table:
             raise refusal("empty-file", _("the file holds only blank lines; expected rows"), source.name)
         header = choose_header([each.cells for each in table if not each.fault], options.header, options.names)
-        rows = list(_rows(table, header, source.name))
+        rows = list(_rows(table, header, source.name, delimiter))
         if not rows:
             raise refusal("empty-file", _("the file has a header and no rows"), source.name)
-        how = "; ".join(filter(None, (source.decoded.how, how_delimiter, how_quotes, header.how)))
+        how = _("; ").join(filter(None, (source.decoded.how, how_delimiter, how_quotes, header.how)))
         file = FileReading(
             source.name, source.sha256, self.format, len(rows), source.decoded.encoding, how, delimiter, header.present
         )
@@ -76,7 +76,7 @@ class Csv:
         table = _long_table(lines, delimiter)
         opening = [each.cells for each in islice(table(), HEADER_SAMPLE + 1) if not each.fault]
         header = choose_header(opening, options.header, options.names)
-        return Stream(source.name, header.columns, lambda: _rows(table(), header, source.name))
+        return Stream(source.name, header.columns, lambda: _rows(table(), header, source.name, delimiter))
 
     def _delimiter(self, text: str, told: str | None, file: str) -> tuple[str, str]:
         if told is None:
@@ -119,7 +119,8 @@ def _delimiter_of(text: str) -> tuple[str, str]:
     lines = list(islice(io.StringIO(text, newline=""), SAMPLE))
     best, best_share, best_width = "", 0.5, 1
     for delimiter in DELIMITERS:
-        widths = [len(cells) for cells in csv.reader(lines, delimiter=delimiter) if cells]
+        with _fields_up_to(len(text)):
+            widths = [len(cells) for cells in csv.reader(lines, delimiter=delimiter) if cells]
         if not widths:
             continue
         width, count = Counter(widths).most_common(1)[0]
@@ -204,7 +205,7 @@ def _parse(lines: Iterable[str], delimiter: str) -> Iterator[Cells]:
                 row.clear()
         except csv.Error:
             line, fault = _fault(row, delimiter)
-            yield Cells(start + line, [], fault)
+            yield Cells(start + line, ["".join(row[:line]).rstrip("\r\n")], fault)
             again.extendleft(reversed(row[line:]))
             start += line
             row.clear()
@@ -239,16 +240,25 @@ def _unquoted(lines: Iterable[str], delimiter: str) -> Iterator[Cells]:
     return (Cells(reader.line_num, cells) for cells in reader if cells)
 
 
-def _rows(table: Iterable[Cells], header: Header, file: str) -> Iterator[Row]:
+def _rows(table: Iterable[Cells], header: Header, file: str, delimiter: str) -> Iterator[Row]:
+    """Rows under their columns; of faulty ones, what there is of them, so that `predict` can carry it through."""
     columns, width = header.columns, len(header.columns)
     skip = header.present
     for each in table:
         if skip and not each.fault:
             skip = False
         elif each.fault:
-            yield Row({}, file, each.line, each.fault)
+            yield Row({columns[0]: each.cells[0]}, file, each.line, each.fault)
         elif len(each.cells) != width:
             problem = _("got {got} columns, expected {expected}").format(got=len(each.cells), expected=width)
-            yield Row(dict(zip(columns, each.cells, strict=False)), file, each.line, problem)
+            yield Row(_as_far(each.cells, columns, delimiter), file, each.line, problem)
         else:
             yield Row(dict(zip(columns, each.cells, strict=True)), file, each.line)
+
+
+def _as_far(cells: Sequence[str], columns: Sequence[str], delimiter: str) -> dict[str, str]:
+    """Too few or too many cells under their columns; those that are over stay in the last one, joined again."""
+    if len(cells) > len(columns):
+        last = len(columns) - 1
+        cells = [*cells[:last], delimiter.join(cells[last:])]
+    return dict(zip(columns, cells, strict=False))
