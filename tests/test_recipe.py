@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from weitiao.errors import ProblemsFound
-from weitiao.recipe import Recipe, TrainingSpec, dump_recipe, load_draft, load_recipe, recipe_schema
+from weitiao.recipe import Recipe, TrainingSpec, dump_recipe, load_draft, load_recipe, quoted, recipe_schema
 from weitiao.verbs.frame import frame
 
 BASE = "task: classify\nmodel: ./m\ndata: reviews.csv\n"
@@ -105,6 +106,31 @@ def test_empty_sections_mean_their_defaults(tmp_path: Path) -> None:
 )
 def test_what_is_no_recipe_file(tmp_path: Path, text: str | bytes, messages: list[str]) -> None:
     assert refused(tmp_path, text) == messages
+
+
+@pytest.mark.parametrize("name", ["export.csv", "with space.XLSX", "rows.jsonl", "rows.json"])
+def test_data_given_as_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text('[{"text": "good", "label": "x"}]\n', "utf-8")
+    shown = f"'{name}'" if " " in name else name
+    with pytest.raises(ProblemsFound) as caught:
+        load_recipe(name, FRAME)
+    assert str(caught.value) == (
+        f"{name}: looks like data, where a recipe is expected; "
+        f"write one for it with: weitiao new classify --data {shown}"
+    )
+
+
+def test_a_recipe_may_be_json(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.json"
+    path.write_text('{"task": "classify", "model": "./m", "data": "reviews.csv"}')
+    assert load_recipe(path, FRAME).data.file == "reviews.csv"
+
+
+@pytest.mark.parametrize("value", [",", "|", "[", "it's"])
+def test_the_shell_form_that_a_message_shows_reads_back(tmp_path: Path, value: str) -> None:
+    shown = f'data.delimiter="{quoted(value)}"'
+    assert load(tmp_path, BASE, shlex.split(shown)).data.delimiter == value
 
 
 def test_missing_file(tmp_path: Path) -> None:
@@ -330,7 +356,20 @@ def test_overrides(tmp_path: Path, override: str, check: Any) -> None:
     [
         ("epochs", "'epochs' is not an override; expected key=value such as training.epochs=5"),
         ("a b=1", "'a b=1' is not an override; expected key=value such as training.epochs=5"),
-        ("output=[", "the value of 'output=[' is not valid YAML; put it in quotes"),
+        ("output=[", "the value of 'output=[' is not valid YAML; put it in quotes, in a shell as output=\"'['\""),
+        (
+            "data.delimiter=,",
+            "the value of 'data.delimiter=,' is not valid YAML; put it in quotes, in a shell as data.delimiter=\"','\"",
+        ),
+        (
+            "task.separator=|",
+            "the value of 'task.separator=|' is not valid YAML; put it in quotes, in a shell as task.separator=\"'|'\"",
+        ),
+        ("data.test=0.2", "`data.test`: got 0.2; write a share as 20%"),
+        ("data.dev=15", "`data.dev`: got 15; write a share as 15%"),
+        ("data.dev=0.07", "`data.dev`: got 0.07; write a share as 7%"),
+        ("data.dev=-1", "`data.dev`: got -1; expected text or a list"),
+        ("data.dev=true", "`data.dev`: got true; expected text or a list"),
         ("training.epoch=5", "unknown key 'training.epoch'; did you mean 'epochs'?"),
         ("training.epochs=", "`training.epochs`: got ''; expected a number"),
     ],

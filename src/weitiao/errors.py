@@ -70,8 +70,30 @@ class Interrupted(WeitiaoError):
 
 
 @dataclass(frozen=True, slots=True)
+class RowPlace:
+    """One of the rows that a finding is about.
+
+    Args:
+        file: its source, as the user wrote it.
+        line: its first line, from 1.
+        twin: `FILE:LINE` of the other row, where the finding is about two.
+        note: what is particular to this row, such as its label or why it cannot be used.
+    """
+
+    file: str
+    line: int
+    twin: str = ""
+    note: str = ""
+
+    def __str__(self) -> str:
+        other = _("see {place}").format(place=self.twin) if self.twin else ""
+        remarks = _("; ").join(filter(None, (self.note, other)))
+        return f"{self.file}:{self.line}" + (f": {remarks}" if remarks else "")
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
-    """One finding about a recipe, a file or a row.
+    """One finding about a recipe, a file or rows.
 
     Args:
         code: stable kebab-case name, such as `unknown-key` or `near-duplicate-leak`.
@@ -79,6 +101,7 @@ class Problem:
         file: the file it is about, as the user wrote it; empty where there is none.
         line: first line, from 1; 0 where there is none.
         severity: errors end the verb with exit 2; warnings do so under `--strict`.
+        rows: every row it is about; empty where it is about no rows in particular.
     """
 
     code: str
@@ -86,6 +109,7 @@ class Problem:
     file: str = ""
     line: int = 0
     severity: Severity = "error"
+    rows: tuple[RowPlace, ...] = ()
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""

@@ -61,7 +61,21 @@ def test_own_files_lists_globs_and_no_dev() -> None:
     [
         ({"train": "revews.csv"}, "missing-file", "revews.csv: no such file; did you mean 'reviews.csv'?"),
         ({"train": "no/such.csv"}, "missing-file", "no/such.csv: no such file: the folder no does not exist"),
-        ({"train": "*.tsv"}, "missing-file", "*.tsv: no file matches the pattern"),
+        (
+            {"train": "*.tsv"},
+            "missing-file",
+            "*.tsv: no file matches the pattern; it was looked for in the folder {here}",
+        ),
+        (
+            {"train": "folder/*/x.csv"},
+            "missing-file",
+            "folder/*/x.csv: no file matches the pattern; it was looked for in the folder {here}/folder",
+        ),
+        (
+            {"train": "no/*.csv"},
+            "missing-file",
+            "no/*.csv: no file matches the pattern: the folder {here}/no does not exist",
+        ),
         ({"train": "folder"}, "folder", "folder: is a folder; name its files with a pattern, such as folder/*.csv"),
         ({"train": ["reviews.csv", "reviews.csv"]}, "repeated-source", "reviews.csv: the file is listed twice"),
         (
@@ -116,7 +130,7 @@ def test_mistakes(spec: dict[str, Any], code: str, message: str) -> None:
     table("folder/x.csv")
     data = load(**spec)
     assert codes(data) == [code]
-    assert message in messages(data)
+    assert message.replace("{here}", str(Path.cwd())) in messages(data)
 
 
 def test_everything_wrong_is_reported_at_once() -> None:
@@ -152,6 +166,7 @@ def test_faulty_rows_are_ledgered_and_too_many_refused() -> None:
         "a.csv:204: got 3 columns, expected 2",
     ]
     assert [(problem.code, problem.severity) for problem in data.problems] == [("dropped-rows", "note")]
+    assert [str(row) for row in data.problems[0].rows] == [str(drop) for drop in data.ledger.dropped]
     assert sum(counts(data).values()) == 200
     refused = load(train="a.csv")
     assert (
@@ -159,6 +174,7 @@ def test_faulty_rows_are_ledgered_and_too_many_refused() -> None:
         in messages(refused)
     )
     assert refused.problems[0].severity == "error"
+    assert refused.problems[0].rows == data.problems[0].rows
 
 
 def test_limit_keeps_a_sample_and_the_ledger_says_so() -> None:

@@ -35,7 +35,12 @@ FILE_CASES = [
     ),
     Case("empty", FILES, ["error good.csv: the file is empty; expected rows"], files={"good.csv": ""}),
     Case("no rows", FILES, ["error good.csv: the file has a header and no rows"], files={"good.csv": "text,label\n"}),
-    Case("empty pattern", FILES, ["error *.jsonl: no file matches the pattern"], data('train: "*.jsonl"')),
+    Case(
+        "empty pattern",
+        FILES,
+        ["error *.jsonl: no file matches the pattern; it was looked for in the folder {here}"],
+        data('train: "*.jsonl"'),
+    ),
     Case(
         "torn JSON",
         FILES,
@@ -140,8 +145,8 @@ FILE_CASES = [
         "GB18030 declared UTF-8",
         ENCODINGS,
         [
-            "error good.csv:2: not valid utf-8: byte 0xc6 at offset 11 does not decode; repair the file or set "
-            "`encoding:`"
+            "error good.csv:2: not valid utf-8: byte 0xc6 at offset 11 does not decode; `encoding: utf-8` in the "
+            "recipe is wrong, the content looks like gb18030; remove the key"
         ],
         data("train: good.csv", "encoding: utf-8"),
         {"good.csv": CHINESE.encode("gb18030")},
@@ -150,8 +155,8 @@ FILE_CASES = [
         "UTF-16 declared UTF-8",
         ENCODINGS,
         [
-            "error good.csv:1: not valid utf-8: byte 0xff at offset 0 does not decode; repair the file or set "
-            "`encoding:`"
+            "error good.csv:1: not valid utf-8: byte 0xff at offset 0 does not decode; `encoding: utf-8` in the "
+            "recipe is wrong, the content looks like utf-16; remove the key"
         ],
         data("train: good.csv", "encoding: utf-8"),
         {"good.csv": b"\xff\xfe" + CHINESE.encode("utf-16-le")},
@@ -160,11 +165,21 @@ FILE_CASES = [
         "Chinese declared ASCII",
         ENCODINGS,
         [
-            "error good.csv:2: not valid ascii: byte 0xe8 at offset 11 does not decode; repair the file or set "
-            "`encoding:`"
+            "error good.csv:2: not valid ascii: byte 0xe8 at offset 11 does not decode; `encoding: ascii` in the "
+            "recipe is wrong, the content looks like utf-8; remove the key"
         ],
         data("train: good.csv", "encoding: ascii"),
         {"good.csv": CHINESE},
+    ),
+    Case(
+        "damaged and declared",
+        ENCODINGS,
+        [
+            f"error good.csv:42: not valid utf-8: byte 0xff at offset {len(CHINESE.encode())} does not decode; "
+            "repair the file, or correct `encoding: utf-8` in the recipe"
+        ],
+        data("train: good.csv", "encoding: utf-8"),
+        {"good.csv": CHINESE.encode() + b"\xff\n"},
     ),
     Case(
         "NUL bytes",

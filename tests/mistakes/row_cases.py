@@ -53,6 +53,9 @@ def faulty(count: int, first: int, reasons: str, file: str = "good.csv") -> str:
     )
 
 
+CELLS = ("a", "b", "c", "a;b", "b;c", "c;a")
+SEVERAL = {"good.csv": csv([(text, CELLS[index % 6]) for index, (text, _label) in enumerate(rows())])}
+
 COLUMN_CASES = [
     Case(
         "no known names",
@@ -60,10 +63,19 @@ COLUMN_CASES = [
         [
             "error good.csv: no column for the field `text`; name it in the recipe, such as data.fields.text=words; "
             "the columns are: words, mood",
-            "error good.csv: no column for the field `label`; name it in the recipe, such as data.fields.label=words; "
+            "error good.csv: no column for the field `label`; name it in the recipe, such as data.fields.label=mood; "
             "the columns are: words, mood",
         ],
         files={"good.csv": csv(rows(), "words,mood")},
+    ),
+    Case(
+        "no label, and one column to spare",
+        COLUMNS,
+        [
+            "error good.csv: no column for the field `label`; name it in the recipe, such as data.fields.label=mood; "
+            "the columns are: id, text, mood"
+        ],
+        files={"good.csv": csv([(str(n), *row) for n, row in enumerate(rows())], "id,text,mood")},
     ),
     Case(
         "column misspelt",
@@ -184,7 +196,8 @@ LABEL_CASES = [
         LABELS,
         [
             "warning good.csv:61: label 'POSITVE' (1 row) looks like a slip of 'POSITIVE' (27 rows)",
-            "warning good.csv: 1 class has fewer than 5 training rows: POSITVE (1); collect more or merge it",
+            "warning good.csv:61: 1 class has fewer than 5 training rows: POSITVE (1, line 61); collect more or "
+            "merge it",
         ],
         files={
             "good.csv": csv(
@@ -194,12 +207,25 @@ LABEL_CASES = [
         },
     ),
     Case(
+        "slip in a short Chinese label",
+        LABELS,
+        [
+            "warning good.csv:61: label '好坪' (1 row) looks like a slip of '好评' (27 rows)",
+            "warning good.csv:61: 1 class has fewer than 5 training rows: 好坪 (1, line 61); collect more or merge it",
+        ],
+        files={
+            "good.csv": csv(
+                [(text, {"POS": "差评", "NEG": "好评"}[label]) for text, label in rows(59)] + [(OTHER, "好坪")]
+            )
+        },
+    ),
+    Case(
         "another case",
         LABELS,
         [
             "warning good.csv:17: label 'pos' (1 row) differs from 'POS' (17 rows) only by case, space or "
             "full-width form",
-            "warning good.csv: 1 class has fewer than 5 training rows: pos (1); collect more or merge it",
+            "warning good.csv:17: 1 class has fewer than 5 training rows: pos (1, line 17); collect more or merge it",
         ],
         files=labelled("pos", 15),
     ),
@@ -209,7 +235,8 @@ LABEL_CASES = [
         [
             "warning good.csv:17: label 'ＰＯＳ' (1 row) differs from 'POS' (17 rows) only by case, space or "
             "full-width form",
-            "warning good.csv: 1 class has fewer than 5 training rows: ＰＯＳ (1); collect more or merge it",
+            "warning good.csv:17: 1 class has fewer than 5 training rows: ＰＯＳ (1, line 17); collect more or "
+            "merge it",
         ],
         files=labelled("ＰＯＳ", 15),
     ),
@@ -227,7 +254,7 @@ LABEL_CASES = [
     Case(
         "hardly any rows",
         LABELS,
-        ["warning good.csv: 1 class has fewer than 5 training rows: MEH (2); collect more or merge it"],
+        ["warning good.csv:5: 1 class has fewer than 5 training rows: MEH (2, lines 5, 6); collect more or merge it"],
         files=labelled("MEH", 3, 4),
     ),
     Case(
@@ -253,6 +280,26 @@ LABEL_CASES = [
         ],
         data("train: a.jsonl"),
         jsonl('{"text": "%s", "label": ["%s", "X"]}'),
+    ),
+    Case(
+        "several labels in a cell",
+        LABELS,
+        [
+            "warning good.csv:5: 'a;b' and 2 other labels look like several labels in one cell, parted by ';'; "
+            "set task.multi_label=true and task.separator=';'"
+        ],
+        data("train: good.csv", "dev: null"),
+        SEVERAL,
+    ),
+    Case(
+        "several labels with another separator",
+        LABELS,
+        [
+            "warning good.csv:5: 'a;b' and 2 other labels look like several labels in one cell, parted by ';'; "
+            "set task.separator=';'"
+        ],
+        data("train: good.csv", "dev: null").replace("classify", "{name: classify, multi_label: true}"),
+        SEVERAL,
     ),
     Case(
         "another separator",
@@ -310,6 +357,12 @@ SPLIT_CASES = [
         SPLITS,
         ["error r.yaml:5: `data.test`: a share lies between 0% and 100%; got 150%"],
         data("train: good.csv", "test: 150%"),
+    ),
+    Case(
+        "share without its sign",
+        SPLITS,
+        ["error r.yaml:5: `data.test`: got 0.2; write a share as 20%"],
+        data("train: good.csv", "test: 0.2"),
     ),
     Case(
         "share of nothing",

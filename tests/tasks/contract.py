@@ -92,6 +92,14 @@ class TaskContract:
         dev_only = set(self.task.label_space(self.records(self.dev))) - set(labels)
         assert dev_only, "the dev rows of this test should have an answer that train lacks"
 
+    def test_answers_that_the_model_cannot_give_are_one_warning(self) -> None:
+        records, dev = self.records(self.train), self.records(self.dev, "dev.csv")
+        labels = self.task.label_space(records)
+        assert self.task.unanswerable(records, labels) == []
+        (problem,) = self.task.unanswerable([*records, *dev], labels)
+        assert problem.severity == "warning"
+        assert {row.file for row in problem.rows} == {problem.file} == {"dev.csv"}
+
     def test_encoding_is_deterministic_and_one_by_one_equals_together(self, tokenizer: Tokenizer) -> None:
         records, labels, together = self.features(tokenizer)
         again = self.task.encode(records, tokenizer, labels, MAX_LENGTH)

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
 from tests.tasks.contract import TaskContract
-from weitiao.records import ClassifyPrediction, ClassifyRecord, Feature, Outputs
+from weitiao.data.fields import map_columns
+from weitiao.data.reading import FileReading, Reading
+from weitiao.records import ClassifyPrediction, ClassifyRecord, Feature, Outputs, Row
 from weitiao.tasks import TASKS, RowFault
 from weitiao.tasks.classify import CHUNK, Classify, ClassifyOptions, best_threshold
 
@@ -301,3 +303,38 @@ def test_surface_and_answer() -> None:
         ClassifyRecord(text="a", labels=("a", "b"))
     )
     assert task.answer(ClassifyRecord(text="a")) == ""
+
+
+def test_pairs_among_single_texts_are_an_error() -> None:
+    single = [ClassifyRecord(file="a.csv", line=2 + i, text=f"t{i}", labels=(str(i % 2),)) for i in range(20)]
+    pairs = [ClassifyRecord(file="b.csv", line=2, text="t", text_pair="u", labels=("0",))]
+    (problem,) = [
+        each for each in Classify().audit({"train": single, "dev": pairs}, ["0", "1"]) if each.code == "mixed-pairs"
+    ]
+    assert (problem.severity, problem.file, problem.line) == ("error", "a.csv", 2)
+    assert problem.message.startswith("20 rows have no second text")
+
+
+def test_abstaining_is_for_one_label() -> None:
+    with pytest.raises(ValueError, match="works only with one label a text"):
+        ClassifyOptions(multi_label=True, abstain_below=0.5)
+
+
+@pytest.mark.parametrize(
+    ("columns", "text", "label"),
+    [
+        (["编号", "评论内容", "情感标签"], "评论内容", "情感标签"),
+        (["用户评论", "评分", "时间"], "用户评论", "评分"),
+        (["评价", "类型"], "评价", "类型"),
+        (["评价", "评论内容"], "评论内容", None),
+        (["标题", "新闻内容", "一级分类", "二级分类"], "新闻内容", "一级分类"),
+        (["微博正文", "情感极性"], "微博正文", "情感极性"),
+        (["问题描述", "问题类型"], "问题描述", "问题类型"),
+        (["反馈内容", "分类标签", "类型"], "反馈内容", "分类标签"),
+        (["文本1", "文本2", "类别标签"], "文本1", "类别标签"),
+    ],
+)
+def test_columns_of_chinese_exports_are_recognised(columns: list[str], text: str, label: str | None) -> None:
+    rows = [Row(dict.fromkeys(columns, "x"), "a.csv", 2)]
+    mapped, _problems = map_columns(Reading(FileReading("a.csv", "", "csv", 1), columns, rows), {}, Classify.fields)
+    assert (mapped.to_json().get("text"), mapped.to_json().get("label")) == (text, label)

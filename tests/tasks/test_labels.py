@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weitiao.tasks.labels import edit_distance, in_natural_order, look_alikes, nearest, suspected_typos
+from weitiao.tasks.labels import (
+    SEPARATORS,
+    edit_distance,
+    in_natural_order,
+    joined_labels,
+    look_alikes,
+    nearest,
+    parts_of,
+    suspected_typos,
+)
 
 
 @lru_cache(maxsize=100_000)
@@ -65,6 +74,14 @@ def test_nearest(label: str, known: list[str], guess: str | None) -> None:
         ({"POS": 100, "POZ": 1}, []),
         ({"positive": 100, "negative": 1}, []),
         ({"服务态度差": 40, "服务太度差": 1}, [("服务太度差", "服务态度差")]),
+        ({"好评": 290, "差评": 280, "好坪": 1, "差平": 2}, [("好坪", "好评"), ("差平", "差评")]),
+        ({"好评": 290, "差评": 280, "好评价": 1, "评好": 1}, [("好评价", "好评"), ("评好", "好评")]),
+        ({"好评": 290, "差评": 280, "中评": 1}, []),
+        ({"好评": 290, "差评": 3}, []),
+        ({"好评": 39, "好坪": 2}, []),
+        ({"一级": 100, "二级": 1}, []),
+        ({"A类": 100, "B类": 1}, []),
+        ({"好": 100, "好评": 1}, []),
     ],
 )
 def test_suspected_typos(counts: dict[str, int], found: list[tuple[str, str]]) -> None:
@@ -85,3 +102,31 @@ def test_natural_order_depends_on_the_set_alone(labels: list[str]) -> None:
 
 def test_numbers_order_by_value() -> None:
     assert in_natural_order([str(n) for n in range(12, -3, -1)]) == [str(n) for n in range(-2, 13)]
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+def test_labels_that_are_several_are_told_by_their_parts(separator: str) -> None:
+    joined = [f"a{separator}b", f"b {separator} c", f"c{separator}a{separator}"]
+    labels = ["a", "b", "c", *joined]
+    assert joined_labels(labels, labels) == (separator, joined)
+    assert joined_labels(labels, labels, parted_by=separator)[1] == []
+    assert joined_labels(labels[:-1], labels)[1] == []
+    assert joined_labels(joined, joined)[1] == []
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [],
+        ["C", "C+", "C++", "A+", "A"],
+        ["sport/ball", "sport/run", "money/bank", "sport"],
+        ["a, or what one calls it", "b, more or less", "c, at last", "a"],
+        ["good;", "bad;", "meh;", "good", "bad"],
+    ],
+)
+def test_labels_that_only_hold_a_separator_are_single(labels: list[str]) -> None:
+    assert joined_labels(labels, labels)[1] == []
+
+
+def test_parts() -> None:
+    assert parts_of(" a ;b;; a;", ";") == ["a", "b"]

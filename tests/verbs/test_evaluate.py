@@ -98,6 +98,26 @@ def test_rows_left_out_and_rows_known_from_training_are_told(
     assert "1 of 10 rows cannot be used" in captured.err
 
 
+def test_labels_that_the_model_does_not_know_are_one_warning(
+    run_with_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = [*unlike(6), {"text": "quite another", "label": "negg"}, {"text": "a third kind", "label": "neutral"}]
+    write_csv(run_with_data.parent / "new.csv", new)
+    assert main(["evaluate", str(run_with_data), "--data", "new.csv", "--json"]) == 0
+    captured = capsys.readouterr()
+    said = (
+        "2 of 8 rows have a label that the model does not know, and count as wrong: "
+        "'negg' (1; did you mean 'neg'?), 'neutral' (1)"
+    )
+    assert f"warning: new.csv:8: {said}" in captured.err
+    told = json.loads(captured.out)
+    (problem,) = told["problems"]
+    assert (problem["code"], problem["message"]) == ("unknown-label", said)
+    assert [(row["line"], row["note"]) for row in problem["rows"]] == [(8, "negg"), (9, "neutral")]
+    right = accuracy(run_with_data, [row["text"] for row in new[:6]], [row["label"] for row in new[:6]]) * 6
+    assert told["report"]["metrics"]["accuracy"]["value"] == pytest.approx(right / 8)
+
+
 def test_changed_data_is_refused_for_the_own_rows_only(run_with_data: Path) -> None:
     write_csv(run_with_data.parent / "reviews.csv", rows(44))
     with pytest.raises(Refused, match=r"the data changed since .*\(splits: .*train\); name the file .* with --data"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from weitiao.cli.failures import count_line, report_problems
+from weitiao.cli.failures import count_line, report_problems, say
 from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, print_json, print_table
 from weitiao.cli.train import Overrides, Strict, overrides_of
@@ -30,6 +30,7 @@ def check(
         str, typer.Option("--model", metavar="NAME", help=N_("The pretrained model; short for model.name=NAME."))
     ] = "",
     strict: Strict = False,
+    rows: Annotated[bool, typer.Option("--rows", help=N_("List every row that a problem is about."))] = False,
     json: Json = False,
 ) -> int:
     """Print the plan on stdout and the problems on stderr; exit 2 when there are errors."""
@@ -44,7 +45,9 @@ def check(
     _print_files(found)
     if found.plan is not None:
         print_table(_plan_rows(found, found.plan), title=_("Plan"))
-    report_problems(found.problems)
+    report_problems(found.problems, rows=rows)
+    if not rows and any(len(problem.rows) > 1 for problem in found.problems):
+        say(_("some of these are about several rows; list them all with --rows"))
     if code == 0 and not found.problems:
         print(_("nothing to complain about; train it with: weitiao train {recipe}").format(recipe=recipe))
     return code

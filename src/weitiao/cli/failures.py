@@ -41,11 +41,13 @@ def problems_as_json(error: WeitiaoError) -> list[dict[str, Any]]:
     return [asdict(Problem(kind, str(error)))]
 
 
-def report_problems(problems: Iterable[Problem]) -> None:
-    """Every problem on its own line, errors first, then a count."""
+def report_problems(problems: Iterable[Problem], *, rows: bool = False) -> None:
+    """Every problem on its own line, errors first, then a count; `rows` lists under each what it is about."""
     found = sorted(problems, key=lambda problem: ORDER[problem.severity])
     for problem in found:
         say(f"{severity_word(problem.severity)}: {problem}")
+        for row in problem.rows if rows else ():
+            say(f"  {row}")
     if found:
         say(count_line(found))
 

@@ -1,7 +1,7 @@
 """What rows say about each other: duplicates, conflicting labels, and leaks from train into dev and test.
 
-Items of every split in, warnings out: one a kind and split, with the count and the first example on both sides. Under
-`--strict` they are errors.
+Items of every split in, warnings out: one a kind and split, with the count, the first example on both sides, and the
+places of all. Under `--strict` they are errors.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from weitiao.data.dedup import fold, near_pairs
 from weitiao.data.items import Item
-from weitiao.errors import Problem
-from weitiao.messages import ngettext
+from weitiao.errors import Problem, RowPlace
+from weitiao.messages import _, ngettext
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +69,29 @@ def _duplicates(split: _Split) -> Iterator[Problem]:
         if (early := seen.setdefault((surface, late.answer), late)) is not late
     ]
     if found:
-        early, late = found[0]
         message = ngettext(
             "{count} row of {split} repeats an earlier row: {place}",
             "{count} rows of {split} repeat an earlier row; the first repeats {place}",
             len(found),
-        ).format(count=len(found), split=split.name, place=early.place)
-        yield _warning("duplicate-rows", message, late)
+        ).format(count=len(found), split=split.name, place=found[0][0].place)
+        yield _warning("duplicate-rows", message, [_row(late, early) for early, late in found])
 
 
 def _conflicts_within(split: _Split) -> Iterator[Problem]:
-    answers: dict[str, dict[str, Item]] = {}
+    texts: dict[str, list[Item]] = {}
     for item, surface in zip(split.items, split.surfaces, strict=True):
-        answers.setdefault(surface, {}).setdefault(item.answer, item)
-    found = [list(each.values()) for each in answers.values() if len(each) > 1]
+        texts.setdefault(surface, []).append(item)
+    found = [each for each in texts.values() if len(each) > 1 and len({item.answer for item in each}) > 1]
     if found:
-        early, late = found[0][:2]
+        pairs = [(each[0], late) for each in found for late in each if late.answer != each[0].answer]
+        early, late = pairs[0]
         message = ngettext(
             "{count} text of {split} occurs with different labels: '{answer}' here, '{other}' at {place}",
             "{count} texts of {split} occur with different labels; the first: '{answer}' here, '{other}' at {place}",
             len(found),
         ).format(count=len(found), split=split.name, answer=late.answer, other=early.answer, place=early.place)
-        yield _warning("conflicting-labels", message, late)
+        rows = [_row(late, early, _labels(late, early)) for early, late in pairs]
+        yield _warning("conflicting-labels", message, rows)
 
 
 def _conflicts_across(early: _Split, late: _Split) -> Iterator[Problem]:
@@ -99,13 +100,12 @@ def _conflicts_across(early: _Split, late: _Split) -> Iterator[Problem]:
         if surface in late.first:
             known.setdefault(surface, {}).setdefault(item.answer, item)
     found = [
-        (item, known[surface])
+        (item, next(iter(known[surface].values())))
         for item, surface in zip(late.items, late.surfaces, strict=True)
         if surface in known and item.answer not in known[surface]
     ]
     if found:
-        item, others = found[0]
-        other = next(iter(others.values()))
+        item, other = found[0]
         message = ngettext(
             "{count} row of {late} has a label that {early} gives its text nowhere: "
             "'{answer}' here, '{other}' at {place}",
@@ -120,7 +120,8 @@ def _conflicts_across(early: _Split, late: _Split) -> Iterator[Problem]:
             other=other.answer,
             place=other.place,
         )
-        yield _warning("conflicting-labels-across", message, item)
+        rows = [_row(item, other, _labels(item, other)) for item, other in found]
+        yield _warning("conflicting-labels-across", message, rows)
 
 
 def _exact_leaks(early: _Split, late: _Split) -> Iterator[Problem]:
@@ -130,26 +131,25 @@ def _exact_leaks(early: _Split, late: _Split) -> Iterator[Problem]:
         if surface in early.first
     ]
     if found:
-        item, twin = found[0]
         message = ngettext(
             "{count} of {rows} rows of {late} is also in {early}, at {place}",
             "{count} of {rows} rows of {late} are also in {early}; the first is at {place}",
             len(found),
-        ).format(count=len(found), rows=len(late.items), late=late.name, early=early.name, place=twin.place)
-        yield _warning("exact-leak", message, item)
+        ).format(count=len(found), rows=len(late.items), late=late.name, early=early.name, place=found[0][1].place)
+        yield _warning("exact-leak", message, [_row(item, twin) for item, twin in found])
 
 
 def _near_leaks(early: _Split, late: _Split, twins: Mapping[str, list[tuple[str, float]]]) -> Iterator[Problem]:
     """Rows of `late` that are no exact duplicate, but nearly one, of a row of `early`."""
     found = [
-        (item, surface)
+        (item, early.items[early.first[near[0]]], near[1])
         for item, surface in zip(late.items, late.surfaces, strict=True)
-        if surface not in early.first and any(twin in early.first for twin, _value in twins.get(surface, ()))
+        if surface in twins and surface not in early.first
+        if (near := next((each for each in twins[surface] if each[0] in early.first), None)) is not None
     ]
     if not found:
         return
-    item, surface = found[0]
-    twin, value = next(each for each in twins[surface] if each[0] in early.first)
+    _item, twin, value = found[0]
     message = ngettext(
         "{count} of {rows} rows of {late} is nearly the same as a row of {early}: {place} (Jaccard {value})",
         "{count} of {rows} rows of {late} are nearly the same as a row of {early}; the first as "
@@ -160,10 +160,12 @@ def _near_leaks(early: _Split, late: _Split, twins: Mapping[str, list[tuple[str,
         rows=len(late.items),
         late=late.name,
         early=early.name,
-        place=early.items[early.first[twin]].place,
+        place=twin.place,
         value=f"{value:.2f}",
     )
-    yield _warning("near-duplicate-leak", message, item)
+    yield _warning(
+        "near-duplicate-leak", message, [_row(item, twin, f"Jaccard {value:.2f}") for item, twin, value in found]
+    )
 
 
 def _near_twins(splits: Sequence[_Split]) -> dict[str, list[tuple[str, float]]]:
@@ -186,5 +188,14 @@ def _among(surfaces: Sequence[str], splits: Sequence[_Split]) -> npt.NDArray[np.
     return np.fromiter((surface in present for surface in surfaces), dtype=np.bool_, count=len(surfaces))
 
 
-def _warning(code: str, message: str, item: Item) -> Problem:
-    return Problem(code, message, file=item.file, line=item.line, severity="warning")
+def _row(item: Item, twin: Item, note: str = "") -> RowPlace:
+    return RowPlace(item.file, item.line, twin.place, note)
+
+
+def _labels(item: Item, twin: Item) -> str:
+    return _("'{answer}' here, '{other}' there").format(answer=item.answer, other=twin.answer)
+
+
+def _warning(code: str, message: str, rows: Sequence[RowPlace]) -> Problem:
+    """A warning at the first of the rows."""
+    return Problem(code, message, file=rows[0].file, line=rows[0].line, severity="warning", rows=tuple(rows))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from weitiao.data.reading.source import Tabular
@@ -17,6 +18,7 @@ from weitiao.tables import did_you_mean
 
 GROUP, SPLIT = "group", "split"
 SHOWN = 12  # columns that a message lists
+FIRST_ROWS = 200  # by which the column of a field is guessed
 
 
 class FieldLike(Protocol):
@@ -67,6 +69,7 @@ def map_columns(
     """
     needed = {GROUP, SPLIT, *(each.name for each in fields if labelled or not each.only_labelled)}
     problems: list[Problem] = []
+    missing: list[FieldLike] = []
     paths: dict[str, tuple[str, ...]] = {}
     known = {GROUP, SPLIT, *(each.name for each in fields)}
     for name, column in mapping.items():
@@ -86,8 +89,8 @@ def map_columns(
             paths[each.name] = (found,)
             taken.add(found)
         elif each.required and (labelled or not each.only_labelled):
-            problems.append(_no_column(each, reading))
-    return FieldMap(paths), problems
+            missing.append(each)
+    return FieldMap(paths), [*problems, *_no_columns(missing, paths, reading)]
 
 
 def known_names(mapping: Mapping[str, str | int], fields: Sequence[FieldLike]) -> frozenset[str]:
@@ -154,13 +157,39 @@ def _no_such_column(name: str, column: str | int, reading: Tabular) -> Problem:
     return Problem("unknown-column", message, file=reading.path)
 
 
-def _no_column(field: FieldLike, reading: Tabular) -> Problem:
-    example = reading.columns[0] if reading.columns else "1"
-    message = _(
+def _no_columns(
+    missing: Sequence[FieldLike], paths: Mapping[str, tuple[str, ...]], reading: Tabular
+) -> Iterator[Problem]:
+    """Fields without a column, each with the one that is probably meant."""
+    if not missing:
+        return
+    taken = {reading.split_column, *(path[0] for path in paths.values() if len(path) == 1)}
+    free = [column for column in reading.columns if column not in taken]
+    opening = [row.fields for row in islice(reading.open(), FIRST_ROWS) if not row.problem]
+    for field in missing:
+        guess = _likely(field, free, opening) if free else ""
+        yield Problem("no-column", _no_column(field.name, guess, _listed(reading)), file=reading.path)
+        free = [column for column in free if column != guess] or free
+
+
+def _likely(field: FieldLike, free: Sequence[str], opening: Sequence[Mapping[str, object]]) -> str:
+    """Labels are few, texts are long."""
+    values = {column: [str(row.get(column) or "") for row in opening] for column in free}
+    if not field.only_labelled:
+        return max(free, key=lambda column: sum(map(len, values[column])))
+    different = {column: len(set(values[column])) for column in free}
+    return min(free, key=lambda column: (different[column] < 2, different[column]))
+
+
+def _no_column(field: str, guess: str, columns: str) -> str:
+    if not guess:
+        return _(
+            "no column for the field `{field}`, and each is taken by another field; the columns are: {columns}"
+        ).format(field=field, columns=columns)
+    return _(
         "no column for the field `{field}`; name it in the recipe, such as "
         "data.fields.{field}={example}; the columns are: {columns}"
-    ).format(field=field.name, example=example, columns=_listed(reading))
-    return Problem("no-column", message, file=reading.path)
+    ).format(field=field, example=guess, columns=columns)
 
 
 def _listed(reading: Tabular) -> str:

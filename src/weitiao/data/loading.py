@@ -18,7 +18,7 @@ from weitiao.data.ledger import FAULTY, Ledger
 from weitiao.data.reading import FileReading, Reading, read_rows
 from weitiao.data.reading.memory import read_memory
 from weitiao.data.sources import Part, plan_parts
-from weitiao.errors import Problem, ProblemsFound, Refused
+from weitiao.errors import Problem, ProblemsFound, Refused, RowPlace
 from weitiao.messages import _, ngettext
 from weitiao.recipe import DataSpec
 from weitiao.records import Record, Row
@@ -224,7 +224,8 @@ def _too_many_faults(ledger: Ledger, file: str, allowed: float) -> list[Problem]
     if not faults:
         return []
     rows = ledger.read[file]
-    named = "; ".join(
+    places = tuple(RowPlace(drop.file, drop.line, note=drop.reason) for drop in faults)
+    named = _("; ").join(
         _("line {line}: {reason}").format(line=drop.line, reason=drop.reason) for drop in faults[:FIRST_FAULTS]
     )
     more = _("; and {count} more").format(count=len(faults) - FIRST_FAULTS) if len(faults) > FIRST_FAULTS else ""
@@ -234,9 +235,9 @@ def _too_many_faults(ledger: Ledger, file: str, allowed: float) -> list[Problem]
             "{count} of {rows} rows cannot be used and are left out ({named}{more})",
             len(faults),
         ).format(count=len(faults), rows=rows, named=named, more=more)
-        return [Problem("dropped-rows", message, file=file, line=faults[0].line, severity="note")]
+        return [Problem("dropped-rows", message, file=file, line=faults[0].line, severity="note", rows=places)]
     message = _(
         "{count} of {rows} rows cannot be used, more than data.max_dropped = {allowed} allows "
         "({named}{more}); repair them or raise it"
     ).format(count=len(faults), rows=rows, allowed=f"{allowed:.2%}", named=named, more=more)
-    return [Problem("too-many-dropped", message, file=file, line=faults[0].line)]
+    return [Problem("too-many-dropped", message, file=file, line=faults[0].line, rows=places)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ def _expand_one(word: str) -> tuple[list[str], list[Problem]]:
         return [], [_folder(path, word)]
     if WILD.intersection(word):
         found = sorted(each for each in glob(str(path), recursive=True) if Path(each).is_file())  # noqa: PTH207
-        return found, [] if found else [Problem("missing-file", _("no file matches the pattern"), file=word)]
+        return found, [] if found else [_unmatched(path, word)]
     return [], [_missing(path, word)]
 
 
@@ -125,6 +126,16 @@ def _folder(path: Path, word: str) -> Problem:
         pattern=path / f"*{suffixes[0]}"
     )
     return Problem("folder", message, file=word)
+
+
+def _unmatched(path: Path, word: str) -> Problem:
+    """Names the folder that was searched: what stands before the first wildcard."""
+    folder = Path.cwd().joinpath(*takewhile(lambda part: not WILD.intersection(part), path.parts))
+    if folder.is_dir():
+        message = _("no file matches the pattern; it was looked for in the folder {folder}").format(folder=folder)
+    else:
+        message = _("no file matches the pattern: the folder {folder} does not exist").format(folder=folder)
+    return Problem("missing-file", message, file=word)
 
 
 def _missing(path: Path, word: str) -> Problem:

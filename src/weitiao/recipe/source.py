@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from weitiao.messages import _
 Keys = tuple[str, ...]
 COMMAND_LINE = "command line"
 DEEPEST = 20  # levels; a recipe has five, and an alias of itself has no end
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 SHORT_FORMS = {"task": "name", "method": "name", "model": "name", "data": "file"}  # `data: FILE` = `data: {file: FILE}`
 
 
@@ -108,6 +110,8 @@ def _key(key: object) -> str:
 
 
 def _yaml(path: Path, file: str) -> CommentedMap:
+    if path.suffix.lower() in TABLES and path.is_file():
+        raise ProblemsFound([_data_problem(file)])
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -121,10 +125,18 @@ def _yaml(path: Path, file: str) -> CommentedMap:
     except YAMLError as error:
         raise ProblemsFound([_syntax_problem(error, text, file)]) from error
     if not isinstance(tree, CommentedMap):
+        if path.suffix.lower() == ".json":
+            raise ProblemsFound([_data_problem(file)])
         got = _("nothing") if tree is None else _("a list") if isinstance(tree, list) else _("text")
         message = _("a recipe is a mapping of keys such as `task:` and `data:`; got {got}").format(got=got)
         raise ProblemsFound([Problem("recipe-yaml", message, file=file, line=1)])
     return tree
+
+
+def _data_problem(file: str) -> Problem:
+    command = shlex.join(["weitiao", "new", "classify", "--data", file])
+    message = _("looks like data, where a recipe is expected; write one for it with: {command}").format(command=command)
+    return Problem("data-as-recipe", message, file=file)
 
 
 def _syntax_problem(error: YAMLError, text: str, file: str) -> Problem:
@@ -172,6 +184,17 @@ def _lines(node: object, path: Keys) -> Iterator[tuple[Keys, int]]:
             yield from _lines(value, (*path, str(index)))
 
 
+def _value(text: str) -> Any:
+    """The value of an override.
+
+    Raises:
+        YAMLError: it is no YAML, or one of the signs that YAML reads as nothing.
+    """
+    if text.strip() in ("|", ">", "#"):
+        raise YAMLError(text)
+    return plain(YAML().load(text)) if text.strip() else text
+
+
 def _override(raw: dict[str, Any], lines: dict[Keys, int | str], text: str) -> Problem | None:
     """Put `key=value` into `raw`; a problem where it is no override."""
     key, equals, value = text.partition("=")
@@ -179,9 +202,11 @@ def _override(raw: dict[str, Any], lines: dict[Keys, int | str], text: str) -> P
         message = _("'{text}' is not an override; expected key=value such as training.epochs=5").format(text=text)
         return Problem("bad-override", message, file=COMMAND_LINE)
     try:
-        parsed = plain(YAML().load(value)) if value.strip() else value
+        parsed = _value(value)
     except YAMLError:
-        message = _("the value of '{text}' is not valid YAML; put it in quotes").format(text=text)
+        message = _("the value of '{text}' is not valid YAML; put it in quotes, in a shell as {example}").format(
+            text=text, example=f'{key}="{quoted(value)}"'
+        )
         return Problem("bad-override", message, file=COMMAND_LINE)
     *parents, last = key.split(".")
     node = raw

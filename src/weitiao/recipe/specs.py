@@ -119,6 +119,15 @@ class DataSpec(Options):
                 raise ValueError(_("'{name}' is not a split; expected train, dev or test").format(name=name))
         return value
 
+    @field_validator("dev", "test", mode="before")
+    @classmethod
+    def _share_with_its_sign(cls, value: object) -> object:
+        """0.2 is how others write a share; here it could as well be a count."""
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 100:
+            percent = 100 * value if value < 1 else value
+            raise ValueError(_("got {got}; write a share as {share:g}%").format(got=value, share=percent))
+        return value
+
     @field_validator("dev", "test")
     @classmethod
     def _share_below_all(cls, value: Source | None) -> Source | None:

@@ -88,6 +88,10 @@ class Task(Protocol[R, P]):
         """Findings that only the task can see: too few classes, label typos, labels that train lacks, imbalance."""
         ...
 
+    def unanswerable(self, records: Sequence[R], labels: Sequence[str]) -> list[Problem]:
+        """A warning where records to be measured have an answer that a model with `labels` cannot give."""
+        ...
+
     def encode(
         self, records: Sequence[R], tokenizer: Tokenizer, labels: Sequence[str], max_length: int
     ) -> list[Feature]:

@@ -21,8 +21,8 @@ from weitiao.metrics import Metric
 from weitiao.recipe import Options
 from weitiao.records import ClassifyPrediction, ClassifyRecord, Feature, FloatArray, Outputs
 from weitiao.tasks import FieldSpec, RowFault, Settings
-from weitiao.tasks.label_audit import LabelCounts, audit_labels
-from weitiao.tasks.labels import in_natural_order
+from weitiao.tasks.label_audit import LabelCounts, audit_labels, unanswerable
+from weitiao.tasks.labels import SEPARATOR, in_natural_order
 from weitiao.tasks.values import is_blank, text_of, texts_of
 from weitiao.text import Tokenizer, Tokens
 
@@ -33,14 +33,19 @@ HALF = 0.5  # threshold of a label about which dev says nothing
 TEXT = FieldSpec("text", required=True, aliases=(
     "text", "text_a", "text1", "sentence1", "sentence_a", "premise", "question1", "query1",
     "sentence", "review", "comment", "content", "body", "message", "utterance", "query", "question", "tweet",
-    "document", "title", "headline", "文本", "文本1", "内容", "正文", "评论", "句子", "句子1", "问题", "留言", "标题",
+    "document", "title", "headline",
+    "文本", "文本1", "文本内容", "评论", "评论内容", "用户评论", "评价内容", "用户评价", "反馈内容", "留言", "留言内容",
+    "咨询内容", "投诉内容", "问题描述", "问题内容", "微博正文", "微博内容", "新闻内容", "文章内容", "正文", "正文内容",
+    "内容", "句子", "句子1", "问题", "评价", "标题",
 ))
 TEXT_PAIR = FieldSpec("text_pair", required=False, aliases=(
     "text_pair", "text_b", "text2", "sentence2", "sentence_b", "hypothesis", "question2", "query2", "文本2", "句子2",
 ))
 LABEL = FieldSpec("label", required=True, only_labelled=True, aliases=(
     "label", "labels", "category", "categories", "class", "intent", "sentiment", "topic", "target", "tag", "tags",
-    "stars", "rating", "标签", "类别", "分类", "类目", "情感", "意图", "主题", "评分",
+    "stars", "rating",
+    "标签", "类别标签", "分类标签", "情感标签", "意图标签", "类别", "新闻类别", "文章类别", "意图类别", "分类",
+    "一级分类", "类目", "情感", "情感极性", "情感倾向", "情感分类", "意图", "主题", "评分", "问题类型", "类型",
 ))
 # fmt: on
 
@@ -98,6 +103,8 @@ class ClassifyOptions(Options):
         for name in ("separator", "threshold"):
             if getattr(self, name) is not None and not self.multi_label:
                 raise ValueError(_("`{name}` works only with `multi_label: true`").format(name=name))
+        if self.multi_label and self.abstain_below is not None:
+            raise ValueError(_("`abstain_below` works only with one label a text; several have thresholds"))
         return self
 
 
@@ -115,6 +122,7 @@ class Classify:
 
     def __init__(self, options: ClassifyOptions | None = None) -> None:
         self.options = options or ClassifyOptions()
+        self._separator = (self.options.separator or SEPARATOR) if self.options.multi_label else ""  # empty: one label
 
     def read(
         self, fields: Mapping[str, object], *, file: str, line: int, group: str = "", labelled: bool = True
@@ -129,7 +137,7 @@ class Classify:
     def _labels(self, value: object) -> tuple[str, ...] | None:
         """The labels of a cell; None where it is empty."""
         several = self.options.multi_label
-        named = texts_of(value, separator=(self.options.separator or ",") if several else None)
+        named = texts_of(value, separator=self._separator or None)
         if named is not None and several:
             return tuple(dict.fromkeys(named))
         if not named:
@@ -143,7 +151,7 @@ class Classify:
         return (named[0],)
 
     def surface(self, record: ClassifyRecord) -> str:
-        return record.text if record.text_pair is None else f"{record.text}\n{record.text_pair}"
+        return record.surface
 
     def answer(self, record: ClassifyRecord) -> str:
         return " | ".join(sorted(record.labels or ()))
@@ -154,18 +162,18 @@ class Classify:
         return in_natural_order(label for record in records for label in record.labels or ())
 
     def audit(self, splits: Mapping[str, Sequence[ClassifyRecord]], labels: Sequence[str]) -> list[Problem]:
-        counts = {
-            split: LabelCounts.of((record.labels or (), record.file, record.line) for record in records)
-            for split, records in splits.items()
-        }
+        counts = {split: _counts(records) for split, records in splits.items()}
         weights = self.options.class_weights
-        return audit_labels(
+        return _mixed_pairs(splits) + audit_labels(
             counts,
             labels,
             fixed=self.options.labels is not None,
-            multi_label=self.options.multi_label,
+            separator=self._separator,
             weighted=list(weights) if isinstance(weights, dict) else [],
         )
+
+    def unanswerable(self, records: Sequence[ClassifyRecord], labels: Sequence[str]) -> list[Problem]:
+        return unanswerable(_counts(records), labels)
 
     def encode(
         self, records: Sequence[ClassifyRecord], tokenizer: Tokenizer, labels: Sequence[str], max_length: int
@@ -286,6 +294,24 @@ def _filled(value: object, name: str) -> str:
     if text is None or is_blank(text):
         raise RowFault(_("empty {field}").format(field=name))
     return text
+
+
+def _mixed_pairs(splits: Mapping[str, Sequence[ClassifyRecord]]) -> list[Problem]:
+    """An error where some rows are pairs and others single texts: one model reads one or the other."""
+    kinds: dict[bool, list[ClassifyRecord]] = {}
+    for records in splits.values():
+        for record in records:
+            kinds.setdefault(record.text_pair is not None, []).append(record)
+    if len(kinds) < 2:
+        return []
+    message = _(
+        "{count} rows have no second text while the others have one; give all files the column, or leave it out of all"
+    ).format(count=len(kinds[False]))
+    return [Problem("mixed-pairs", message, file=kinds[False][0].file, line=kinds[False][0].line)]
+
+
+def _counts(records: Sequence[ClassifyRecord]) -> LabelCounts:
+    return LabelCounts.of((record.labels or (), record.file, record.line) for record in records)
 
 
 def _encoded(records: Sequence[ClassifyRecord], tokenizer: Tokenizer, max_length: int) -> list[Tokens]:

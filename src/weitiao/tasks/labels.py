@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from weitiao.messages import _
 
 RARE = 20  # a label is suspected as a typo when its neighbour has this many times its rows
+SHORT_SLIP = 2  # rows at most of a short label that is suspected as a typo
+SEPARATOR = ","  # of labels in one cell, unless the recipe says otherwise
+SEPARATORS = ";；,，|/、+"  # what people put between several labels of one cell
+JOINED = 3  # different cells of several labels from which that is suspected
+DIGITS = re.compile("[0-9一二三四五六七八九十]+")
 
 
 def in_natural_order(labels: Iterable[str]) -> list[str]:
@@ -88,19 +94,67 @@ def suggestion(label: str, known: Iterable[str]) -> str:
 def suspected_typos(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     """(rare label, frequent label it may be a slip of), for labels a slip or two apart.
 
-    Labels that differ in their digits ('step 1', 'step 2') or are short codes are taken as meant.
+    Labels that differ in their digits ('step 1', 'step 2') or are short codes are taken as meant; a short label of wide
+    characters ('好坪') is suspected where it is very rare and one frequent label alone is a slip away.
     """
     found = []
-    frequent = sorted(counts, key=lambda label: (-counts[label], label))
-    for rare in counts:
-        for other in frequent:
-            if counts[other] < RARE * counts[rare]:
-                break
-            allowed = min(2, min(len(rare), len(other)) // 4)
-            if allowed and not _differ_in_digits(rare, other) and 0 < edit_distance(rare, other, allowed) <= allowed:
-                found.append((rare, other))
-                break
+    ordered = sorted(counts, key=lambda label: (-counts[label], label))
+    sizes = [-counts[label] for label in ordered]
+    for rare, count in counts.items():
+        frequent = ordered[: bisect_right(sizes, -RARE * count)]
+        meant = next((other for other in frequent if _may_be_a_slip(rare, other)), None)
+        if meant is None and count <= SHORT_SLIP:
+            meant = _only_neighbour(rare, frequent)
+        if meant is not None:
+            found.append((rare, meant))
     return found
+
+
+def _may_be_a_slip(rare: str, other: str) -> bool:
+    """Whether two labels are a slip apart, or two where both are long."""
+    allowed = min(2, min(len(rare), len(other)) // 4)
+    return allowed > 0 and not _differ_in_digits(rare, other) and 0 < edit_distance(rare, other, allowed) <= allowed
+
+
+def _only_neighbour(rare: str, frequent: Iterable[str]) -> str | None:
+    """The one label a slip away from a short label of wide characters; None where it is another, or there are more."""
+    narrow = _narrow(rare)
+    if len(rare) < 2 or narrow == rare:
+        return None
+    near = [
+        each for each in frequent if len(each) > 1 and _narrow(each) == narrow and edit_distance(rare, each, 1) == 1
+    ]
+    return near[0] if len(near) == 1 and not _differ_in_digits(rare, near[0]) else None
+
+
+def _narrow(label: str) -> str:
+    """The label without wide characters: letters and digits, by which codes differ."""
+    return "".join(character for character in label if unicodedata.east_asian_width(character) not in "WF")
+
+
+def parts_of(label: str, separator: str) -> list[str]:
+    """What stands between the separators, without blanks and repetitions."""
+    return list(dict.fromkeys(part.strip() for part in label.split(separator) if part.strip()))
+
+
+def joined_labels(labels: Collection[str], known: Collection[str], *, parted_by: str = "") -> tuple[str, list[str]]:
+    """(separator, labels that are several labels joined by it); no labels where nothing suggests that.
+
+    Suspected where at least `JOINED` labels have parts, and most of the parts are labels of their own.
+
+    Args:
+        labels: the labels, as the cells have them.
+        known: labels of their own.
+        parted_by: the separator at which the cells were parted already.
+    """
+    found = [(each, _joined(labels, known, each)) for each in SEPARATORS if each != parted_by]
+    return max(found, key=lambda each: len(each[1]))
+
+
+def _joined(labels: Collection[str], known: Collection[str], separator: str) -> list[str]:
+    joined = [label for label in labels if separator in label and len(parts_of(label, separator)) > 1]
+    parts = [part for label in joined for part in parts_of(label, separator)]
+    return joined if len(joined) >= JOINED and 2 * sum(part in known for part in parts) > len(parts) else []
 
 
 def look_alikes(labels: Iterable[str]) -> list[list[str]]:
@@ -119,7 +173,7 @@ def listed(labels: Sequence[str], most: int = 12) -> str:
 
 
 def _differ_in_digits(left: str, right: str) -> bool:
-    return re.findall(r"[0-9]+", left) != re.findall(r"[0-9]+", right)
+    return DIGITS.findall(left) != DIGITS.findall(right)
 
 
 def _one_starts_the_other(left: str, right: str) -> bool:

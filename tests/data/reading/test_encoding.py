@@ -72,10 +72,20 @@ def test_damaged_utf8_names_byte_and_line() -> None:
 def test_told_encoding_is_honoured_and_checked() -> None:
     assert decode(CHINESE.encode("gb18030"), "GBK", "f").text == CHINESE
     assert decode("\ufeffa,b\n".encode(), "utf-8", "f").text == "a,b\n"
-    with pytest.raises(ProblemsFound, match=r"^f:2: not valid utf-8: byte 0xba at offset 15"):
+    with pytest.raises(
+        ProblemsFound,
+        match=r"^f:2: not valid utf-8: byte 0xba at offset 15.*wrong, the content looks like gb18030; remove",
+    ):
         decode(CHINESE.encode("gb18030"), "utf-8", "f")
     with pytest.raises(ProblemsFound, match="unknown encoding 'gb18031'; did you mean 'gb18030'"):
         decode(b"a", "gb18031", "f")
+
+
+def test_a_named_encoding_that_does_not_fit_and_no_other_does() -> None:
+    with pytest.raises(
+        ProblemsFound, match="does not decode; repair the file, or correct `encoding: UTF8` in the recipe"
+    ):
+        decode(RUSSIAN.encode("cp1251"), "UTF8", "f")
 
 
 def test_nul_bytes_that_are_not_utf16() -> None:

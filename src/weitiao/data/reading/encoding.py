@@ -98,8 +98,23 @@ def _as_told(data: bytes, encoding: str, file: str) -> Decoded:
             name=encoding, hint=did_you_mean(encoding, known)
         )
         raise ProblemsFound([Problem("unknown-encoding", message, file=file)]) from error
-    text = _strict(data, name, file)
+    try:
+        text = data.decode(name)
+    except UnicodeDecodeError as error:
+        todo = _instead_of(encoding, data, file)
+        raise ProblemsFound([_undecodable(data, error, name, file, todo)]) from error
     return Decoded(text.removeprefix("\ufeff"), name, _("`encoding:` says so"))
+
+
+def _instead_of(encoding: str, data: bytes, file: str) -> str:
+    """What to do about an encoding that the recipe names and that does not fit."""
+    try:
+        found = decode(data, None, file).encoding
+    except ProblemsFound:
+        return _("repair the file, or correct `encoding: {encoding}` in the recipe").format(encoding=encoding)
+    return _("`encoding: {encoding}` in the recipe is wrong, the content looks like {found}; remove the key").format(
+        encoding=encoding, found=found
+    )
 
 
 def _strict(data: bytes, name: str, file: str) -> str:
@@ -109,12 +124,15 @@ def _strict(data: bytes, name: str, file: str) -> str:
         raise ProblemsFound([_undecodable(data, error, name, file)]) from error
 
 
-def _undecodable(data: bytes, error: UnicodeDecodeError, name: str, file: str) -> Problem:
-    """Names the byte and the line at which decoding stopped."""
+def _undecodable(data: bytes, error: UnicodeDecodeError, name: str, file: str, todo: str = "") -> Problem:
+    """Names the byte and the line at which decoding stopped, and what to do."""
     line = data[: error.start].decode(name, "replace").count("\n") + 1
-    message = _(
-        "not valid {encoding}: byte {byte} at offset {offset} does not decode; repair the file or set `encoding:`"
-    ).format(encoding=name, byte=f"0x{data[error.start]:02x}", offset=error.start)
+    message = _("not valid {encoding}: byte {byte} at offset {offset} does not decode; {todo}").format(
+        encoding=name,
+        byte=f"0x{data[error.start]:02x}",
+        offset=error.start,
+        todo=todo or _("repair the file or set `encoding:`"),
+    )
     return Problem("undecodable", message, file=file, line=line)
 
 
