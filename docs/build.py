@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from weitiao.messages import language
 from weitiao.recipe import Recipe
 from weitiao.verbs.frame import frame
-from weitiao.verbs.listing import KINDS, entries
+from weitiao.verbs.listing import KINDS, entries, use_of
 
 HERE = Path(__file__).parent
 MADE = "<!-- Made by docs/build.py (`make docs`); do not edit. -->"
@@ -26,10 +26,20 @@ RECIPE = f"""\
 
 # The recipe
 
-A recipe is a YAML 1.2 file (`2e-5` is a number, `no` is text). Start from `weitiao new classify recipe.yaml` or from
-one of the ready ones (`weitiao list recipes`). An unknown key is refused with the one that was probably meant. Any key
-can be changed on the command line by its dotted name: `weitiao train recipe.yaml training.epochs=5 data.test=20%`. The
-run keeps a copy with every default written out. `weitiao schema` prints this page as a JSON schema, for editors.
+A recipe is a YAML 1.2 file (`2e-5` is a number, `no` is text). `weitiao new` writes one to start from:
+
+```sh
+weitiao new classify my.yaml --data reviews.csv
+weitiao new classify-zh my.yaml --data reviews.csv
+```
+
+Of a task, it looks at the rows and writes every key, set for these rows or with its default commented out. Of a ready recipe
+(`weitiao list recipes`), it writes the text with its comments and your file in it; `check` and `train` take the file, not the
+name. `--model` names the model in both.
+
+An unknown key is refused with the one that was probably meant. Any key can be changed on the command line by its dotted
+name: `weitiao train my.yaml training.epochs=5 data.test=20%`. The run keeps a copy with every default written out. The
+command `weitiao schema` prints this page as a JSON schema, for editors.
 
 Only `task`, `model` and `data` are needed. `model: NAME` is short for `model: {{name: NAME}}`, `data: FILE` for
 `data: {{file: FILE}}`, and `task` and `method` are a name, or a mapping with `name` and the options below.
@@ -130,6 +140,7 @@ def tables_page() -> str:
     for name in KINDS:
         rows = [_row((f"`{entry.name}`", entry.about)) for entry in entries(name)]
         parts += [f"## {name.capitalize()}", "", "| name | what it is |", "| --- | --- |", *rows, ""]
+        parts += [use_of(name), ""] if use_of(name) else []
     return "\n".join(parts)
 
 

@@ -79,7 +79,7 @@ def test_python(
     (code,) = blocks(repository / README, "python")
     assert "training.epochs=5" in code
     exec(code.replace("training.epochs=5", 'training.epochs=1", "evaluation.resamples=100'), {})
-    assert "runs/longer" in capsys.readouterr().out
+    assert "runs/five" in capsys.readouterr().out
 
 
 def test_serve_and_curl(desk: Path, repository: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.evaluation.synthetic import LABELS, answers, curves, rows
 from weitiao.evaluation.intervals import Score
+from weitiao.evaluation.page import render_page
 from weitiao.evaluation.report import RunFacts, measure
 from weitiao.evaluation.schema import Curves, DevPoint
 from weitiao.evaluation.verdict import Course, explain, headline, judge, least_loss, noise
@@ -64,6 +65,46 @@ def test_no_gain():
     assert judge(course([(0.5, None, 0.6)] * 2, over_majority=Score(value=0.1, low=0.01, high=0.2))).kind == "fine"
 
 
+def test_below_baseline():
+    points = [(0.85, None, 0.2), (0.85, None, 0.1)]
+    gap = Score(value=-0.07, low=-0.11, high=-0.03)
+    verdict = judge(replace(course(points), over_tfidf=gap))
+    assert codes(verdict) == ("under-fitted", ["below-baseline"])
+    assert explain(verdict.findings[0]) == (
+        "The score is below that of TF-IDF, a cheap baseline: difference -0.070, interval -0.110 to -0.030."
+    )
+    for high in (0.0, 0.01):
+        assert judge(replace(course(points), over_tfidf=replace_high(gap, high))).kind == "fine"
+
+
+def replace_high(score, high):
+    return Score(value=score.value, low=score.low, high=high)
+
+
+@pytest.mark.parametrize("rule", ["over_majority", "over_tfidf"])
+def test_a_score_too_low_under_a_stock_head_begins_with_another_head(rule):
+    poor = replace(course([(0.5, None, 0.6)] * 2), **{rule: Score(value=-0.1, low=-0.2, high=-0.05)})
+    changes = {head: [each.key for each in judge(replace(poor, head=head)).changes] for head in ("stock", "mean", "")}
+    assert changes["stock"] == ["model.head", *changes["mean"]]
+    assert judge(replace(poor, head="stock")).changes[0].value == "mean"
+    assert changes["mean"] == changes[""] == ["training.epochs", "training.learning_rate"]
+
+
+def test_a_stock_head_is_no_cause_of_what_curves_alone_show():
+    little = judge(replace(course([(0.4, None, 1.09), (0.4, None, 1.05)]), head="stock"))
+    assert codes(little) == ("under-fitted", ["learnt-little"])
+    assert "model.head" not in [each.key for each in little.changes]
+
+
+def test_a_run_that_ends_at_its_best_says_so_simply():
+    for points in ([(0.8571, None, 0.3), (0.8571, None, 0.2)], [(0.8569, None, 0.3), (0.8573, None, 0.2)]):
+        (finding,) = judge(course(points)).findings
+        assert finding.code == "settled-at-best"
+        assert explain(finding) == "On dev, Accuracy ended at its best, 0.857; changes within 0.017 are noise."
+    (finding,) = judge(course([(0.858, None, 0.3), (0.857, None, 0.2)])).findings
+    assert explain(finding).startswith("On dev, Accuracy reached 0.858 at epoch 1 and ended at 0.857;")
+
+
 def test_learnt_little():
     verdict = judge(course([(0.4, None, 1.09), (0.4, None, 1.05)], method="head"))
     assert codes(verdict) == ("under-fitted", ["learnt-little"])
@@ -119,7 +160,7 @@ def test_still_improving():
 
 def test_fine():
     verdict = judge(Course(curves(), "accuracy", 60, 3, "full"))
-    assert codes(verdict) == ("fine", ["settled"])
+    assert codes(verdict) == ("fine", ["settled-at-best"])
     assert verdict.changes == []
 
 
@@ -144,3 +185,29 @@ def test_changes_are_recipe_keys_with_valid_values():
 def test_every_verdict_has_its_words():
     kinds = [judge(course(p)) for p in ([], [(0.9, None, 0.3), (0.5, None, 0.05)], [(0.4, None, 1.1)] * 2)]
     assert [headline(each) for each in kinds] == ["Cannot be told", "Over-fitted", "Under-fitted"]
+
+
+def measured(split, head="stock"):
+    """A report on answers by chance, beside TF-IDF, which can tell these rows."""
+    records, train = rows(120, seed=1), rows(300, seed=2)
+    facts = RunFacts("r", "m", "full", curves=curves(), head=head)
+    return measure(
+        Classify(), list(LABELS), predictions=answers(records, seed=2, skill=0.0), records=records, split=split,
+        train=train, dev=rows(60, seed=3), spec=EvaluationSpec(resamples=200), show=ReportSpec(), facts=facts,
+    )  # fmt: skip
+
+
+def test_a_report_judges_by_its_own_baselines_and_head():
+    report = measured("test")
+    assert report.baselines["tfidf"].difference.high < 0
+    assert report.verdict.kind == "under-fitted"
+    assert "below-baseline" in [finding.code for finding in report.verdict.findings]
+    assert report.verdict.changes[0].key == "model.head"
+    assert "model.head" not in [each.key for each in measured("test", head="mean").verdict.changes]
+
+
+def test_of_other_rows_the_curves_say_nothing():
+    report = measured("new.csv")
+    assert (report.verdict.kind, report.verdict.findings, report.verdict.changes) == ("unknown", [], [])
+    assert 'id="verdict"' not in render_page(report)
+    assert 'id="verdict"' in render_page(measured("dev"))

@@ -21,7 +21,7 @@ def listing(
     json: Json = False,
 ) -> None:
     """Print one table, or all."""
-    from weitiao.verbs.listing import KINDS, entries
+    from weitiao.verbs.listing import KINDS, entries, use_of
 
     kinds = [kind] if kind else list(KINDS)
     found = {each: entries(each) for each in kinds}
@@ -32,5 +32,7 @@ def listing(
         return
     for each, rows in found.items():
         print_table([(entry.name, entry.about) for entry in rows], head=[each, _("what it is")])
+        if use := use_of(each):
+            print(f"\n{use}")
         if each != kinds[-1]:
             print()

@@ -1,4 +1,4 @@
-"""`weitiao new`: write a commented recipe."""
+"""`weitiao new`: write a recipe to start from."""
 
 from __future__ import annotations
 
@@ -9,21 +9,32 @@ import typer
 
 from weitiao.cli.marking import N_
 from weitiao.cli.printing import print_next
+from weitiao.cli.program import command
 from weitiao.messages import _
 
 ABOUT = N_("Write a commented recipe to start from.")
 
 
 def new(
-    task: Annotated[
-        str, typer.Argument(metavar="TASK", help=N_("The task, such as classify; see: weitiao list tasks"))
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help=N_("A task, such as classify, or a ready recipe; see: weitiao list tasks, weitiao list recipes"),
+        ),
     ],
     file: Annotated[Path, typer.Argument(metavar="FILE", help=N_("The recipe to write."))] = Path("recipe.yaml"),
-    data: Annotated[str, typer.Option("--data", metavar="FILE", help=N_("The labelled rows to train on."))] = "",
+    data: Annotated[
+        str, typer.Option("--data", metavar="FILE", help=N_("The labelled rows to train on, which are looked at."))
+    ] = "",
+    model: Annotated[
+        str,
+        typer.Option("--model", metavar="NAME", help=N_("The pretrained model; without it, a starter for the rows.")),
+    ] = "",
 ) -> None:
     """Write a recipe and say what to do with it."""
     from weitiao.verbs.new import new as write_recipe
 
-    write_recipe(task, file, data=data or None)
+    write_recipe(name, file, data=data or None, model=model or None)
     print(_("wrote {path}").format(path=file))
-    print_next(_("Next:"), [f"weitiao check {file}", f"weitiao train {file}"])
+    print_next(_("Next:"), [command([verb, str(file)]) for verb in ("check", "train")])

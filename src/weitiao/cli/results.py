@@ -1,10 +1,12 @@
-"""The end of a run on stdout: score with interval, baselines with paired difference, verdict, what to do next."""
+"""The end of a run on stdout: score with interval, baselines with paired difference, training, what to do next."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from weitiao.cli.printing import print_next, print_table
+from weitiao.cli.program import command
 from weitiao.messages import _, duration
 
 if TYPE_CHECKING:
@@ -17,18 +19,20 @@ def print_run(run: Any, seconds: float) -> None:
     print()
     print(_("run folder: {path}").format(path=run.path))
     print(_("report: {path}").format(path=run.folder.page))
-    print_next(
-        _("Next:"),
-        [
-            f'weitiao predict {run.path} "..."',
-            f"weitiao evaluate {run.path} --data FILE",
-            f"weitiao serve {run.path}",
-        ],
-    )
+    print_next(_("Next:"), _next_commands(run))
+
+
+def _next_commands(run: Any) -> Iterator[str]:
+    """Commands that work as they are printed."""
+    path = str(run.path)
+    yield command(["predict", path, *run.question])
+    if run.report.split != "train":  # else there are no rows to measure on
+        yield command(["evaluate", path])
+    yield command(["serve", path])
 
 
 def print_summary(report: Report, *, title: str, seconds: float | None = None) -> None:
-    """Metrics, baselines and verdict."""
+    """Metrics, baselines, how the model stands against them, and how training went."""
     from weitiao.verbs.summary import summary
 
     found = summary(report)

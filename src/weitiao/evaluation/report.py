@@ -41,6 +41,8 @@ from weitiao.metrics import Metric
 from weitiao.recipe import EvaluationSpec, ReportSpec, TrainingSpec
 
 POINTS = 300  # of the training curve
+OWN = ("train", "dev", "test")  # splits of the run; of other rows, its curves say nothing
+UNREPORTED = ("name", "training", "head")  # facts that a report has elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class RunFacts:
         seeds: spread over several seeds.
         folds: spread over folds.
         training: which dev metric chose the checkpoint, and label smoothing; the default's without it.
+        head: kind of the model's head; empty where it is not known.
     """
 
     name: str
@@ -74,6 +77,7 @@ class RunFacts:
     seeds: Spread | None = None
     folds: Spread | None = None
     training: TrainingSpec = TrainingSpec()  # noqa: RUF009 - frozen
+    head: str = ""
 
 
 def measure(
@@ -110,6 +114,7 @@ def measure(
     splits = Splits(train, dev, records, labels, facts.seed)
     baselines = {name: _baseline(name, task, splits, metrics, predictions, resampling) for name in names}
     analysis = _analysis(task, labels, predictions, records, texts=show.texts)
+    classes = 0 if analysis.multi_label else len(labels)
     made = Report(
         weitiao=__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -125,20 +130,25 @@ def measure(
         grouped=resampling.units is not None,
         baselines=baselines,
         slices=length_slices(task, metrics[0], predictions, records, resampling),
-        verdict=_verdict(
-            metrics[0], facts, baselines, dev_rows=len(dev), classes=0 if analysis.multi_label else len(labels)
-        ),
+        verdict=_verdict(split, facts, metrics[0], baselines, dev_rows=len(dev), classes=classes),
         run=facts.name,
-        **{each.name: getattr(facts, each.name) for each in fields(facts) if each.name not in ("name", "training")},
+        **{each.name: getattr(facts, each.name) for each in fields(facts) if each.name not in UNREPORTED},
         **dict(analysis),
     )
     return shareable(made)
 
 
 def _verdict(
-    metric: Metric, facts: RunFacts, baselines: Mapping[str, BaselineScore], *, dev_rows: int, classes: int
+    split: str,
+    facts: RunFacts,
+    metric: Metric,
+    baselines: Mapping[str, BaselineScore],
+    *,
+    dev_rows: int,
+    classes: int,
 ) -> Verdict:
-    gain = baselines["majority"].difference if "majority" in baselines else None
+    if split not in OWN:
+        return Verdict(kind="unknown", findings=[], changes=[])
     chosen = facts.training.metric or metric.name
     by_loss = chosen == "loss"
     return judge(
@@ -148,7 +158,9 @@ def _verdict(
             dev_rows,
             classes,
             facts.method,
-            gain,
+            over_majority=baselines["majority"].difference if "majority" in baselines else None,
+            over_tfidf=baselines["tfidf"].difference if "tfidf" in baselines else None,
+            head=facts.head,
             chosen_by_loss=by_loss,
             label_smoothing=facts.training.label_smoothing,
         )

@@ -131,7 +131,7 @@ class Change(Part):
 
 
 class Verdict(Part):
-    """What the curves say."""
+    """What the curves say; without findings where other rows than the run's own were measured."""
 
     kind: Literal["over-fitted", "under-fitted", "fine", "unknown"]
     findings: list[Finding]

@@ -6,12 +6,15 @@ it, sqrt(m (1 - m) / rows): a smaller change is no change. With label smoothing,
     over-fitted    dev-fell         the dev metric ended more than the noise below its best while the training loss fell
                    dev-loss-rose    the dev loss ended 20 % above its lowest and at twice the training loss
     under-fitted   no-gain          the score is not above the majority baseline's, by the paired interval
+                   below-baseline   the score is below the TF-IDF baseline's, by the paired interval
                    learnt-little    the training loss ended above 80 % of that of guessing, ln(classes)
                    still-improving  the last evaluation is the best, by more than the noise
-    fine           settled           none of these
-    unknown        too-few           no two evaluations on dev to compare
+    fine           settled          none of these; settled-at-best: and the last evaluation is as good as the best
+    unknown        too-few          no two evaluations on dev to compare
 
-Over-fitting is looked for first; the best checkpoint on dev is what a run keeps, so it costs time more than score.
+Over-fitting is looked for first; the best checkpoint on dev is what a run keeps, so it costs time more than score. Of
+no-gain and below-baseline the head may be the cause: a stock head begins with layers that pretraining never saw (a
+pooler that many checkpoints lack, RoBERTa's dense layer), and then the changes begin with `model.head=mean`.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from weitiao.messages import _
 ROSE = 1.2  # dev loss against its lowest
 GAP = 2.0  # dev loss against training loss
 LITTLE = 0.8  # training loss against that of guessing
+POOR = frozenset({"no-gain", "below-baseline"})  # findings about the score itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Course:
         classes: labels of which one is right; 0 where guessing has no such loss (multi-label).
         method: name of the method.
         over_majority: the score minus the majority baseline's; None where it was not measured.
+        over_tfidf: the same of the TF-IDF baseline.
+        head: kind of the model's head; empty where it is not known.
         chosen_by_loss: whether the lowest dev loss chose the checkpoint.
         label_smoothing: share of each target that was spread over all classes.
     """
@@ -51,6 +57,8 @@ class Course:
     classes: int
     method: str
     over_majority: Score | None = None
+    over_tfidf: Score | None = None
+    head: str = ""
     chosen_by_loss: bool = False
     label_smoothing: float = 0.0
 
@@ -63,7 +71,7 @@ def judge(course: Course) -> Verdict:
         return Verdict(kind="over-fitted", findings=over, changes=_less(points, course.metric))
     under = _found(UNDER, course, points)
     if under:
-        return Verdict(kind="under-fitted", findings=under, changes=_more(points, course))
+        return Verdict(kind="under-fitted", findings=under, changes=_more(points, course, under))
     if len(points) < 2:
         return Verdict(
             kind="unknown", findings=[Finding(code="too-few", figures={"evaluations": len(points)})], changes=[]
@@ -129,6 +137,13 @@ def _no_gain(course: Course, points: Sequence[DevPoint]) -> Finding | None:  # n
     return Finding(code="no-gain", figures={"gain": gain.value, "low": gain.low, "high": gain.high})
 
 
+def _below_baseline(course: Course, points: Sequence[DevPoint]) -> Finding | None:  # noqa: ARG001 - one signature for all rules
+    gap = course.over_tfidf
+    if gap is None or gap.high >= 0:
+        return None
+    return Finding(code="below-baseline", figures={"gap": gap.value, "low": gap.low, "high": gap.high})
+
+
 def _learnt_little(course: Course, points: Sequence[DevPoint]) -> Finding | None:
     loss = points[-1].train_loss if points else None
     if loss is None or course.classes < 2:
@@ -161,20 +176,21 @@ def _still_improving(course: Course, points: Sequence[DevPoint]) -> Finding | No
 
 
 OVER: Sequence[Rule] = (_dev_fell, _dev_loss_rose)
-UNDER: Sequence[Rule] = (_no_gain, _learnt_little, _still_improving)
+UNDER: Sequence[Rule] = (_no_gain, _below_baseline, _learnt_little, _still_improving)
 
 
 def _settled(course: Course, points: Sequence[DevPoint]) -> Finding:
-    best = _best(points, course.metric)
+    best, last = _best(points, course.metric), points[-1].metrics[course.metric]
     value = best.metrics[course.metric]
     figures: dict[str, float | str] = {
         "metric": course.metric,
         "best": value,
         "best_epoch": best.epoch,
-        "last": points[-1].metrics[course.metric],
+        "last": last,
         "noise": noise(value, course.dev_rows),
     }
-    return Finding(code="settled", figures=figures)
+    at_best = _number_of("last", last) == _number_of("best", value)
+    return Finding(code="settled-at-best" if at_best else "settled", figures=figures)
 
 
 def _less(points: Sequence[DevPoint], metric: str) -> list[Change]:
@@ -186,8 +202,12 @@ def _less(points: Sequence[DevPoint], metric: str) -> list[Change]:
     ]
 
 
-def _more(points: Sequence[DevPoint], course: Course) -> list[Change]:
-    changes = [Change(key="training.epochs", value=_number(2 * points[-1].epoch))] if points else []
+def _more(points: Sequence[DevPoint], course: Course, found: Sequence[Finding]) -> list[Change]:
+    changes = []
+    if course.head == "stock" and any(finding.code in POOR for finding in found):
+        changes.append(Change(key="model.head", value="mean"))
+    if points:
+        changes.append(Change(key="training.epochs", value=_number(2 * points[-1].epoch)))
     if course.curves.learning_rate:
         changes.append(Change(key="training.learning_rate", value=f"{2 * course.curves.learning_rate:.2g}"))
     if course.method != "full":
@@ -229,6 +249,9 @@ def explain(finding: Finding) -> str:
             "The score is not above that of always giving the commonest answer: difference {gain}, "
             "interval {low} to {high}."
         ),
+        "below-baseline": _(
+            "The score is below that of TF-IDF, a cheap baseline: difference {gap}, interval {low} to {high}."
+        ),
         "learnt-little": _("The training loss ended at {train_loss}; guessing gives {guessing}."),
         "still-improving": _(
             "On dev, {metric} was still rising when training stopped: {before} before, {last} at epoch {last_epoch}."
@@ -237,6 +260,7 @@ def explain(finding: Finding) -> str:
             "On dev, {metric} reached {best} at epoch {best_epoch} and ended at {last}; "
             "changes within {noise} are noise."
         ),
+        "settled-at-best": _("On dev, {metric} ended at its best, {best}; changes within {noise} are noise."),
         "too-few": _("Dev was measured {evaluations} times while training; at least two are needed to see a course."),
     }
     return sentences[finding.code].format(**_rounded(finding.figures))

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from weitiao.errors import Problem, ProblemsFound
 from weitiao.messages import _
+from weitiao.recipe.ready import ready_recipes
 from weitiao.recipe.sentences import Finding, findings, kind_of
 from weitiao.recipe.source import SHORT_FORMS, Keys, Places, read_source
 from weitiao.recipe.specs import Choice, Recipe
@@ -77,8 +78,10 @@ def load_draft(source: Path | str | Mapping[str, Any], frame: Frame, overrides: 
     """The same, for a caller that goes on after mistakes.
 
     Raises:
-        ProblemsFound: the source is no YAML mapping at all, so that there is nothing to go on with.
+        ProblemsFound: the source is no YAML mapping at all, or only the name of a ready recipe, so that there is
+        nothing to go on with.
     """
+    _refuse_ready(source)
     raw, places = read_source(source, overrides)
     tree = _long_forms(raw, frame)
     recipe, found = _validated(tree, frame)
@@ -91,6 +94,14 @@ def load_draft(source: Path | str | Mapping[str, Any], frame: Frame, overrides: 
         places,
         frozenset(finding.keys for finding in found if not finding.guess),
     )
+
+
+def _refuse_ready(source: Path | str | Mapping[str, Any]) -> None:
+    """A ready recipe has a name, and is no file yet."""
+    name = "" if isinstance(source, Mapping) else str(source).removesuffix(".yaml")
+    if name in ready_recipes() and not Path(str(source)).exists():
+        message = _("no such file, but '{name}' is a ready recipe; write it to a file with: weitiao new {name} FILE")
+        raise ProblemsFound([Problem("ready-recipe", message.format(name=name), file=str(source))])
 
 
 def _long_forms(raw: Mapping[str, Any], frame: Frame) -> dict[str, Any]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from weitiao.errors import Refused
 from weitiao.messages import _
+from weitiao.recipe.ready import RECIPES, ready_recipes
 from weitiao.tables import did_you_mean
-
-RECIPES = Path(__file__).parent.parent / "recipes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +35,11 @@ def entries(kind: str) -> list[Entry]:
             )
         )
     return list(KINDS[kind]())
+
+
+def use_of(kind: str) -> str:
+    """How an entry is taken, where that does not go without saying; else empty."""
+    return _("Write one to a file of your own with: weitiao new NAME FILE --data ROWS") if kind == "recipes" else ""
 
 
 def _tasks() -> Iterator[Entry]:
@@ -73,7 +76,7 @@ def _metrics() -> Iterator[Entry]:
         for metric in metrics:
             kinds.setdefault(metric.name, []).append(about)
     for name, abouts in kinds.items():
-        yield Entry(name, "; ".join(abouts))
+        yield Entry(name, _("; ").join(abouts))
 
 
 def _models() -> Iterator[Entry]:
@@ -87,9 +90,9 @@ def _models() -> Iterator[Entry]:
 
 
 def _recipes() -> Iterator[Entry]:
-    for path in sorted(RECIPES.glob("*.yaml")):
-        opening = path.read_text("utf-8").splitlines()[:1]
-        yield Entry(path.stem, _(opening[0].lstrip("# ")) if opening else "")
+    for name in ready_recipes():
+        opening = (RECIPES / f"{name}.yaml").read_text("utf-8").partition("\n")[0]
+        yield Entry(name, _(opening.lstrip("# ")))
 
 
 KINDS: Mapping[str, Callable[[], Iterator[Entry]]] = {

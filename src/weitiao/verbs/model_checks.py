@@ -14,6 +14,11 @@ from weitiao.verbs.plan import is_packable
 from weitiao.verbs.shape import stack_depth_of
 
 FAST_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # x86 and Arm names of the instructions
+MEAN_POOLED = frozenset({"starter:en", "starter:zh-en", "starter:zh-en-full"})  # sentence encoders; the pooler idled
+POOLERS = {  # family whose pretraining has a pooler -> the tensor through which its stock head then reads
+    "albert": "pooler.weight",
+    **dict.fromkeys(("bert", "ernie", "megatron-bert", "rembert", "roc_bert"), "pooler.dense.weight"),
+}
 
 
 def model_misfits(recipe: Recipe, folder: ModelFolder, tokenizer: Tokenizer | None) -> Iterator[Finding]:
@@ -66,6 +71,20 @@ def uncached(recipe: Recipe, family: str) -> Iterator[Finding]:
             family=family
         )
     yield Finding("no-cache", ("method", "cache"), message)
+
+
+def untrained_pooler(recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:
+    """A stock head over a pooler that the model lacks, or has had since before it learnt what it knows."""
+    if recipe.model.head == "stock" and (folder.name in MEAN_POOLED or _lacks_pooler(folder)):
+        message = _(
+            "the stock head of this model starts with an untrained pooler; `model.head=mean` usually learns faster"
+        )
+        yield Finding("untrained-pooler", ("model", "head"), message)
+
+
+def _lacks_pooler(folder: ModelFolder) -> bool:
+    wanted = POOLERS.get(folder.family)
+    return wanted is not None and not any(name.endswith(wanted) for name in folder.parameters)
 
 
 def precision_misfits(recipe: Recipe) -> Iterator[Finding]:

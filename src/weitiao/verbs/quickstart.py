@@ -20,15 +20,15 @@ from weitiao.artifact import cache_folder, replacing_folder
 from weitiao.data.dedup import fold, near_duplicates
 from weitiao.models.starters import corpus
 from weitiao.recipe import quoted
+from weitiao.recipe.ready import RECIPES
 from weitiao.records import Prediction
-from weitiao.verbs.listing import RECIPES
 from weitiao.verbs.run import Run
 from weitiao.verbs.train import train
 
 if TYPE_CHECKING:
     from weitiao.verbs.fitting import OnEvent
 
-SIZES = {"train": 2400, "dev": 300, "test": 1500}
+SIZES = {"train": 2400, "dev": 300, "test": 1500}  # of train, rows that nearly repeat one of the others then go
 SHORTEST, LONGEST = 6, 200  # characters; shorter ones are hardly reviews, longer ones are cut by the model anyway
 SEED = 17
 DATA_VERSION = 1  # changes with anything that changes the files

@@ -31,11 +31,13 @@ class Run:
 
     Attributes:
         warnings: what was odd about recipe and data when it was trained; empty for a run that was opened later.
+        question: what `weitiao predict` may be asked first: a text of the measured rows, or their file.
     """
 
     def __init__(self, folder: RunFolder | Path | str) -> None:
         self.folder = open_run(folder.path if isinstance(folder, RunFolder) else folder)
         self.warnings: Sequence[Problem] = ()
+        self.question: Sequence[str] = ("...",)
 
     @property
     def path(self) -> Path:
@@ -75,8 +77,6 @@ class Run:
 
         found = summary(self.report)
         rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in found.rows())
+        told = "".join(f"<p>{escape(sentence)}</p>" for sentence in found.sentences)
         link = _("full report: {path}").format(path=self.folder.page)
-        return (
-            f"<div><b>{escape(str(self.path))}</b><table>{rows}</table>"
-            f"<p>{escape(found.verdict)}</p><p>{escape(link)}</p></div>"
-        )
+        return f"<div><b>{escape(str(self.path))}</b><table>{rows}</table>{told}<p>{escape(link)}</p></div>"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from weitiao.evaluation.intervals import Score
+from weitiao.evaluation.page import note_of, standing
 from weitiao.evaluation.schema import BaselineScore, Report
 from weitiao.evaluation.verdict import explain, headline
 from weitiao.messages import _
@@ -19,18 +20,19 @@ class Summary:
 
     Args:
         figures: (name, value) of the metrics and baselines.
-        verdict: what the training curves say, in a word or two.
-        sentences: what a reader must know beside the figures.
+        training: what the training curves say, in a word or two; empty where other rows were measured.
+        sentences: what a reader must know beside the figures: how the model stands against the baselines first.
     """
 
     figures: Sequence[tuple[str, str]]
-    verdict: str
+    training: str
     sentences: Sequence[str]
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """Every line of the table."""
         yield from self.figures
-        yield _("verdict"), self.verdict
+        if self.training:
+            yield _("training"), self.training
 
 
 def summary(report: Report) -> Summary:
@@ -40,16 +42,23 @@ def summary(report: Report) -> Summary:
     figures += [
         (_("baseline {name}").format(name=name), _baseline(each, report)) for name, each in report.baselines.items()
     ]
-    sentences = [report.note] if report.note else []
-    sentences += [explain(finding) for finding in report.verdict.findings]
-    changes = ", ".join(f"{change.key}={change.value}" for change in report.verdict.changes)
-    if changes:
-        sentences.append(_("To try: {changes}").format(changes=changes))
-    return Summary(figures, headline(report.verdict), sentences)
+    return Summary(figures, headline(report.verdict) if report.verdict.findings else "", list(_sentences(report)))
 
 
 def _shown(report: Report) -> list[str]:
     return list(dict.fromkeys([report.headline, *(name for name in SHOWN if name in report.metrics)]))
+
+
+def _sentences(report: Report) -> Iterator[str]:
+    stands = standing(report)
+    if stands:
+        yield stands.sentence
+    if note := note_of(report):
+        yield note
+    yield from (explain(finding) for finding in report.verdict.findings)
+    changes = ", ".join(f"{change.key}={change.value}" for change in report.verdict.changes)
+    if changes:
+        yield _("To try: {changes}").format(changes=changes)
 
 
 def interval_words(score: Score, confidence: float) -> str:

@@ -143,6 +143,7 @@ def _run(found: Preflight, folder: RunFolder, on_event: OnEvent, stop: StopSigna
         torch.set_num_threads(found.recipe.training.threads)
     if processes.is_main:
         _note_conditions(found, folder, on_event, processes.count)
+    from weitiao.verbs.question import first_question
     processes.wait()  # until the first one has claimed the folder and written into it
     fits = Repeats(found, folder, on_event, stop).run()
     leave_if(stop, _("interrupted before measuring; the run is saved"))
@@ -162,6 +163,7 @@ def _note_conditions(found: Preflight, folder: RunFolder, on_event: OnEvent, pro
     now = conditions(found, folder, processes=processes)
     if not folder.data.is_file():
         write_json(folder.data, {**_data_json(found), "resume": now})
+    run.question = first_question(found)
         return
     before = read_json(folder.data).get("resume", {})
     refuse_changed(folder, before, now)
