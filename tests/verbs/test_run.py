@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from html import unescape
 from pathlib import Path
 
 import pytest
 
 from weitiao import Run, evaluate
 from weitiao.errors import Refused
+from weitiao.evaluation.page import standing
 from weitiao.verbs.summary import summary
 
 
@@ -34,7 +36,23 @@ def test_the_summary_names_every_baseline_with_its_difference(run: Run) -> None:
     rows = dict(summary(run.report).rows())
     for name, baseline in run.report.baselines.items():
         assert f"{baseline.difference.value:+.4f}" in rows[f"baseline {name}"]
-    assert set(rows) >= {"rows", "accuracy", "macro_f1", "verdict"}
+    assert set(rows) >= {"rows", "accuracy", "macro_f1", "training"}
+
+
+def test_the_summary_says_how_the_model_stands_against_its_baselines(run: Run) -> None:
+    stands = standing(run.report)
+    assert stands is not None
+    assert summary(run.report).sentences[0] == stands.sentence
+    assert stands.sentence in unescape(run._repr_html_())
+
+
+def test_of_new_rows_the_summary_leaves_training_out(run: Run) -> None:
+    rows = "".join(f"another row {n},{'neg' if n % 2 else 'pos'}\n" for n in range(12))
+    Path("new.csv").write_text("text,label\n" + rows, "utf-8")
+    found = summary(run.evaluate("new.csv").report)
+    assert "training" not in dict(found.rows())
+    assert found.training == ""
+    assert len(found.sentences) == 1
 
 
 def test_an_unfinished_run_is_refused(tmp_path: Path) -> None:
