@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
+import os
 import re
 import string
 import subprocess
@@ -99,6 +101,32 @@ def test_commands_and_keys_are_left_as_they_are(chinese: Catalog) -> None:
     assert wrong == []
 
 
+STRAY = re.compile(
+    r"[一-鿿][,;:?!]|[,;:?!] ?[一-鿿]|[一-鿿] +[一-鿿]|[，。；：？！] |[，。；：？！]{2}|\{hint\}[^）]|\btokens?\b|'\{"
+)  # half-width marks and spaces between Chinese, two marks in a row, a guess (it ends in ？) that is not the end
+
+
+def test_chinese_is_set_as_chinese(chinese: Catalog) -> None:
+    """What stands in backticks, and commands behind their colon, are left as they are."""
+    wrong = []
+    for message in chinese:
+        for form in forms(message.string) if message.id else ():
+            wrong += [(form, found[0]) for found in STRAY.finditer(re.sub(r"`[^`]*`|\{\{.*?\}\}", "``", form))]
+    assert wrong == []
+
+
+@pytest.mark.usefixtures("speaking")
+def test_numbers_and_the_system_speak_chinese() -> None:
+    assert [messages.millions(count) for count in (770, 36_980_736, 1_234_567_890)] == ["770", "3,698 万", "123,457 万"]
+    missing = FileNotFoundError(errno.ENOENT, "No such file or directory")
+    assert messages.system_reason(missing) == "没有这个文件或文件夹"
+    with messages.language("en"):
+        assert messages.millions(36_980_736) == "37.0 million"
+        assert messages.system_reason(missing) == "No such file or directory"
+        assert messages.system_reason(OSError(errno.ECONNREFUSED, "whatever")) == os.strerror(errno.ECONNREFUSED)
+        assert messages.system_reason(OSError("no number")) == "no number"
+
+
 def test_nothing_means_nothing() -> None:
     from weitiao.cli.help import shown
 
@@ -114,6 +142,8 @@ def test_nothing_means_nothing() -> None:
         (["prdict"], "err", "错误：未知的命令“prdict”；您是不是想写“predict”？"),
         (["compare"], "err", "错误：缺少 A：运行文件夹。"),
         (["evaluate", "nowhere"], "err", "错误：nowhere：没有这个运行文件夹；应为某次运行的 `output` 文件夹"),
+        (["check", "nowhere.yaml"], "err", "错误：nowhere.yaml: 无法读取配方（没有这个文件或文件夹）；应为 YAML 文件"),
+        (["train", "nowhere.yaml", "oops"], "err", "错误：nowhere.yaml: 无法读取配方"),
     ],
 )
 def test_the_command_line_speaks_chinese(

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.errors import Refused, StorageFull
-from weitiao.messages import _
+from weitiao.messages import _, system_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,9 @@ def storage_guard(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StorageFull(_full(path)) from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise Refused(_("{path}: cannot be written ({reason})").format(path=path, reason=error.strerror)) from error
+            raise Refused(
+                _("{path}: cannot be written ({reason})").format(path=path, reason=system_reason(error))
+            ) from error
         raise
     except Exception as error:  # safetensors raises its own type, with the operating system's words inside
         if "No space left on device" in str(error) or "os error 28" in str(error) or "File too large" in str(error):
@@ -219,7 +221,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise Refused(_("{path}: cannot be read ({reason})").format(path=path, reason=error.strerror)) from error
+        raise Refused(_("{path}: cannot be read ({reason})").format(path=path, reason=system_reason(error))) from error
     except ValueError as error:
         raise Refused(_("{path}: not valid JSON ({reason})").format(path=path, reason=error)) from error
     if not isinstance(value, dict):

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import errno
 import gettext
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -40,6 +42,35 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return _("{minutes} min {seconds} s").format(minutes=whole // 60, seconds=f"{whole % 60:02d}")
     return _("{hours} h {minutes} min").format(hours=whole // 3600, minutes=f"{whole % 3600 // 60:02d}")
+
+
+def millions(count: int) -> str:
+    """`37.0 million`; in Chinese, which counts in ten thousands, `3,700 万`; few as they are."""
+    if count < 100_000:
+        return f"{count:,}"
+    shown = f"{count / 1e4:,.0f}" if current_language().startswith("zh") else f"{count / 1e6:.1f}"
+    return _("{count} million").format(count=shown)
+
+
+def system_reason(error: OSError) -> str:
+    """What the operating system says is wrong; the usual reasons in the language in force."""
+    usual = {
+        errno.EACCES: _("Permission denied"),
+        errno.EADDRINUSE: _("Address already in use"),
+        errno.EADDRNOTAVAIL: _("Cannot assign requested address"),
+        errno.EIO: _("Input/output error"),
+        errno.EISDIR: _("Is a directory"),
+        errno.EMFILE: _("Too many open files"),
+        errno.ENAMETOOLONG: _("File name too long"),
+        errno.ENOENT: _("No such file or directory"),
+        errno.ENOTDIR: _("Not a directory"),
+        errno.EPERM: _("Operation not permitted"),
+        errno.EROFS: _("Read-only file system"),
+    }
+    number = error.errno or 0
+    if number in usual:
+        return usual[number]
+    return os.strerror(number) if number > 0 else error.strerror or str(error)
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from weitiao.evaluation.report import RunFacts, measure
+from weitiao.evaluation.report import RunFacts, measure, spread
 from weitiao.evaluation.schema import Curves, DataSummary, DevPoint, Report, Timing, TrainPoint
 from weitiao.recipe import EvaluationSpec, ReportSpec
 from weitiao.records import ClassifyPrediction, ClassifyRecord
@@ -59,7 +61,15 @@ def curves(dev: tuple[float, ...] = (0.82, 0.88, 0.89), losses: tuple[float, ...
     return Curves(train=train, dev=points, learning_rate=5e-5)
 
 
-def report(*, texts: bool = True, split: str = "test", labels: tuple[str, ...] = LABELS, count: int = 400) -> Report:
+def report(
+    *,
+    texts: bool = True,
+    split: str = "test",
+    labels: tuple[str, ...] = LABELS,
+    count: int = 400,
+    seeds: Mapping[str, float] | None = None,
+    folds: Mapping[str, float] | None = None,
+) -> Report:
     """A whole report; one of its confident mistakes holds HTML."""
     records = rows(count, seed=3, labels=labels)
     predictions = answers(records, seed=4, labels=labels)
@@ -75,10 +85,12 @@ def report(*, texts: bool = True, split: str = "test", labels: tuple[str, ...] =
         curves=curves(),
         data=DataSummary(
             rows={"train": 300, "dev": 60, "test": count},
-            ledger={"kept": 758, "dropped: no label": 2},
+            ledger={"read": count + 362, "kept": count + 340, "truncated": 20, "dropped": 2},
             problems=["reviews.csv:17: the same text as line 3"],
         ),
         timing=Timing(train_seconds=192, tokens_per_second=5120, peak_memory_bytes=1_400_000_000),
+        seeds=spread(seeds) if seeds else None,
+        folds=spread(folds) if folds else None,
     )
     return measure(
         Classify(),

@@ -48,6 +48,12 @@ def test_scores_stand_with_intervals_beside_baselines(made):
     assert "Worse than the cheap baseline TF-IDF" in card
 
 
+def test_the_spread_over_seeds_and_folds_is_told():
+    card = render_card(synthetic.report(count=60, seeds={"1": 0.5, "2": 0.7}, folds={"1": 0.6, "2": 0.6}), head="stock")
+    assert "- Over 2 seeds: Accuracy 60.0\u202f% on average, standard deviation 14.1\u202f%, from 50" in card
+    assert "- Over 2 folds: Accuracy 60.0\u202f% on average, standard deviation 0.0\u202f%" in card
+
+
 def test_no_text_of_the_data_enters(made):
     card = render_card(made, head="stock")
     assert "味道不错" not in card

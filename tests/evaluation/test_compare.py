@@ -31,6 +31,8 @@ def run(
         row = {"file": "test.csv", "line": line + 2, "labels": [gold], "prediction": prediction}
         lines.append(json.dumps(row | ({"group": groups[line]} if groups else {}), ensure_ascii=False))
     (folder / "predictions.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    score = {"value": float(np.mean(right)), "low": 0.0, "high": 1.0}
+    (folder / "report.json").write_text(json.dumps({"metrics": {"accuracy": score, "micro_f1": score}}))
     return folder
 
 
@@ -50,11 +52,20 @@ def test_a_better_run_is_found(tmp_path, right):
     assert comparison.mcnemar.only_b == 0
     assert comparison.mcnemar.only_a == (right & ~worse).sum()
     assert comparison.mcnemar.p < 1e-6
-    assert comparison.sentence().startswith(f"{a} is better than {b}: accuracy of {a} minus {b} is +0.")
+    assert comparison.sentence().startswith(f"{a} is better than {b}: Accuracy of {a} minus {b} is +0.")
     assert compare(b, a).verdict == "b"
     assert (
-        compare(b, a).sentence().startswith(f"{a} is better than {b}: accuracy of {b} minus {a} is \N{HYPHEN-MINUS}0.")
+        compare(b, a).sentence().startswith(f"{a} is better than {b}: Accuracy of {b} minus {a} is \N{HYPHEN-MINUS}0.")
     )
+
+
+def test_the_score_of_each_run_is_that_of_its_report(tmp_path, right):
+    """However the comparison resamples, a run's own figure has the interval that its report gives it."""
+    a, b = run(tmp_path / "a", right), run(tmp_path / "b", np.roll(right, 1))
+    shown = compare(a, b, resamples=50, confidence=0.5, seed=3).metrics["accuracy"]
+    for folder, score in ((a, shown.a), (b, shown.b)):
+        assert score.model_dump() == json.loads((folder / "report.json").read_text())["metrics"]["accuracy"]
+    assert shown.a.value - shown.b.value == pytest.approx(shown.difference.value)
 
 
 def test_a_run_does_not_differ_from_its_copy(tmp_path, right):
@@ -133,6 +144,9 @@ def test_missing_and_broken_predictions_are_refused(tmp_path, right):
         compare(a, b)
     with pytest.raises(Refused, match="no such run folder"):
         compare(a, tmp_path / "none")
+    (a / "report.json").unlink()
+    with pytest.raises(Refused, match=r"report\.json: no report to compare; make it with: weitiao train --resume"):
+        compare(a, a)
 
 
 def test_multi_label_runs_show_micro_f1_and_accuracy(tmp_path, right):

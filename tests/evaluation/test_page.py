@@ -6,10 +6,11 @@ from functools import reduce
 from html.parser import HTMLParser
 
 import pytest
+from markupsafe import escape
 
 from tests.evaluation import synthetic
 from tests.evaluation.catalogue import chinese
-from weitiao.evaluation.page import plain, render_page
+from weitiao.evaluation.page import ledger_rows, plain, render_page
 from weitiao.evaluation.schema import Curves, Report
 from weitiao.evaluation.titles import metric_title
 from weitiao.messages import language
@@ -54,6 +55,34 @@ def test_shown_figures_are_the_rounded_values(made):
         text = shown.replace("\u2212", "-").replace("\u202f%", "")
         scale = 1 if ".mcc." in key or key.startswith("calibration.") else 100
         assert float(text) == pytest.approx(scale * float(value), abs=0.051 if scale == 100 else 0.00051)
+
+
+SEEDS, FOLDS = {"17": 0.9, "18": 0.92, "19": 0.88}, {"1": 0.75, "2": 0.85}
+
+
+def test_the_spread_over_seeds_and_folds_stands_beside_the_score():
+    report = synthetic.report(count=120, seeds=SEEDS, folds=FOLDS)
+    page = Page(render_page(report))
+    assert "Over 3 seeds: Accuracy 90.0\u202f% on average, standard deviation 2.0\u202f%, from 88" in page.text
+    assert "Over 2 folds: Accuracy 80.0\u202f% on average" in page.text
+    keys = {attributes["data-key"]: float(attributes["value"]) for tag, attributes in page.tags if tag == "data"}
+    for name, values in (("seeds", SEEDS), ("folds", FOLDS)):
+        assert {key: keys[f"{name}.values.{key}"] for key in values} == values
+        assert keys[f"{name}.mean"] == at(report, f"{name}.mean")
+    assert "The model is that of seed 17, the best on dev" in page.text
+
+
+def test_without_seeds_and_folds_there_is_no_spread(made):
+    assert 'id="spread"' not in render_page(made)
+
+
+def test_rows_that_were_cut_are_among_those_used(made):
+    rows = dict(ledger_rows(made.data.ledger))
+    assert rows == {"rows read": "762", "rows used": "760, 20 of them cut at the model's length", "rows left out": "2"}
+    assert ledger_rows({"read": 5, "kept": 5, "truncated": 0, "dropped": 0})[1] == ("rows used", "5")
+    assert ledger_rows({}) == []
+    for name, count in rows.items():
+        assert f'<td>{name}</td><td class="number">{escape(count)}</td>' in render_page(made)
 
 
 def test_texts_are_escaped(made):

@@ -214,6 +214,12 @@ def test_a_used_port_is_refused_before_a_model_is_loaded(server: Server, tmp_pat
     )
 
 
+def test_a_port_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        serve([tmp_path], port=70_000)
+    assert str(refused.value) == "cannot listen on 127.0.0.1:70000 (ports go from 0 to 65535); choose another --port"
+
+
 def test_two_runs_of_one_name_are_refused(finished_run: Path) -> None:
     predictor = Predictor.load(finished_run)
     with pytest.raises(Refused, match="two runs are named 'reviews'"):

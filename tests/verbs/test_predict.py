@@ -10,7 +10,7 @@ import pytest
 
 import weitiao.verbs.predict
 from weitiao import Run, predict
-from weitiao.data.reading import long
+from weitiao.data.reading import long, read_rows
 from weitiao.errors import ProblemsFound, Refused
 from weitiao.serving.predictor import Predictor
 from weitiao.verbs.predict import predict_file
@@ -39,6 +39,11 @@ def expected(run: Path) -> dict[int, object]:
     return dict(zip(good, answers, strict=True))  # type: ignore[arg-type]
 
 
+def table(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        return list(csv.DictReader(stream, delimiter=delimiter))
+
+
 @pytest.mark.parametrize("chunk", [1, 2, 1024])
 def test_jsonl_keeps_rows_order_and_reasons(
     run_with_data: Path, source: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
@@ -65,8 +70,7 @@ def test_tables_have_a_column_for_each_part_of_the_answer(
 ) -> None:
     output = source.with_name("out" + suffix)
     predict_file(run_with_data, source, output)
-    with output.open(encoding="utf-8", newline="") as stream:
-        found = list(csv.DictReader(stream, delimiter=delimiter))
+    found = table(output, delimiter)
     assert [row["id"] for row in found] == ["7", "8", "9", "10", "11", "12"]
     assert found[2]["text"] == 'dull, "overlong"\nand loud'
     assert list(found[0]) == [
@@ -87,9 +91,55 @@ def test_the_order_of_many_rows_of_a_long_file(run_with_data: Path, monkeypatch:
     monkeypatch.setattr(long, "HEAD", 1000)
     told: list[int] = []
     predict_file(run_with_data, source, output, on_rows=told.append)
-    with output.open(encoding="utf-8", newline="") as stream:
-        assert [row["text"] for row in csv.DictReader(stream)] == [f"row {number}" for number in range(2500)]
+    assert [row["text"] for row in table(output)] == [f"row {number}" for number in range(2500)]
     assert told == [1024, 2048, 2500]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "begins"), [(".csv", "\ufeffid,text,"), (".tsv", "id\ttext\t"), (".jsonl", '{"id"')]
+)
+def test_only_csv_begins_with_the_mark_that_spreadsheets_look_for(
+    run_with_data: Path, source: Path, suffix: str, begins: str
+) -> None:
+    output = source.with_name("答案" + suffix)
+    predict_file(run_with_data, source, output)
+    assert output.read_bytes().startswith(begins.encode())
+    reading = read_rows(str(output))
+    assert reading.columns[:2] == ["id", "text"]
+    assert reading.rows[0].fields["text"] == "很好"
+
+
+BROKEN = 'text,note\ngood, but slow,a,b\nfine,c\nonly\n"open,d\nnice,e\n'
+
+
+@pytest.mark.parametrize("head", [long.HEAD, 30])
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+def test_no_cell_of_a_faulty_row_is_lost(
+    run_with_data: Path, suffix: str, head: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cells that are too many stay in the last column, and a line that cannot be parted in the first."""
+    monkeypatch.setattr(long, "HEAD", head)
+    source, output = run_with_data.parent / "new.csv", run_with_data.parent / f"out{suffix}"
+    source.write_text(BROKEN, "utf-8")
+    answered = predict_file(run_with_data, source, output)
+    if suffix == ".jsonl":
+        found = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
+    else:
+        found = table(output, "," if suffix == ".csv" else "\t")
+    assert [(row["text"], row.get("note") or "") for row in found] == [
+        ("good", " but slow,a,b"), ("fine", "c"), ("only", ""), ('"open,d', ""), ("nice", "e"),
+    ]  # fmt: skip
+    assert [bool(row["error"]) for row in found] == [True, False, True, True, False]
+    assert (answered.rows, answered.faulty) == (5, 3)
+
+
+def test_texts_that_the_model_reads_in_part_are_counted(run_with_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weitiao.verbs.predict, "CHUNK", 2)
+    long_text = "a much longer text " * 40
+    source = run_with_data.parent / "new.csv"
+    source.write_text(f"text\nfine\n{long_text}\n\n  \n{long_text}\n{long_text}\n", "utf-8")
+    answered = predict_file(run_with_data, source, source.with_name("out.csv"))
+    assert (answered.truncated, answered.faulty, answered.max_length) == (3, 1, 64)
 
 
 def test_nothing_is_overwritten_unless_told(run_with_data: Path, source: Path) -> None:
@@ -100,7 +150,7 @@ def test_nothing_is_overwritten_unless_told(run_with_data: Path, source: Path) -
     assert str(refused.value) == f"{output}: already there; name another file, or overwrite it with --force"
     assert output.read_text("utf-8") == "mine"
     predict_file(run_with_data, source, output, force=True)
-    assert output.read_text("utf-8").startswith("id,text")
+    assert output.read_text("utf-8-sig").startswith("id,text")
 
 
 def test_a_failure_in_the_middle_leaves_the_old_file(
@@ -112,7 +162,7 @@ def test_a_failure_in_the_middle_leaves_the_old_file(
     def broken(self: Predictor, records: object) -> list[object]:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(Predictor, "predict", broken)
+    monkeypatch.setattr(Predictor, "answer", broken)
     with pytest.raises(RuntimeError):
         predict_file(run_with_data, source, output, force=True)
     assert output.read_text("utf-8") == "mine"

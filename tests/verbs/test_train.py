@@ -21,9 +21,12 @@ from tests.verbs.trained import recipe
 
 import weitiao
 from weitiao.artifact import read_json
-from weitiao.errors import ProblemsFound, Refused
+from weitiao.errors import Interrupted, ProblemsFound, Refused
+from weitiao.methods.frozen_cache import FrozenCache
+from weitiao.verbs import repeats
 
 WEIGHTS = "model/model.safetensors"
+SHORT = {"max_steps": 4, "batch_size": 16, "learning_rate": 3e-3}
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
 
@@ -126,15 +129,11 @@ def test_rows_in_python_stand_in_for_files(tmp_path: Path) -> None:
 
 
 def test_seeds_the_report_is_of_the_kept_model_and_of_all_fits(tmp_path: Path) -> None:
-    run = weitiao.train(recipe(tmp_path, seeds=2, folds=2))
+    run = weitiao.train(recipe(tmp_path, seeds=2, folds=2, training=SHORT))
     fits = [read_json(path) for path in (tmp_path / "run").glob("*/*/fit.json")]
     assert len(fits) == 4
-    kept = next(
-        seed
-        for seed in ("17", "18")
-        if (run.path / "seeds" / seed / WEIGHTS).read_bytes() == (run.path / WEIGHTS).read_bytes()
-    )
-    assert str(run.report.seed) == kept
+    alone = weitiao.train(recipe(tmp_path, seed=run.report.seed, training=SHORT, output=str(tmp_path / "alone")))
+    assert (alone.path / WEIGHTS).read_bytes() == (run.path / WEIGHTS).read_bytes()
     assert run.report.timing.train_seconds == pytest.approx(sum(fit["seconds"] for fit in fits))
     assert run.report.timing.peak_memory_bytes == max(fit["peak_memory_bytes"] for fit in fits)
 
@@ -144,12 +143,78 @@ def test_several_seeds_give_a_spread_and_the_best_on_dev_is_kept(tmp_path: Path)
     assert run.report.seeds is not None
     assert set(run.report.seeds.values) == {"17", "18", "19"}
     best = {seed: read_json(run.path / "seeds" / seed / "fit.json")["best"] for seed in run.report.seeds.values}
-    kept = [
-        seed for seed in best if (run.path / "seeds" / seed / WEIGHTS).read_bytes() == (run.path / WEIGHTS).read_bytes()
-    ]
-    assert len(kept) == 1
-    assert best[kept[0]] == max(best.values())
-    assert run.report.metrics["accuracy"].value == pytest.approx(run.report.seeds.values[kept[0]])
+    kept = str(run.report.seed)
+    assert best[kept] == max(best.values())
+    assert run.report.metrics["accuracy"].value == pytest.approx(run.report.seeds.values[kept])
+    assert run.report.seeds.low <= run.report.seeds.mean <= run.report.seeds.high
+
+
+def test_of_seeds_and_folds_only_the_best_model_and_the_scores_stay(tmp_path: Path) -> None:
+    run = weitiao.train(recipe(tmp_path, seeds=2, folds=2, training=SHORT))
+    left = {str(path.relative_to(run.path)) for path in run.path.glob("*/*/*")}
+    fits = ("seeds/17", "seeds/18", "folds/1", "folds/2")
+    assert left == {f"{fit}/{name}" for fit in fits for name in ("fit.json", "log.jsonl", "score.json")}
+    assert not (run.path / "checkpoints").exists()
+    before = {name: (run.path / name).read_bytes() for name in (WEIGHTS, "log.jsonl", "predictions.jsonl")}
+    (run.path / "predictions.jsonl").unlink()
+    again = weitiao.train(resume=run.path)  # nothing is fitted again, and nothing else is needed
+    assert {name: (run.path / name).read_bytes() for name in before} == before
+    assert (again.report.seeds, again.report.folds) == (run.report.seeds, run.report.folds)
+
+
+@pytest.fixture(scope="module")
+def two_and_two(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], weitiao.Run]:
+    """The recipe of a short run of two seeds and two folds, and that run."""
+    made = recipe(tmp_path_factory.mktemp("straight"), seeds=2, folds=2, training=SHORT)
+    return made, weitiao.train(made)
+
+
+@pytest.mark.parametrize("moment", ["adopt", "discard", "headline"])
+def test_killed_between_a_fit_and_what_it_leaves(
+    moment: str,
+    two_and_two: tuple[dict[str, Any], weitiao.Run],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, straight = two_and_two
+    whole, calls = getattr(repeats, moment), 0
+
+    def killed(*arguments: Any) -> Any:
+        nonlocal calls
+        found, calls = whole(*arguments), calls + 1
+        if calls == (1 if moment == "adopt" else 3):
+            raise KeyboardInterrupt
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(repeats, moment, killed)
+        with pytest.raises(Interrupted):
+            weitiao.train({**made, "output": str(tmp_path / "run")})
+    resumed = weitiao.train(resume=tmp_path / "run")
+    for name in (WEIGHTS, "predictions.jsonl", "log.jsonl"):
+        assert (resumed.path / name).read_bytes() == (straight.path / name).read_bytes()
+    assert (resumed.report.seeds, resumed.report.folds) == (straight.report.seeds, straight.report.folds)
+
+
+def test_the_frozen_layers_run_once_for_all_seeds_and_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled: list[int] = []
+    fill = FrozenCache._fill
+
+    def counted(self: FrozenCache, network: Any, features: Any, *rest: Any) -> None:
+        filled.append(len(features))
+        fill(self, network, features, *rest)
+
+    monkeypatch.setattr(FrozenCache, "_fill", counted)
+    method = {"name": "freeze", "layers": 1, "cache_precision": "fp32"}
+    run = weitiao.train(recipe(tmp_path, method=method, seeds=2, folds=2, training=SHORT))
+    assert filled == [128, 32]  # train and dev, once each
+    assert run.report.folds is not None
+    method = {"name": "freeze", "layers": 1, "cache": False}
+    without = weitiao.train(recipe(tmp_path, method=method, folds=2, training=SHORT, output=str(tmp_path / "without")))
+    assert without.report.folds is not None
+    for name in ("1", "2"):  # a fold reads its own rows of the cache
+        ours, theirs = (losses(each.path / "folds" / name) for each in (run, without))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4)
 
 
 def test_folds_measure_every_training_row_once(tmp_path: Path) -> None:
@@ -173,6 +238,24 @@ def test_multi_label_thresholds_come_from_dev(tmp_path: Path) -> None:
     settings = read_json(run.path / "model/task.json")["settings"]
     assert set(settings["thresholds"]) == {"neg", "pos"}
     assert run.report.headline == "micro_f1"
+
+
+def test_pairs_are_learnt_as_pairs(tmp_path: Path) -> None:
+    """Whether two words are equal: neither of them alone says anything."""
+    words = ("good", "bad", "film", "room")
+    rows = [
+        {"text": f"{a} {number}", "text_pair": b, "label": "same" if a == b else "other"}
+        for number in range(12) for a in words for b in (*words, a, a)
+    ]  # fmt: skip
+    changes = {
+        "data": {"dev": "20%", "test": "20%"},
+        "training": {"epochs": 12, "batch_size": 16, "learning_rate": 3e-3},
+    }
+    run = weitiao.train(recipe(tmp_path, **changes), data=rows)
+    assert read_json(run.path / "model/task.json")["fields"] == ["text", "text_pair"]
+    assert run.report.metrics["accuracy"].value > 0.9
+    with pytest.raises(Refused, match="trained on text \\+ text_pair"):
+        run.predict(["good"])
 
 
 def test_interrupted_by_sigterm_and_resumed_it_ends_in_the_same_bytes(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ def compare(
     json: Json = False,
 ) -> None:
     """Print the comparison."""
+    from weitiao.evaluation.titles import metric_title
     from weitiao.verbs.compare import compare as compare_runs
 
     comparison = compare_runs(a, b)
@@ -27,7 +28,7 @@ def compare(
         print_json(comparison.model_dump(mode="json"))
         return
     rows = [
-        (name, _with_interval(each.a), _with_interval(each.b), _with_interval(each.difference, sign="+"))
+        (metric_title(name), _with_interval(each.a), _with_interval(each.b), _with_interval(each.difference, sign="+"))
         for name, each in comparison.metrics.items()
     ]
     print_table(rows, head=["", "A", "B", _("A minus B")], title=f"A: {comparison.a}\nB: {comparison.b}")

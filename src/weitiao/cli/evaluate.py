@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from weitiao.cli.failures import report_problems, say
+from weitiao.cli.failures import report_problems
 from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, print_json
 from weitiao.cli.results import print_summary
-from weitiao.messages import _
 
 ABOUT = N_("Measure a run again: on its own test rows, or on a new labelled file.")
 
@@ -28,8 +27,7 @@ def evaluate(
 
     evaluation = evaluate_run(run, data=data)
     report_problems(evaluation.problems)
-    say(evaluation.note)
     if json:
         print_json(evaluation.as_json())
         return
-    print_summary(evaluation.report, title=_("measured on {what}").format(what=evaluation.what))
+    print_summary(evaluation.report, title=str(run) if data is None else evaluation.note)  # which rows, says the table

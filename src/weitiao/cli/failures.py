@@ -42,14 +42,20 @@ def problems_as_json(error: WeitiaoError) -> list[dict[str, Any]]:
 
 
 def report_problems(problems: Iterable[Problem], *, rows: bool = False) -> None:
-    """Every problem on its own line, errors first, then a count; `rows` lists under each what it is about."""
+    """Every problem on its own line, errors first, then a count."""
+    for line in problem_lines(problems, rows=rows):
+        say(line)
+
+
+def problem_lines(problems: Iterable[Problem], *, rows: bool = False) -> list[str]:
+    """What `report_problems` says; nothing where there are none. `rows` lists under each problem what it is about."""
     found = sorted(problems, key=lambda problem: ORDER[problem.severity])
-    for problem in found:
-        say(f"{severity_word(problem.severity)}: {problem}")
-        for row in problem.rows if rows else ():
-            say(f"  {row}")
-    if found:
-        say(count_line(found))
+    words = _("{severity}: {problem}")
+    lines = []
+    for each in found:
+        lines.append(words.format(severity=severity_word(each.severity), problem=each))
+        lines += [f"  {row}" for row in each.rows if rows]
+    return [*lines, count_line(found)] if found else []
 
 
 def severity_word(severity: str) -> str:

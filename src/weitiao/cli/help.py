@@ -63,7 +63,7 @@ def _page(command: Any, ctx: Any, verbs: Sequence[tuple[str, str]]) -> str:
     options = [(_flags(each), _about(each)) for each in command.get_params(ctx) if not _is_argument(each)]
     for title, rows in ((_("Arguments"), arguments), (_("Commands"), verbs), (_("Options"), options)):
         if rows:
-            lines += [f"{title}:", *_columns(rows, width), ""]
+            lines += [_("{title}:").format(title=title), *_columns(rows, width), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 

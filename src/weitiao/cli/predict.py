@@ -42,15 +42,27 @@ def predict(
 
 
 def _predict_texts(run: Path, texts: list[str], *, json: bool) -> None:
-    from weitiao.verbs.predict import predict as predict_texts
+    from weitiao.verbs.predict import answer
 
-    predictions = predict_texts(run, texts)
+    answers = answer(run, texts)
+    pairs = list(zip(texts, answers.predictions, strict=True))
+    _say_truncated(len(answers.truncated), len(texts), answers.max_length)
     if json:
-        rows = [{"text": text, **each.model_dump(mode="json")} for text, each in zip(texts, predictions, strict=True)]
-        print_json({"predictions": rows})
+        rows = [{"text": text, **each.model_dump(mode="json")} for text, each in pairs]
+        print_json({"predictions": rows, "truncated": answers.truncated})
         return
-    rows_shown = [(text, *_answer(each)) for text, each in zip(texts, predictions, strict=True)]
-    print_table(rows_shown, head=[_("text"), _("answer"), _("confidence")])
+    print_table([(text, *_answer(each)) for text, each in pairs], head=[_("text"), _("answer"), _("confidence")])
+
+
+def _say_truncated(count: int, texts: int, max_length: int) -> None:
+    """That the model did not see the end of some texts; nothing where it saw all."""
+    if count:
+        message = ngettext(
+            "{count} of {texts} texts is longer than {limit} tokens; the model read only its beginning",
+            "{count} of {texts} texts are longer than {limit} tokens; the model read only their beginning",
+            count,
+        ).format(count=f"{count:,}", texts=f"{texts:,}", limit=max_length)
+        say(_("warning: {message}").format(message=message))
 
 
 def _answer(prediction: Any) -> tuple[str, str]:
@@ -73,6 +85,7 @@ def _predict_file(run: Path, source: Path, output: Path, *, force: bool, json: b
             answered.faulty,
         ).format(count=answered.faulty)
         say(_("warning: {message}").format(message=f"{message}\n{shown}"))
+    _say_truncated(answered.truncated, answered.rows - answered.faulty, answered.max_length)
     if json:
         print_json(answered.as_json())
     else:

@@ -1,6 +1,6 @@
 """What a training run says while it runs, on stderr: a bar in a terminal, plain lines otherwise.
 
-Fed with the events of `weitiao.train`: {"kind": "phase" | "note" | "step" | "evaluation", ...}.
+Fed with the events of `weitiao.train`: {"kind": "phase" | "problems" | "note" | "step" | "evaluation", ...}.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Protocol
 
-from weitiao.cli.failures import say
+from weitiao.cli.failures import problem_lines, say
+from weitiao.evaluation.titles import metric_title
 from weitiao.messages import _, duration
 
 EVERY = 10.0  # seconds between plain lines
@@ -35,11 +36,11 @@ def display() -> Display:
 
 
 class Lines:
-    """One line a phase, note and evaluation, and one line of progress every ten seconds."""
+    """One line a phase, problem, note and evaluation, and one line of progress every ten seconds."""
 
     def __init__(self, clock: Any = time.monotonic) -> None:
         self._clock = clock
-        self._pace = Pace(clock)
+        self._pace = Remaining(clock)
         self._last = -EVERY
 
     def __enter__(self) -> Lines:
@@ -51,17 +52,16 @@ class Lines:
         return None
 
     def __call__(self, event: Mapping[str, Any]) -> None:
-        if event["kind"] in ("phase", "note"):
-            say(str(event["text"]))
-        elif event["kind"] == "evaluation":
-            say(evaluation_line(event))
-        elif event["kind"] == "step":
-            left = self._pace.left(event["step"], event["steps"])
-            if self._clock() - self._last >= EVERY or event["step"] == event["steps"]:
-                self._last = self._clock()
-                say(_("step {step}/{steps}  {figures}").format(
-                    step=event["step"], steps=event["steps"], figures=figures(event, left)
-                ))  # fmt: skip
+        if event["kind"] != "step":
+            if text := words(event):
+                say(text)
+            return
+        left = self._pace.left(event["step"], event["steps"])
+        if self._clock() - self._last >= EVERY or event["step"] == event["steps"]:
+            self._last = self._clock()
+            say(_("step {step}/{steps}  {figures}").format(
+                step=event["step"], steps=event["steps"], figures=figures(event, left)
+            ))  # fmt: skip
 
 
 class Bar:
@@ -71,7 +71,7 @@ class Bar:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-        self._pace = Pace()
+        self._pace = Remaining()
         self._progress = Progress(
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
@@ -92,10 +92,8 @@ class Bar:
     def __call__(self, event: Mapping[str, Any]) -> None:
         if event["kind"] == "step":
             self._step(event)
-        elif event["kind"] == "evaluation":
-            self._say(evaluation_line(event))
-        elif event["kind"] in ("phase", "note"):
-            self._say(str(event["text"]))
+        elif text := words(event):
+            self._say(text)
 
     def _say(self, text: str) -> None:
         from rich.text import Text
@@ -110,7 +108,7 @@ class Bar:
         self._progress.update(self._task, completed=event["step"], total=event["steps"], figures=shown)
 
 
-class Pace:
+class Remaining:
     """How long the rest takes, from the steps since the display began (a resumed run starts in the middle)."""
 
     def __init__(self, clock: Any = time.monotonic) -> None:
@@ -127,6 +125,15 @@ class Pace:
         return (now - began) / (step - first) * (steps - step) if step > first else None
 
 
+def words(event: Mapping[str, Any]) -> str:
+    """What is said of an event that is no step; nothing of kinds that are not known here."""
+    if event["kind"] == "evaluation":
+        return evaluation_line(event)
+    if event["kind"] == "problems":
+        return "\n".join(problem_lines(event["problems"]))
+    return str(event["text"]) if event["kind"] in ("phase", "note") else ""
+
+
 def figures(event: Mapping[str, Any], left: float | None) -> str:
     """`loss 0.412  2,310 tokens/s  1 min 20 s left`."""
     parts = [_("loss {loss}").format(loss=f"{event['loss']:.4f}")]
@@ -138,10 +145,14 @@ def figures(event: Mapping[str, Any], left: float | None) -> str:
 
 
 def evaluation_line(event: Mapping[str, Any]) -> str:
-    """`dev at step 120: loss 0.3312, accuracy 0.8710, macro_f1 0.8680`; without a dev split, the loss of training."""
+    """`dev at step 120: loss 0.3312, Accuracy 0.8710, Macro F1 0.8680`; without a dev split, the loss of training."""
     if "dev" not in event:
         return _("step {step}: training loss {loss}").format(step=event["step"], loss=f"{event['train_loss']:.4f}")
     dev = event["dev"]
-    names = [name for name in dict.fromkeys(("loss", event.get("metric"), "macro_f1")) if name in dev]
-    shown = ", ".join(f"{name} {dev[name]:.4f}" for name in names)
+    names = [name for name in dict.fromkeys(("loss", event.get("metric", "loss"), "macro_f1")) if name in dev]
+    shown = _(", ").join(_measured(name, f"{dev[name]:.4f}") for name in names)
     return _("dev at step {step}: {figures}").format(step=event["step"], figures=shown)
+
+
+def _measured(name: str, value: str) -> str:
+    return _("loss {loss}").format(loss=value) if name == "loss" else f"{metric_title(name)} {value}"

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from weitiao.cli.failures import report_problems
 from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, print_json
 from weitiao.cli.progress import display
@@ -66,7 +65,6 @@ def overrides_of(changes: list[str] | None, *, model: str = "", output: str = ""
 
 def show(run: Any, seconds: float, *, json: bool) -> None:
     """The end of a training verb."""
-    report_problems(run.warnings)
     if json:
         print_json(run_as_json(run, seconds))
     else:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from weitiao.evaluation.page import note_of, plain, standing
+from weitiao.evaluation.page import note_of, plain, spread_sentences, standing
 from weitiao.evaluation.schema import Report
 from weitiao.evaluation.titles import baseline_title, metric_title, split_title
 from weitiao.evaluation.verdict import explain
@@ -113,7 +113,9 @@ def _scores(report: Report) -> str:
     compared = [_baseline(report, name) for name in report.baselines]
     stands = standing(report)
     measured = _("Measured on {rows} rows ({split}).").format(rows=f"{report.rows:,}", split=split_title(report.split))
-    parts = [measured, note_of(report), _table(head, rows), stands.sentence if stands else "", "\n".join(compared)]
+    spreads = "\n".join(f"- {sentence}" for sentence in spread_sentences(report))
+    sentence = stands.sentence if stands else ""
+    parts = [measured, note_of(report), _table(head, rows), spreads, sentence, "\n".join(compared)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -147,7 +149,7 @@ def _usage(report: Report, head: str) -> str:
 
 
 def _data(report: Report) -> str:
-    rows = [[name, f"{count:,}"] for name, count in report.data.rows.items()]
+    rows = [[split_title(name), f"{count:,}"] for name, count in report.data.rows.items()]
     table = _table([_("split"), _("rows")], rows) if rows else ""
     warned = _("Warnings about the data: {count}; they are listed in report.json.").format(
         count=len(report.data.problems)

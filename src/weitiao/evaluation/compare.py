@@ -1,7 +1,8 @@
 """Which of two runs is better on the same rows, and whether that is more than chance.
 
-Reads what the runs left (predictions.jsonl, data.json, model/task.json); no model is loaded. The verdict is that of the
-paired bootstrap on the headline metric; McNemar's exact test on right and wrong rows stands beside it.
+Reads what the runs left (predictions.jsonl, report.json, data.json, model/task.json); no model is loaded. The scores of
+the two are those of their reports. The verdict is that of the paired bootstrap on the headline metric; McNemar's exact
+test on right and wrong rows stands beside it.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from pydantic import Field
 
 from weitiao.artifact import RunFolder, open_run, read_json
 from weitiao.errors import Refused
-from weitiao.evaluation.intervals import Resampling, Score, difference, interval
+from weitiao.evaluation.intervals import Resampling, Score, difference
 from weitiao.evaluation.schema import Part
+from weitiao.evaluation.titles import metric_title
 from weitiao.messages import _
-from weitiao.metrics import Metric
 from weitiao.metrics.classification import Accuracy
 from weitiao.tasks import TASKS
 
@@ -28,8 +29,8 @@ from weitiao.tasks import TASKS
 class MetricComparison(Part):
     """One metric of both runs."""
 
-    a: Score
-    b: Score
+    a: Score = Field(description="of A alone, as its report.json has it")
+    b: Score = Field(description="of B alone, as its report.json has it")
     difference: Score = Field(description="a minus b, paired bootstrap")
 
 
@@ -55,14 +56,14 @@ class Comparison(Part):
     verdict: Literal["a", "b", "none"] = Field(description="the better run, or none where the interval holds zero")
     metrics: dict[str, MetricComparison] = Field(description="the headline metric, and accuracy")
     mcnemar: McNemar
-    confidence: float
-    resamples: int
+    confidence: float = Field(description="of the intervals of the differences")
+    resamples: int = Field(description="bootstrap resamples of the differences")
 
     def sentence(self) -> str:
         """The verdict in one sentence, in the language in force."""
         gap = self.metrics[self.headline].difference
         figures = {
-            "metric": self.headline,
+            "metric": metric_title(self.headline),
             "low": f"{gap.low:+.3f}",
             "high": f"{gap.high:+.3f}",
             "value": f"{gap.value:+.3f}",
@@ -91,6 +92,7 @@ class Answered:
     split: str
     fingerprint: str
     rows: Sequence[Mapping[str, Any]]
+    scores: Mapping[str, Score]
 
 
 def compare(
@@ -117,7 +119,14 @@ def compare(
         resamples, confidence, seed, groups if any(row.get("group") for row in first.rows) else None
     )
     shown = {metric.name: metric for metric in metrics if metric is metrics[0] or metric.name == "accuracy"}
-    compared = {name: _compared(metric, answers, records, resampling) for name, metric in shown.items()}
+    compared = {
+        name: MetricComparison(
+            a=first.scores[name],
+            b=second.scores[name],
+            difference=difference(metric, answers[0], answers[1], records, resampling),
+        )
+        for name, metric in shown.items()
+    }
     return Comparison(
         a=first.path,
         b=second.path,
@@ -146,7 +155,20 @@ def _read(run: RunFolder | Path | str) -> Answered:
         split=split,
         fingerprint=splits.get(split, {}).get("fingerprint", ""),
         rows=_lines(folder.predictions),
+        scores=_scores(folder),
     )
+
+
+def _scores(folder: RunFolder) -> dict[str, Score]:
+    """What the run's own report says of it: one figure has one interval, wherever it is shown."""
+    if not folder.report.is_file():
+        raise Refused(
+            _("{path}: no report to compare; make it with: weitiao train --resume {run}").format(
+                path=folder.report, run=folder.path
+            )
+        )
+    metrics = read_json(folder.report).get("metrics", {})
+    return {name: Score.model_validate(score) for name, score in metrics.items()}
 
 
 def _lines(path: Path) -> list[Mapping[str, Any]]:
@@ -197,17 +219,6 @@ def _rows_of(run: Answered) -> str:
 def _without_prediction(row: Mapping[str, Any]) -> dict[str, Any]:
     """The gold part of a line; the text is not in it."""
     return {key: value for key, value in row.items() if key != "prediction"}
-
-
-def _compared(
-    metric: Metric, answers: Sequence[Any], records: Sequence[Any], resampling: Resampling
-) -> MetricComparison:
-    first, second = answers
-    return MetricComparison(
-        a=interval(metric, first, records, resampling),
-        b=interval(metric, second, records, resampling),
-        difference=difference(metric, first, second, records, resampling),
-    )
 
 
 def _verdict(gap: Score) -> Literal["a", "b", "none"]:

@@ -42,7 +42,10 @@ def render_page(report: Report) -> str:
             split=split_title(report.split),
             note=note_of(report),
             standing=standing(report),
+            spreads=spread_sentences(report),
             baseline=baseline_title,
+            split_title=split_title,
+            ledger=ledger_rows(report.data.ledger),
             how=how,
             open_table=len(report.per_class) <= OPEN_TABLE,
         )
@@ -99,7 +102,7 @@ def how(settings: Mapping[str, object]) -> str:
         "a tenth of train": _("C chosen on a tenth of train"),
     }
     parts = [words.get(str(value), f"{key} = {value}") for key, value in settings.items() if key != "converged"]
-    return ", ".join([*parts, *([] if settings.get("converged", True) else [_("not fully converged")])])
+    return _(", ").join([*parts, *([] if settings.get("converged", True) else [_("not fully converged")])])
 
 
 def note_of(report: Report) -> str:
@@ -144,6 +147,35 @@ def standing(report: Report) -> Standing | None:
             **figures
         ),
     )
+
+
+def spread_sentences(report: Report) -> list[str]:
+    """How far the headline moves over the seeds and folds that were fitted; a sentence each."""
+    fitted = ((_("Over {count} seeds"), report.seeds), (_("Over {count} folds"), report.folds))
+    return [
+        _("{over}: {metric} {mean} on average, standard deviation {sd}, from {low} to {high}.").format(
+            over=over.format(count=len(spread.values)),
+            metric=metric_title(report.headline, report.multi_label),
+            **{name: plain(getattr(spread, name), report.headline) for name in ("mean", "sd", "low", "high")},
+        )
+        for over, spread in fitted
+        if spread is not None
+    ]
+
+
+def ledger_rows(ledger: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Where the rows that were read went: cut rows are used like the others."""
+    if not ledger:
+        return []
+    cut = ledger.get("truncated", 0)
+    used = thousands(ledger.get("kept", 0) + cut)
+    if cut:
+        used = _("{used}, {cut} of them cut at the model's length").format(used=used, cut=thousands(cut))
+    return [
+        (_("rows read"), thousands(ledger.get("read", 0))),
+        (_("rows used"), used),
+        (_("rows left out"), thousands(ledger.get("dropped", 0))),
+    ]
 
 
 def _charts(report: Report) -> dict[str, Markup | None]:

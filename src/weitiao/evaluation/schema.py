@@ -143,7 +143,8 @@ class DataSummary(Part):
 
     rows: dict[str, int] = Field(default_factory=dict, description="rows of each split")
     ledger: dict[str, int] = Field(
-        default_factory=dict, description="every row read: kept, truncated, dropped by reason"
+        default_factory=dict,
+        description="rows read; of them kept (used whole), truncated (used, without their end) and dropped (not used)",
     )
     problems: list[str] = Field(
         default_factory=list, description="warnings about the data, as `weitiao check` says them"
@@ -164,6 +165,16 @@ class Spread(Part):
     values: dict[str, float] = Field(description="seed or fold -> value")
     mean: float
     sd: float = Field(description="sample standard deviation")
+
+    @property
+    def low(self) -> float:
+        """The lowest value."""
+        return min(self.values.values())
+
+    @property
+    def high(self) -> float:
+        """The highest value."""
+        return max(self.values.values())
 
 
 class Report(Part):

@@ -61,7 +61,7 @@ class Desk:
         return self.predictors[name]
 
     def answer(self, name: str, body: bytes) -> dict[str, Any]:
-        """The predictions for a request body.
+        """The predictions for a request body, and the places of the records that were read only in part.
 
         Raises:
             RequestError: the body cannot be used.
@@ -70,8 +70,9 @@ class Desk:
         items = self._items(_parse(body))
         records = [self._record(predictor, item, index) for index, item in enumerate(items)]
         with self._lock:
-            predictions = predictor.predict(records)
-        return {"model": name, "predictions": [each.model_dump(mode="json") for each in predictions]}
+            answers = predictor.answer(records)
+        predictions = [each.model_dump(mode="json") for each in answers.predictions]
+        return {"model": name, "predictions": predictions, "truncated": answers.truncated}
 
     def _items(self, value: Any) -> list[Any]:
         if isinstance(value, Mapping) and "records" in value:

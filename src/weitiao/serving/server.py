@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import threading
@@ -12,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.errors import MissingExtra, Refused
-from weitiao.messages import _
+from weitiao.messages import _, system_reason
 from weitiao.serving.desk import Limits
 from weitiao.serving.predictor import Predictor
+
+HIGHEST_PORT = 65535
 
 
 def serve(
@@ -68,10 +69,12 @@ def _ending_quietly() -> Iterator[None]:
 def _listen(host: str, port: int) -> Any:
     """A listening socket, taken before the models are loaded, so that a used port is told at once."""
     try:
+        if not 0 <= port <= HIGHEST_PORT:
+            raise OSError(_("ports go from 0 to {highest}").format(highest=HIGHEST_PORT))
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno and error.errno > 0 else error
+    except OSError as error:
+        reason = _("no such host") if isinstance(error, socket.gaierror) else system_reason(error)
         raise Refused(
             _("cannot listen on {host}:{port} ({reason}); choose another --port").format(
                 host=host, port=port, reason=reason

@@ -1,7 +1,8 @@
 """Answers as a file: the rows as they came in, and beside them what the model says, or why it says nothing.
 
 csv and tsv get one column for each field of the Prediction (`predicted_labels`, ...), jsonl one object
-(`prediction`); all get `error`. Written beside the target and renamed onto it once complete.
+(`prediction`); all get `error`. csv begins with a byte order mark, without which spreadsheets take its UTF-8 for the
+encoding of the country. Written beside the target and renamed onto it once complete.
 """
 
 from __future__ import annotations
@@ -62,7 +63,11 @@ def answer_file(path: Path, columns: Sequence[str], prediction: type[Prediction]
         raise Refused(
             _("the input already has a column '{name}', which the answers need; rename it").format(name=taken[0])
         )
-    with replacing(path) as beside, beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+    encoding = "utf-8-sig" if path.suffix.lower() == ".csv" else "utf-8"
+    with (
+        replacing(path) as beside,
+        beside.open("w", encoding=encoding, errors="backslashreplace", newline="") as stream,
+    ):
         yield _table(stream, path, columns, prediction) if tabular else _lines(stream)
 
 

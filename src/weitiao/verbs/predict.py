@@ -23,7 +23,7 @@ from weitiao.verbs.answer_file import answer_file, check_target
 from weitiao.verbs.frame import frame, task_of
 
 if TYPE_CHECKING:
-    from weitiao.serving.predictor import Input, Predictor
+    from weitiao.serving.predictor import Answers, Input, Predictor
 
 CHUNK = 1024  # rows answered at a time
 PLACES = 5  # faulty rows that are named
@@ -38,12 +38,16 @@ class FileAnswer:
         rows: rows in it, faulty ones included.
         faulty: rows without an answer.
         faults: `FILE:LINE: reason` of the first of them.
+        truncated: texts that are longer than the model reads, which saw only their beginning.
+        max_length: tokens that it reads.
     """
 
     output: str
     rows: int
     faulty: int
     faults: Sequence[str]
+    truncated: int
+    max_length: int
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -60,10 +64,14 @@ def predict(run: Any, inputs: Iterable[Input]) -> list[Prediction]:
     Raises:
         Refused: the run is unfinished, or an input cannot be used.
     """
+    return answer(run, inputs).predictions
+
+
+def answer(run: Any, inputs: Iterable[Input]) -> Answers:
+    """As `predict`, and which of the inputs the model could not read to their end."""
     from weitiao.serving.predictor import Predictor
 
-    predictor = Predictor.load(Path(getattr(run, "path", run)))
-    return predictor.predict(inputs)
+    return Predictor.load(Path(getattr(run, "path", run))).answer(inputs)
 
 
 def predict_file(
@@ -92,20 +100,21 @@ def predict_file(
     check_target(output, force=force)
     reading, columns = _read(load_recipe(folder.recipe, frame()), str(source))
     predictor = Predictor.load(folder.path)
-    rows, faulty = 0, 0
+    rows, faulty, truncated = 0, 0, 0
     faults: list[str] = []
     coming = reading.open()
     with answer_file(output, reading.columns, predictor.task.prediction) as write:
         while chunk := list(islice(coming, CHUNK)):
-            for row, answer, error in _answered(predictor, columns, chunk):
-                write(row.fields, answer, error)
+            answered, cut = _answered(predictor, columns, chunk)
+            for row, prediction, error in answered:
+                write(row.fields, prediction, error)
                 if error:
                     faulty += 1
                     faults += [f"{row.place}: {error}"] if len(faults) < PLACES else []
-            rows += len(chunk)
+            rows, truncated = rows + len(chunk), truncated + cut
             if on_rows is not None:
                 on_rows(rows)
-    return FileAnswer(str(output), rows, faulty, faults)
+    return FileAnswer(str(output), rows, faulty, faults, truncated, predictor.max_length)
 
 
 def _read(recipe: Recipe, source: str) -> tuple[Tabular, FieldMap]:
@@ -133,12 +142,16 @@ def same_kind(recipe: Recipe, source: str) -> dict[str, Any]:
 
 def _answered(
     predictor: Predictor, columns: FieldMap, rows: Sequence[Row]
-) -> Iterator[tuple[Row, Prediction | None, str]]:
-    """Each row with its answer, or with the reason why it has none."""
+) -> tuple[Iterator[tuple[Row, Prediction | None, str]], int]:
+    """Each row with its answer, or with the reason why it has none; and how many texts were cut."""
     read = [_record(predictor, columns, row) for row in rows]
-    answers = iter(predictor.predict([record for record, _error in read if record is not None]))
-    for row, (record, error) in zip(rows, read, strict=True):
-        yield row, next(answers) if record is not None else None, error
+    answers = predictor.answer([record for record, _error in read if record is not None])
+    coming = iter(answers.predictions)
+    answered = (
+        (row, next(coming) if record is not None else None, error)
+        for row, (record, error) in zip(rows, read, strict=True)
+    )
+    return answered, len(answers.truncated)
 
 
 def _record(predictor: Predictor, columns: FieldMap, row: Row) -> tuple[Record | None, str]:

@@ -1,18 +1,19 @@
 """The fits of a run: one, or one a seed and one a fold; each in a folder of its own.
 
-A signal is looked for between them: what is finished stays, and `weitiao train --resume` goes on behind it.
+Of a finished seed or fold only its score is wanted, and of the best seed the model; the rest, which takes much room,
+goes. A signal is looked for between them: what is finished stays, and `weitiao train --resume` goes on behind it.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from weitiao.artifact import RunFolder, replacing_folder, write_text
+from weitiao.artifact import RunFolder, read_json, replacing_folder, write_json, write_text
 from weitiao.data.splitting import folds as split_folds
 from weitiao.errors import Refused
 from weitiao.evaluation.report import spread
@@ -23,6 +24,8 @@ from weitiao.training.loop import direction
 from weitiao.training.processes import Processes
 from weitiao.verbs.fitting import Fitted, OnEvent, Part, answers, fit_once
 from weitiao.verbs.preflight import Preflight
+
+SCORE = "score.json"  # headline metric of a seed on the measured split, or of a fold on the rows it did not see
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +69,37 @@ class Repeats:
         folded, folds = self._folds(train, dev)
         return Fits(seed, [*fits, *folded], seeds, folds)
 
-    def _fit(self, train: Part, dev: Part | None, own: RunFolder, seed: int, cache: Path) -> Fitted:
+    def _fit(self, train: Part, dev: Part | None, own: RunFolder, seed: int) -> Fitted:
+        """One fit; all of a run share the cache of the frozen layers, for these and the texts are the same."""
+        cache = self.folder.path / "cache"
         return fit_once(self.found, train, dev, own, seed=seed, cache=cache, on_event=self.on_event, stop=self.stop)
 
     def _seeds(self, train: Part, dev: Part | None) -> tuple[int, list[Fitted], Spread | None]:
         """(seed of the run's model, fits with it in front, spread)."""
-        first, count, cache = self.found.recipe.seed, self.found.recipe.seeds, self.folder.path / "cache"
+        first, count = self.found.recipe.seed, self.found.recipe.seeds
         if count == 1:
-            return first, [self._fit(train, dev, self.folder, first, cache)], None
+            return first, [self._fit(train, dev, self.folder, first)], None
+        _split, part = measured_part(self.found)
         results: dict[int, Fitted] = {}
+        values: dict[str, float] = {}
         for seed in range(first, first + count):
             self.on_event({"kind": "phase", "text": _("seed {seed}").format(seed=seed)})
-            results[seed] = self._fit(train, dev, self._of_seed(seed), seed, cache)
-        _split, part = measured_part(self.found)
-        values = {str(seed): headline(self.found, self._of_seed(seed), part) for seed in results}
+            own = self._of_seed(seed)
+            results[seed] = self._fit(train, dev, own, seed)
+            values[str(seed)] = self._score(own, part)
+            discard(own.checkpoints)
         best = best_seed(results, self.found.metric)
         text = _("the model of seed {seed} is kept: the best on dev").format(seed=best)
         self.on_event({"kind": "note", "text": text})
-        if Processes.current().is_main:
-            adopt(self._of_seed(best), self.folder)
+        self._keep(best, results)
         return best, [results.pop(best), *results.values()], spread(values)
+
+    def _keep(self, best: int, seeds: Iterable[int]) -> None:
+        """Make the model and the log of the best seed those of the run; the models of all seeds are then of no use."""
+        if Processes.current().is_main and not self.folder.log.is_file():  # the log is written last
+            adopt(self._of_seed(best), self.folder)
+        for seed in seeds:
+            discard(self._of_seed(seed).model)
 
     def _of_seed(self, seed: int) -> RunFolder:
         return RunFolder(self.folder.path / "seeds" / str(seed))
@@ -102,10 +116,26 @@ class Repeats:
             self.on_event({"kind": "phase", "text": text})
             outside = sorted(set(range(len(train.records))) - set(inside))
             own = RunFolder(self.folder.path / "folds" / str(number))
-            fits.append(self._fit(subset(train, outside), dev, own, recipe.seed, own.path / "cache"))
-            shutil.rmtree(own.path / "cache", ignore_errors=True)
-            values[str(number)] = headline(self.found, own, subset(train, inside))
+            fits.append(self._fit(subset(train, outside), dev, own, recipe.seed))
+            values[str(number)] = self._score(own, subset(train, inside))
+            discard(own.checkpoints)
+            discard(own.model)
         return fits, spread(values)
+
+    def _score(self, own: RunFolder, part: Part) -> float:
+        """The headline metric of a finished fit on a part; kept, so that nothing else of the fit is needed again."""
+        path = own.path / SCORE
+        if Processes.current().is_main and not path.is_file():
+            write_json(path, {self.found.task.metrics(self.found.labels)[0].name: headline(self.found, own, part)})
+        Processes.current().wait()
+        (value,) = read_json(path).values()
+        return float(value)
+
+
+def discard(folder: Path) -> None:
+    """Remove what a finished fit left and nobody needs any more."""
+    if Processes.current().is_main:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def best_seed(results: Mapping[int, Fitted], metric: str) -> int:
@@ -136,11 +166,12 @@ def measured_part(found: Preflight) -> tuple[str, Part]:
 
 
 def subset(part: Part, rows: Sequence[int]) -> Part:
-    """Some records of a part, with their features renumbered."""
+    """Some records of a split, with their features renumbered."""
     place = {row: index for index, row in enumerate(rows)}
-    features: list[Feature] = [replace(each, group=place[each.group]) for each in part.features if each.group in place]
+    taken = [number for number, each in enumerate(part.features) if each.group in place]
+    features: list[Feature] = [replace(part.features[n], group=place[part.features[n].group]) for n in taken]
     records: list[Record] = [part.records[row] for row in rows]
-    return Part(records, features)
+    return Part(records, features, (part.features, taken))
 
 
 def headline(found: Preflight, own: RunFolder, part: Part) -> float:

@@ -51,7 +51,7 @@ def train(
         overrides: `key=value` changes to the recipe.
         strict: treat warnings as errors.
         resume: folder of the run to go on with.
-        on_event: told of phases, steps, evaluations and notes.
+        on_event: told of phases, of problems that stop nothing, of steps, evaluations and notes.
 
     Raises:
         ProblemsFound: recipe or data are at fault; nothing was written.
@@ -64,7 +64,7 @@ def train(
     on_event({"kind": "phase", "text": _("checking recipe and data")})
     draft, memory = draft_with(recipe, overrides, data)
     found = inspect(draft, memory=memory, full=True)
-    found.refuse(strict=strict)
+    _judge(found, on_event, strict=strict)
     found.recipe = resolved(found, memory or ())
     folder = RunFolder(Path(found.recipe.output))
     with StopSignal() as stop:
@@ -73,6 +73,14 @@ def train(
             write_text(folder.recipe, dump_recipe(found.recipe))
         with _resumable(folder):
             return _run(found, folder, on_event, stop)
+
+
+def _judge(found: Preflight, on_event: OnEvent, *, strict: bool = False) -> None:
+    """Tell what is odd, before any weights are opened; refuse what is at fault."""
+    odd = [problem for problem in found.warnings if problem.severity == "note" or not strict]
+    if odd:
+        on_event({"kind": "problems", "problems": odd})
+    found.refuse(strict=strict)
 
 
 def _resume(folder: RunFolder, data: Any, on_event: OnEvent) -> Run:
@@ -89,7 +97,7 @@ def _resume(folder: RunFolder, data: Any, on_event: OnEvent) -> Run:
     with _resumable(folder):
         recipe = load_recipe(folder.recipe, frame())
         found = inspect(recipe, memory=named(data), full=True, recipe_file=str(folder.recipe))
-    found.refuse()
+    _judge(found, on_event)
     if before and before.get("splits") != _data_json(found)["splits"]:
         raise Refused(
             _("{path}: the data changed since the run began, so it cannot be resumed; start a new run").format(
@@ -135,6 +143,7 @@ def _run(found: Preflight, folder: RunFolder, on_event: OnEvent, stop: StopSigna
 
     from weitiao.training.processes import Processes
     from weitiao.verbs.fitting import leave_if
+    from weitiao.verbs.question import first_question
     from weitiao.verbs.repeats import Repeats
     from weitiao.verbs.reporting import report
 
@@ -143,7 +152,6 @@ def _run(found: Preflight, folder: RunFolder, on_event: OnEvent, stop: StopSigna
         torch.set_num_threads(found.recipe.training.threads)
     if processes.is_main:
         _note_conditions(found, folder, on_event, processes.count)
-    from weitiao.verbs.question import first_question
     processes.wait()  # until the first one has claimed the folder and written into it
     fits = Repeats(found, folder, on_event, stop).run()
     leave_if(stop, _("interrupted before measuring; the run is saved"))
@@ -155,6 +163,7 @@ def _run(found: Preflight, folder: RunFolder, on_event: OnEvent, stop: StopSigna
     processes.wait()
     run = Run(folder)
     run.warnings = found.warnings
+    run.question = first_question(found)
     return run
 
 
@@ -163,7 +172,6 @@ def _note_conditions(found: Preflight, folder: RunFolder, on_event: OnEvent, pro
     now = conditions(found, folder, processes=processes)
     if not folder.data.is_file():
         write_json(folder.data, {**_data_json(found), "resume": now})
-    run.question = first_question(found)
         return
     before = read_json(folder.data).get("resume", {})
     refuse_changed(folder, before, now)
@@ -173,7 +181,9 @@ def _note_conditions(found: Preflight, folder: RunFolder, on_event: OnEvent, pro
 
 def _remember(found: Preflight, fitted: Fitted) -> None:
     """Let the next plan know how fast this machine is."""
+    from weitiao.training.processes import Processes
     from weitiao.verbs.plan import remember_speed
 
-    if found.plan is not None and found.plan.steps:
-        remember_speed(found.plan.work * fitted.steps / found.plan.steps, fitted.seconds, found.plan.hidden)
+    alone = Processes.current().count == 1  # a plan is for one process
+    if found.plan is not None and found.plan.steps and alone:
+        remember_speed(found.plan.work * fitted.steps / found.plan.steps, fitted.seconds, found.plan.speed_key)

@@ -76,7 +76,7 @@ class JsonLines:
 def _reading(source: Source, format_name: str, rows: list[Row], shape: str, split_column: str) -> Reading:
     if not rows:
         raise refusal("empty-file", _("the file holds no rows"), source.name)
-    how = f"{source.decoded.how}; {_shape_in_words(shape)}"
+    how = _("; ").join((source.decoded.how, _shape_in_words(shape)))
     file = FileReading(source.name, source.sha256, format_name, len(rows), source.decoded.encoding, how)
     return Reading(file, union_of_keys(rows), rows, source.text_problems(), split_column)
 

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from weitiao.data.reading.source import Source, refusal
 from weitiao.errors import ProblemsFound
-from weitiao.messages import _
+from weitiao.messages import _, system_reason
 from weitiao.records import Row
 
 HEAD = 1_000_000  # bytes by which a file is told; shorter files are read whole
@@ -35,7 +35,7 @@ class LongSource(Source):
             with self.path.open("rb") as stream:
                 head = stream.read(HEAD)
         except OSError as error:
-            message = _("the file cannot be read ({reason})").format(reason=error.strerror)
+            message = _("the file cannot be read ({reason})").format(reason=system_reason(error))
             raise refusal("unreadable-file", message, self.name) from error
         return head[: head.rfind(b"\n") + 1]
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from weitiao.data.reading.encoding import Decoded, decode
 from weitiao.errors import Problem, ProblemsFound
-from weitiao.messages import _, ngettext
+from weitiao.messages import _, ngettext, system_reason
 from weitiao.records import Row
 
 
@@ -44,7 +44,7 @@ class Source:
         try:
             return self.path.read_bytes()
         except OSError as error:
-            message = _("the file cannot be read ({reason})").format(reason=error.strerror)
+            message = _("the file cannot be read ({reason})").format(reason=system_reason(error))
             raise refusal("unreadable-file", message, self.name) from error
 
     @cached_property
