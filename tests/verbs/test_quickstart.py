@@ -7,6 +7,7 @@ import os
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +53,21 @@ def training_rows() -> int:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(missing))
     with (verb.reviews() / "train.csv").open(encoding="utf-8", newline="") as stream:
         return sum(1 for _row in csv.DictReader(stream))
+
+
+def test_what_is_odd_about_the_rows_is_told_before_the_model_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = reviews(tmp_path / "reviews")
+    rows = (folder / "train.csv").read_text("utf-8")
+    text = rows.splitlines()[1].removesuffix(",negative")
+    (folder / "train.csv").write_text(f"{rows}{text},positive\n", "utf-8")
+    monkeypatch.setattr(verb, "reviews", lambda: folder)
+    events: list[dict[str, Any]] = []
+    result = quickstart(model=tiny("bert", tmp_path / "tiny"), output=tmp_path / "run", on_event=events.append)
+    (told,) = [place for place, event in enumerate(events) if event["kind"] == "problems"]
+    assert events[told]["problems"] == result.run.warnings
+    assert told < next(place for place, event in enumerate(events) if event.get("text") == "opening the model")
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "docs/quickstart.md", "docs/quickstart.zh-CN.md"])

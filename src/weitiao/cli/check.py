@@ -13,7 +13,8 @@ from weitiao.cli.failures import count_line, report_problems, say
 from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, print_json, print_table
 from weitiao.cli.train import Overrides, Strict, overrides_of
-from weitiao.messages import _, duration
+from weitiao.evaluation.titles import split_title
+from weitiao.messages import _, duration, millions
 
 if TYPE_CHECKING:
     from weitiao.verbs.plan import Plan
@@ -80,19 +81,19 @@ def _print_files(found: Preflight) -> None:
 
 
 def _plan_rows(found: Preflight, plan: Plan) -> Iterator[tuple[str, str]]:
-    yield _("rows"), ", ".join(f"{split} {count:,}" for split, count in plan.rows.items())
+    yield _("rows"), _(", ").join(f"{split_title(split)} {count:,}" for split, count in plan.rows.items())
     yield _("classes"), _classes(found, plan)
     for split, lengths in plan.lengths.items():
         shown = _("half up to {p50}, 95 % up to {p95}, longest {max}").format(
             p50=lengths["p50"], p95=lengths["p95"], max=lengths["max"]
         )
-        yield _("tokens ({split})").format(split=split), shown
+        yield _("tokens ({split})").format(split=split_title(split)), shown
     yield _("cut at"), _cut(plan)
     model = found.folder.name if found.folder else found.recipe.model.name
     yield (
         _("model"),
         _("{name}: {trained} of {parameters} parameters learn").format(
-            name=model, trained=_millions(plan.trained), parameters=_millions(plan.parameters)
+            name=model, trained=millions(plan.trained), parameters=millions(plan.parameters)
         ),
     )
     yield _("method"), found.recipe.method.name
@@ -121,7 +122,3 @@ def _cut(plan: Plan) -> str:
         limit=plan.max_length, rows=f"{sum(plan.truncated.values()):,}", share=f"{plan.cut:.1%}"
     )
     return words + (_(" (estimated from a sample)") if plan.sampled else "")
-
-
-def _millions(count: int) -> str:
-    return _("{count} million").format(count=f"{count / 1e6:.1f}")

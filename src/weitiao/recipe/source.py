@@ -20,10 +20,9 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from weitiao.errors import Problem, ProblemsFound, Severity
-from weitiao.messages import _
+from weitiao.messages import _, system_reason
 
 Keys = tuple[str, ...]
-COMMAND_LINE = "command line"
 DEEPEST = 20  # levels; a recipe has five, and an alias of itself has no end
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 SHORT_FORMS = {"task": "name", "method": "name", "model": "name", "data": "file"}  # `data: FILE` = `data: {file: FILE}`
@@ -67,6 +66,11 @@ def read_source(source: Path | str | Mapping[str, Any], overrides: Sequence[str]
     if problems:
         raise ProblemsFound(problems)
     return raw, Places(file, lines)
+
+
+def command_line() -> str:
+    """What stands for the file of keys that were given as `key=value`."""
+    return _("command line")
 
 
 def quoted(text: str) -> str:
@@ -115,7 +119,7 @@ def _yaml(path: Path, file: str) -> CommentedMap:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        message = _("the recipe cannot be read ({reason}); expected a YAML file").format(reason=error.strerror)
+        message = _("the recipe cannot be read ({reason}); expected a YAML file").format(reason=system_reason(error))
         raise ProblemsFound([Problem("missing-recipe", message, file=file)]) from error
     except UnicodeDecodeError as error:
         message = _("the recipe is not UTF-8 (byte {byte}); save it as UTF-8").format(byte=error.start + 1)
@@ -200,14 +204,14 @@ def _override(raw: dict[str, Any], lines: dict[Keys, int | str], text: str) -> P
     key, equals, value = text.partition("=")
     if not equals or not re.fullmatch(r"[\w-]+(\.[\w-]+)*", key):
         message = _("'{text}' is not an override; expected key=value such as training.epochs=5").format(text=text)
-        return Problem("bad-override", message, file=COMMAND_LINE)
+        return Problem("bad-override", message, file=command_line())
     try:
         parsed = _value(value)
     except YAMLError:
         message = _("the value of '{text}' is not valid YAML; put it in quotes, in a shell as {example}").format(
             text=text, example=f'{key}="{quoted(value)}"'
         )
-        return Problem("bad-override", message, file=COMMAND_LINE)
+        return Problem("bad-override", message, file=command_line())
     *parents, last = key.split(".")
     node = raw
     for parent in parents:
@@ -219,5 +223,5 @@ def _override(raw: dict[str, Any], lines: dict[Keys, int | str], text: str) -> P
     node[last] = parsed
     for known in [each for each in lines if each[: len(parents) + 1] == (*parents, last)]:
         del lines[known]  # what stood there is gone
-    lines[(*parents, last)] = COMMAND_LINE
+    lines[(*parents, last)] = command_line()
     return None

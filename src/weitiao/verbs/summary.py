@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from weitiao.evaluation.intervals import Score
 from weitiao.evaluation.page import note_of, standing
 from weitiao.evaluation.schema import BaselineScore, Report
+from weitiao.evaluation.titles import split_title
 from weitiao.evaluation.verdict import explain, headline
 from weitiao.messages import _
 
@@ -37,8 +38,10 @@ class Summary:
 
 def summary(report: Report) -> Summary:
     """Summarise a report."""
-    figures = [(_("rows"), f"{report.rows:,} ({report.split})")]
+    rows = _("{rows} ({split})").format(rows=f"{report.rows:,}", split=split_title(report.split))
+    figures = [(_("rows"), rows)]
     figures += [(name, interval_words(report.metrics[name], report.confidence)) for name in _shown(report)]
+    figures += _spreads(report)
     figures += [
         (_("baseline {name}").format(name=name), _baseline(each, report)) for name, each in report.baselines.items()
     ]
@@ -47,6 +50,15 @@ def summary(report: Report) -> Summary:
 
 def _shown(report: Report) -> list[str]:
     return list(dict.fromkeys([report.headline, *(name for name in SHOWN if name in report.metrics)]))
+
+
+def _spreads(report: Report) -> Iterator[tuple[str, str]]:
+    """How far the headline moves over the seeds and folds that were fitted."""
+    for name, spread in ((_("{metric}, {count} seeds"), report.seeds), (_("{metric}, {count} folds"), report.folds)):
+        if spread is not None:
+            figures = {each: f"{getattr(spread, each):.4f}" for each in ("mean", "sd", "low", "high")}
+            words = _("{mean} ± {sd}  (mean and standard deviation; {low} to {high})").format(**figures)
+            yield name.format(metric=report.headline, count=len(spread.values)), words
 
 
 def _sentences(report: Report) -> Iterator[str]:
