@@ -49,7 +49,7 @@ def with_mistakes(found: list[list[str]]) -> list[list[str]]:
 def write(path: Path) -> None:
     """The export, as an office program on Chinese Windows writes it."""
     stream = io.StringIO()
-    csv.writer(stream).writerows([["门店", "评价", "类型"], *with_mistakes(rows())])
+    csv.writer(stream).writerows([["门店", "原话", "好坏"], *with_mistakes(rows())])
     path.write_bytes(stream.getvalue().encode("gb18030"))
 
 
