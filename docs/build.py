@@ -33,9 +33,9 @@ weitiao new classify my.yaml --data reviews.csv
 weitiao new classify-zh my.yaml --data reviews.csv
 ```
 
-Of a task, it looks at the rows and writes every key, set for these rows or with its default commented out. Of a ready recipe
-(`weitiao list recipes`), it writes the text with its comments and your file in it; `check` and `train` take the file, not the
-name. `--model` names the model in both.
+Of a task, it looks at the rows and writes every key, set for these rows or with its default commented out. Of a ready
+recipe (`weitiao list recipes`), it writes the text with its comments and your file in it; `check` and `train` take the
+file, not the name. `--model` names the model in both.
 
 An unknown key is refused with the one that was probably meant. Any key can be changed on the command line by its dotted
 name: `weitiao train my.yaml training.epochs=5 data.test=20%`. The run keeps a copy with every default written out. The
