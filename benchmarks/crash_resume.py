@@ -192,7 +192,7 @@ def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
     if settings["target"] == "write":
         kills = _kill_in_write(trial, rng, writes=reference["steps"] // CHECKPOINT_EVERY)
     elif settings["target"] == "anywhere":
-        kills = [_kill_at(trial, rng.uniform(0.0, reference["seconds"]))]
+        kills = [_kill_at(trial, rng, reference["steps"])]
     trial.finish(trial.start())
     hashes, threads = trial.hashes(), trial.threads()
     shutil.rmtree(trial.output)
@@ -201,17 +201,17 @@ def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
     return {**same, "kills": kills, "hashes": hashes, **facts}
 
 
-def _kill_at(trial: Trial, seconds: float) -> dict[str, Any]:
-    """SIGKILL so long after the run's first file; a little earlier where the run was quicker than the reference."""
+def _kill_at(trial: Trial, rng: random.Random, steps: int) -> dict[str, Any]:
+    """SIGKILL after a random step, the start-up counted as one, and some milliseconds into the next."""
     while True:
+        after = rng.randint(0, steps)
         process = trial.start()
         _until(trial.begun, process)
-        until = time.monotonic() + seconds
-        _until(lambda: time.monotonic() >= until, process)  # noqa: B023
+        _until(lambda: trial.step() >= after, process)  # noqa: B023
+        time.sleep(rng.uniform(0.0, 0.02))
         if process.poll() is None:
             return _kill(trial, process)
         shutil.rmtree(trial.output)
-        seconds *= 0.9
 
 
 def _kill_in_write(trial: Trial, rng: random.Random, writes: int) -> list[dict[str, Any]]:
