@@ -60,8 +60,8 @@ def test_the_summary_has_the_spread_over_seeds_and_folds(run: Run) -> None:
     assert not any("seeds" in name or "folds" in name for name in dict(summary(run.report).rows()))
     spreads = {"seeds": spread({"1": 0.5, "2": 0.75}), "folds": spread({"1": 0.25, "2": 0.25, "3": 0.25})}
     rows = dict(summary(run.report.model_copy(update=spreads)).rows())
-    assert rows["accuracy, 2 seeds"] == "0.6250 ± 0.1768  (mean and standard deviation; 0.5000 to 0.7500)"
-    assert rows["accuracy, 3 folds"] == "0.2500 ± 0.0000  (mean and standard deviation; 0.2500 to 0.2500)"
+    assert rows["accuracy, 2 seeds"] == "0.6250 ± 0.1768  (mean, sd; 0.5000 to 0.7500)"
+    assert rows["accuracy, 3 folds"] == "0.2500 ± 0.0000  (mean, sd; 0.2500 to 0.2500)"
 
 
 def test_an_unfinished_run_is_refused(tmp_path: Path) -> None:

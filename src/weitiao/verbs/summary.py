@@ -57,7 +57,7 @@ def _spreads(report: Report) -> Iterator[tuple[str, str]]:
     for name, spread in ((_("{metric}, {count} seeds"), report.seeds), (_("{metric}, {count} folds"), report.folds)):
         if spread is not None:
             figures = {each: f"{getattr(spread, each):.4f}" for each in ("mean", "sd", "low", "high")}
-            words = _("{mean} ± {sd}  (mean and standard deviation; {low} to {high})").format(**figures)
+            words = _("{mean} ± {sd}  (mean, sd; {low} to {high})").format(**figures)
             yield name.format(metric=report.headline, count=len(spread.values)), words
 
 
