@@ -245,11 +245,11 @@ def test_pairs_are_learnt_as_pairs(tmp_path: Path) -> None:
     words = ("good", "bad", "film", "room")
     rows = [
         {"text": f"{a} {number}", "text_pair": b, "label": "same" if a == b else "other"}
-        for number in range(12) for a in words for b in (*words, a, a)
+        for number in range(30) for a in words for b in (*words, a, a)
     ]  # fmt: skip
     changes = {
         "data": {"dev": "20%", "test": "20%"},
-        "training": {"epochs": 12, "batch_size": 16, "learning_rate": 3e-3},
+        "training": {"epochs": 20, "batch_size": 16, "learning_rate": 2e-3},
     }
     run = weitiao.train(recipe(tmp_path, **changes), data=rows)
     assert read_json(run.path / "model/task.json")["fields"] == ["text", "text_pair"]
