@@ -140,12 +140,14 @@ class _Inspection:
             self._data()
         if self.recipe.model.name and not self._in_doubt("model.revision", "model.trust_remote_code"):
             self._model()
-        dataset = self.found.dataset
+        dataset, tokenizer, encoded = self.found.dataset, self.found.tokenizer, None
         audited = None if dataset is None else _beside(lambda: audit(dataset.items))  # tokenizing is no Python
-        if dataset is not None and self.found.tokenizer is not None and not self._broken():
-            self._encode(dataset, self.found.tokenizer)
+        if dataset is not None and tokenizer is not None and not self._broken():
+            encoded = self._encode(dataset, tokenizer)
         if audited is not None:
-            self.found.problems += audited.result()
+            self.found.problems += audited.result()  # before the plan, which measures the machine's speed
+        if encoded is not None:
+            self._plan(encoded)
         return self.found
 
     def _in_doubt(self, *keys: str) -> bool:
@@ -246,20 +248,24 @@ class _Inspection:
         self._add(uncached(self.recipe, folder.family), "note")
         self._add(untrained_pooler(self.recipe, folder), "note")
 
-    def _encode(self, dataset: Dataset, tokenizer: Tokenizer) -> None:
+    def _encode(self, dataset: Dataset, tokenizer: Tokenizer) -> Encoded:
         found = self.found
         found.max_length = length_limit(self.recipe.training.max_length, tokenizer)
         encoded = encode_splits(
             found.task, dataset.records, tokenizer, found.labels, max_length=found.max_length, full=self.full
         )
         found.features = encoded.features
+        for split, rows in encoded.cut.items():
+            dataset.ledger.truncate(split, [dataset.records[split][row].file for row in rows])
+        return encoded
+
+    def _plan(self, encoded: Encoded) -> None:
+        found = self.found
         if found.folder is not None:
             shape = shape_of(found.folder.config, found.folder.parameters)
             found.plan = make_plan(self.recipe, shape, found.folder.family, encoded.measured, len(found.labels))
             self._truncation(encoded, found.plan)
             self._warmup(found.plan)
-        for split, rows in encoded.cut.items():
-            dataset.ledger.truncate(split, [dataset.records[split][row].file for row in rows])
 
     def _truncation(self, encoded: Encoded, plan: Plan) -> None:
         cut = sum(plan.truncated.values())

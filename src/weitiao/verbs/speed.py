@@ -19,7 +19,7 @@ from weitiao.errors import WeitiaoError
 
 PROBE_SECONDS = 0.04  # a few products; `check` waits for them
 PROBE_ROWS, PROBE_WIDTH, PROBE_INNER = 512, 384, 1536  # a micro-batch times a small encoder's largest matrix
-EFFICIENCY = 0.5  # training work against a bare matrix product: six-layer encoder, two AVX2 cores
+EFFICIENCY = 0.75  # training work by a bare matrix product of numpy; by benchmarks/plan_accuracy.py, two AVX2 cores
 SHORTEST = 5.0  # seconds of training from which a run says something about the machine
 LEAST = 2e12  # operations from which it does: half a minute of two cores; below, start-up and overhead count as work
 TRUST = 0.5  # weight of the newest run against all before it
