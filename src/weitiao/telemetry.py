@@ -14,7 +14,6 @@ SWITCHES = {
     "DISABLE_TELEMETRY": "1",  # their older name for it
     "DO_NOT_TRACK": "1",  # the name that many libraries agree on
     "HF_UPDATE_DOWNLOAD_COUNTS": "0",  # datasets: counts each data set that is loaded from its cache
-    "PYDANTIC_DISABLE_PLUGINS": "__all__",  # a plugin such as logfire's sends off what is validated; none is looked for
 }
 HUB = "huggingface_hub.constants"
 

@@ -111,8 +111,18 @@ def test_a_torn_card_is_refused(made_run: Path) -> None:
 @pytest.mark.parametrize(
     ("learnt", "good", "bad", "message"),
     [
-        (["text"], "a", ("a", "b"), "input 2: got text + text_pair, but the model was trained on text"),
-        (["text", "text_pair"], ("a", "b"), "a", "input 2: got text, but the model was trained on text + text_pair"),
+        (
+            ["text"],
+            "a",
+            ("a", "b"),
+            "input 2: got text + text_pair, but the model was trained on text; give exactly these fields",
+        ),
+        (
+            ["text", "text_pair"],
+            ("a", "b"),
+            "a",
+            "input 2: got text, but the model was trained on text + text_pair; give exactly these fields",
+        ),
     ],
 )
 def test_pairs_and_single_texts_are_not_confused(

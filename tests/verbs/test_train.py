@@ -256,6 +256,11 @@ def test_pairs_are_learnt_as_pairs(tmp_path: Path) -> None:
     assert run.report.metrics["accuracy"].value > 0.9
     with pytest.raises(Refused, match="trained on text \\+ text_pair"):
         run.predict(["good"])
+    (tmp_path / "single.csv").write_text("text,label\ngood film,same\nbad room,other\n", "utf-8")
+    with pytest.raises(ProblemsFound) as refused:
+        run.evaluate(tmp_path / "single.csv")
+    (problem,) = refused.value.problems
+    assert (problem.file, problem.line) == (str(tmp_path / "single.csv"), 2)
 
 
 def test_interrupted_by_sigterm_and_resumed_it_ends_in_the_same_bytes(tmp_path: Path) -> None:

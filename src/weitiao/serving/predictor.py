@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao.artifact import open_run, read_json
-from weitiao.errors import Refused
+from weitiao.errors import Problem, ProblemsFound, Refused
 from weitiao.messages import _
 from weitiao.records import Feature, Outputs, Prediction, Record
 from weitiao.tasks import TASKS, RowFault, Settings
@@ -106,8 +106,6 @@ class Predictor:
         return self._run(self._features(records), len(records))
 
     def _features(self, records: Sequence[Record]) -> list[Feature]:
-        for record in records:
-            self.check_fields(record)
         features: list[Feature] = self.task.encode(records, self.tokenizer, self.labels, self.max_length)
         return features
 
@@ -131,25 +129,33 @@ class Predictor:
         found = []
         for number, each in enumerate(inputs, start=1):
             try:
-                found.append(each if isinstance(each, Record) else self.record(each))
+                found.append(self.record(each))
             except RowFault as fault:
+                if isinstance(each, Record) and each.file:
+                    raise ProblemsFound(
+                        [Problem("unusable-row", str(fault), file=each.file, line=each.line)]
+                    ) from fault
                 raise Refused(_("input {number}: {reason}").format(number=number, reason=fault)) from fault
         return found
 
     def record(self, value: Input) -> Record:
-        """One Record, under the same rules as the rows of a file.
+        """One Record, under the same rules as the rows of a file; a Record stays.
 
         Raises:
             RowFault: it cannot be used.
         """
+        record = value if isinstance(value, Record) else self._read(value)
+        self._check_fields(record)
+        return record
+
+    def _read(self, value: Input) -> Record:
         fields = self._fields(value)
         for name, each in fields.items():
             check_characters(name, each)
         record: Record = self.task.read(fields, file="", line=0, group="", labelled=False)
-        self.check_fields(record)
         return record
 
-    def check_fields(self, record: Record) -> None:
+    def _check_fields(self, record: Record) -> None:
         """Refuse what the model never learnt to read: a text alone where it knows pairs, or the other way round.
 
         Raises:
@@ -158,7 +164,7 @@ class Predictor:
         given = filled_fields(self.task, record)
         if self.fields is not None and given != self.fields:
             raise RowFault(
-                _("got {given}, but the model was trained on {fields}").format(
+                _("got {given}, but the model was trained on {fields}; give exactly these fields").format(
                     given=" + ".join(sorted(given)), fields=" + ".join(sorted(self.fields))
                 )
             )

@@ -139,13 +139,13 @@ def _several_in_a_cell(
         "'{label}' and {count} other labels look like several labels in one cell, parted by '{separator}'; "
         "set {settings}"
     ).format(label=joined[0], count=len(joined) - 1, separator=separator, settings=_(" and ").join(settings))
-    file, line = train.start(joined)
-    return Problem("several-labels", message, file=file, line=line, severity="error" if fixed else "warning")
+    return train.problem("several-labels", joined, message, "error" if fixed else "warning")
 
 
 def unanswerable(counts: LabelCounts, labels: Sequence[str]) -> list[Problem]:
     """One warning about the labels of rows to be measured that a model with `labels` does not know."""
-    unknown = [label for label in counts.counts if label not in set(labels)]
+    known = set(labels)
+    unknown = [label for label in counts.counts if label not in known]
     if not unknown:
         return []
     count = len({place for label in unknown for place in counts.places[label]})
