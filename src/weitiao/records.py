@@ -3,17 +3,20 @@
 Record and Prediction types are pydantic models: they document the file formats and are the server's schema.
 Everything here is free of torch.
 
-Notation: T tokens of a feature, C classes.
+Notation: T tokens of a feature, U units of a text (a character of Chinese, a word of English), C classes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
+
+from weitiao.messages import _
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]
@@ -57,9 +60,17 @@ class Record(BaseModel):
 
 
 class Prediction(BaseModel):
-    """One typed answer; tasks derive from it."""
+    """One typed answer; tasks derive from it.
+
+    `surface` says which of its fields repeat the text, in pydantic's terms of `exclude`: files without texts lack them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    surface: ClassVar[Mapping[str, Any]] = {}
+
+    def shown(self) -> tuple[str, str]:
+        """(the answer in a line, how sure it is), for a table."""
+        raise NotImplementedError
 
 
 class ClassifyRecord(Record):
@@ -92,6 +103,54 @@ class ClassifyPrediction(Prediction):
     scores: dict[str, float] = Field(description="probability of each label")
     abstained: bool = Field(False, description="true when the confidence is below the run's threshold")
 
+    def shown(self) -> tuple[str, str]:
+        answer = _("(abstains)") if self.abstained else " | ".join(self.labels) or _("(none)")
+        return answer, f"{self.confidence:.2f}"
+
+
+class Span(BaseModel):
+    """A labelled piece of a text: half-open character offsets into the untouched text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: int = Field(description="first character, from 0", ge=0)
+    end: int = Field(description="behind the last character", ge=1)
+    label: str = Field(description="what the piece is")
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """(start, end)."""
+        return self.start, self.end
+
+
+class FoundSpan(Span):
+    """A span that a model found."""
+
+    text: str = Field("", description="the piece itself, text[start:end]")
+    confidence: float = Field(description="mean probability of the tags that make it, 0 to 1")
+
+
+class TagRecord(Record):
+    """A text and the spans in it: entities, words, or tokens with their parts of speech."""
+
+    text: str = Field(description="the text to tag")
+    spans: tuple[Span, ...] | None = Field(None, description="in order; None where unlabelled")
+    tokens: tuple[tuple[int, int], ...] | None = Field(
+        None, description="(start, end) of each token, where the source has tokens"
+    )
+
+
+class TagPrediction(Prediction):
+    """The answer to a `TagRecord`."""
+
+    surface: ClassVar[Mapping[str, Any]] = {"spans": {"__all__": {"text"}}}
+
+    spans: tuple[FoundSpan, ...] = Field(description="what was found, in order, without overlaps")
+
+    def shown(self) -> tuple[str, str]:
+        answer = " | ".join(f"{span.label}: {span.text}" for span in self.spans) or _("(none)")
+        return answer, f"{min((span.confidence for span in self.spans), default=1.0):.2f}"
+
 
 @dataclass(frozen=True, slots=True)
 class Feature:
@@ -100,9 +159,10 @@ class Feature:
     Args:
         input_ids: token ids, [T], special tokens included.
         token_type_ids: segment ids, [T], for families that take them.
-        targets: what the head learns from, such as {"labels": [] or [C]}; empty where unlabelled.
+        targets: what the head learns from, such as {"labels": [], [C] or [T]}; empty where unlabelled.
         group: index of the record; features of one record are never split over steps.
         cut: tokens that truncation removed.
+        places: where in the tokens the record's parts stand, such as {"tokens": [U]}; the head and `decode` read them.
     """
 
     input_ids: IntArray
@@ -110,6 +170,7 @@ class Feature:
     targets: Mapping[str, npt.NDArray[np.generic]] = field(default_factory=dict)
     group: int = 0
     cut: int = 0
+    places: Mapping[str, IntArray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.input_ids)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tokenizers import Encoding, normalizers, pre_tokenizers
@@ -26,6 +27,36 @@ WIDEST = 512  # tokens a text by default, where the model allows more
 
 
 @dataclass(frozen=True, slots=True)
+class Wrapping:
+    """The special tokens around a text, or around the two texts of a pair.
+
+    Args:
+        before, between, after: their ids, in the order of the texts; `between` is empty for a single text.
+        types: token_type_ids of those before, of the first text, between, of the second text, and after.
+    """
+
+    before: tuple[int, ...]
+    between: tuple[int, ...]
+    after: tuple[int, ...]
+    types: tuple[tuple[int, ...], int, tuple[int, ...], int, tuple[int, ...]]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.before) + len(self.between) + len(self.after)
+
+    def second_at(self, first: int) -> int:
+        """Where the second text's tokens begin, behind a first text of so many."""
+        return len(self.before) + first + len(self.between)
+
+    def wrap(self, first: Sequence[int], second: Sequence[int] = ()) -> tuple[IntArray, IntArray]:
+        """(input_ids [T], token_type_ids [T]) of the texts' ids."""
+        before, one, between, two, after = self.types
+        ids = (*self.before, *first, *self.between, *second, *self.after)
+        types = (*before, *(one,) * len(first), *between, *(two,) * len(second), *after)
+        return np.array(ids, dtype=np.int32), np.array(types, dtype=np.int32)
+
+
+@dataclass(frozen=True, slots=True)
 class Tokenizer:
     """A fast tokenizer and the little that encoding needs to know of its model.
 
@@ -34,12 +65,25 @@ class Tokenizer:
         pad_id: id that fills a batch.
         segments: whether the model takes token_type_ids.
         max_length: longest input the model takes, in tokens; 0 where it knows no bound.
+        memo: what tasks derive from the tokenizer and need again.
     """
 
     backend: Backend
     pad_id: int
     segments: bool
     max_length: int
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False, kw_only=True)
+
+    def wrapping(self, *, pair: bool = False) -> Wrapping:
+        """The special tokens around a text or a pair."""
+        word = self.backend.encode("a", add_special_tokens=False)
+        whole = self.backend.post_process(word, word if pair else None, add_special_tokens=True)
+        owners, ids, types = whole.sequence_ids, whole.ids, whole.type_ids
+        start, end = owners.index(0), len(owners) - owners[::-1].index(0)
+        other = owners.index(1) if pair else end
+        last = len(owners) - owners[::-1].index(1) if pair else end
+        parts = (tuple(types[:start]), types[start], tuple(types[end:other]), types[other - (not pair)])
+        return Wrapping(tuple(ids[:start]), tuple(ids[end:other]), tuple(ids[last:]), (*parts, tuple(types[last:])))
 
     def encode(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int | None = None
@@ -218,6 +262,27 @@ def _pad_id(config: dict[str, object], settings: dict[str, object], backend: Bac
         if isinstance(value, int):
             return value
     return 0
+
+
+def is_wide(character: str) -> bool:
+    """Whether the character stands alone, without spaces around it: Chinese, kana and their punctuation."""
+    return "\u2e80" <= character <= "\u9fff" or "\uf900" <= character <= "\ufaff" or "\uff00" <= character <= "\uffef" or (
+        "\U00020000" <= character <= "\U0003ffff"
+    )
+
+
+def join_tokens(tokens: Sequence[str], *, characters: bool = False) -> str:
+    """The text of a source's tokens: a space between two, but none beside wide characters.
+
+    Args:
+        tokens: none of them empty.
+        characters: whether each token is one character of the text, so that nothing stands between.
+    """
+    parts: list[str] = []
+    for token in tokens:
+        spaced = parts and not characters and not is_wide(parts[-1][-1]) and not is_wide(token[0])
+        parts += [" ", token] if spaced else [token]
+    return "".join(parts)
 
 
 def han_share(text: str) -> float:

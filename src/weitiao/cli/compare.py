@@ -32,12 +32,12 @@ def compare(
         for name, each in comparison.metrics.items()
     ]
     print_table(rows, head=["", "A", "B", _("A minus B")], title=f"A: {comparison.a}\nB: {comparison.b}")
-    test = comparison.mcnemar
-    print(
-        _("rows that only A gets right: {a}, only B: {b}; McNemar's exact test: p = {p}").format(
-            a=test.only_a, b=test.only_b, p=f"{test.p:.3g}"
+    if (test := comparison.mcnemar) is not None:
+        print(
+            _("rows that only A gets right: {a}, only B: {b}; McNemar's exact test: p = {p}").format(
+                a=test.only_a, b=test.only_b, p=f"{test.p:.3g}"
+            )
         )
-    )
     print(comparison.sentence())
 
 

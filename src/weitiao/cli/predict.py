@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,7 +13,7 @@ from weitiao.cli.printing import Json, print_json, print_table
 from weitiao.errors import Refused
 from weitiao.messages import _, ngettext
 
-ABOUT = N_("Predict the labels of texts, or of the rows of a file.")
+ABOUT = N_("Answer texts, or the rows of a file.")
 
 
 def predict(
@@ -51,7 +51,7 @@ def _predict_texts(run: Path, texts: list[str], *, json: bool) -> None:
         rows = [{"text": text, **each.model_dump(mode="json")} for text, each in pairs]
         print_json({"predictions": rows, "truncated": answers.truncated})
         return
-    print_table([(text, *_answer(each)) for text, each in pairs], head=[_("text"), _("answer"), _("confidence")])
+    print_table([(text, *each.shown()) for text, each in pairs], head=[_("text"), _("answer"), _("confidence")])
 
 
 def _say_truncated(count: int, texts: int, max_length: int) -> None:
@@ -63,12 +63,6 @@ def _say_truncated(count: int, texts: int, max_length: int) -> None:
             count,
         ).format(count=f"{count:,}", texts=f"{texts:,}", limit=max_length)
         say(_("warning: {message}").format(message=message))
-
-
-def _answer(prediction: Any) -> tuple[str, str]:
-    if prediction.abstained:
-        return _("(abstains)"), f"{prediction.confidence:.2f}"
-    return " | ".join(prediction.labels) or _("(none)"), f"{prediction.confidence:.2f}"
 
 
 def _predict_file(run: Path, source: Path, output: Path, *, force: bool, json: bool) -> None:

@@ -9,8 +9,15 @@ from weitiao.tables import Table
 BASELINES = Table(
     "baseline",
     {
+        "gazetteer": "weitiao.evaluation.gazetteer:gazetteer",
         "majority": "weitiao.evaluation.baselines:majority",
         "tfidf": "weitiao.evaluation.baselines:tfidf",
     },
 )
-ANALYSES = Table("analysis", {"classify": "weitiao.evaluation.classification:analyse"})
+ANALYSES = Table(
+    "analysis",
+    {
+        "classify": "weitiao.evaluation.classification:analyse",
+        "tag": "weitiao.evaluation.spans:analyse",
+    },
+)

@@ -24,7 +24,15 @@ Predictions = Sequence[ClassifyPrediction]
 Records = Sequence[ClassifyRecord]
 
 
-def analyse(task: Any, labels: Sequence[str], predictions: Predictions, records: Records, *, texts: bool) -> Analysis:
+def analyse(
+    task: Any,
+    labels: Sequence[str],
+    predictions: Predictions,
+    records: Records,
+    *,
+    train: Records,  # noqa: ARG001 - one signature for all analyses
+    texts: bool,
+) -> Analysis:
     """The parts of the report that only classification has."""
     several = task.options.multi_label
     known = set(labels)
@@ -116,7 +124,7 @@ def mistakes(predictions: Predictions, records: Records, *, texts: bool) -> list
             gold=list(records[index].labels or ()),
             predicted=list(predictions[index].labels),
             confidence=sureness,
-            text=_shown(records[index]) if texts else None,
+            text=shortened(records[index].surface) if texts else None,
         )
         for sureness, index in wrong[:MISTAKES]
     ]
@@ -130,6 +138,6 @@ def certainty(prediction: ClassifyPrediction, record: ClassifyRecord) -> float:
     return max(given) if given else max(missed, default=0.0)
 
 
-def _shown(record: ClassifyRecord) -> str:
-    text = record.surface
+def shortened(text: str) -> str:
+    """The text of a mistake, cut where it is long."""
     return text if len(text) <= TEXT else text[: TEXT - 1] + "…"

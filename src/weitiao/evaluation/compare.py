@@ -22,7 +22,6 @@ from weitiao.evaluation.intervals import Resampling, Score, difference
 from weitiao.evaluation.schema import Part
 from weitiao.evaluation.titles import metric_title
 from weitiao.messages import _
-from weitiao.metrics.classification import Accuracy
 from weitiao.tasks import TASKS
 
 
@@ -55,7 +54,7 @@ class Comparison(Part):
     headline: str
     verdict: Literal["a", "b", "none"] = Field(description="the better run, or none where the interval holds zero")
     metrics: dict[str, MetricComparison] = Field(description="the headline metric, and accuracy")
-    mcnemar: McNemar
+    mcnemar: McNemar | None = Field(description="null where answers are not right or wrong")
     confidence: float = Field(description="of the intervals of the differences")
     resamples: int = Field(description="bootstrap resamples of the differences")
 
@@ -112,7 +111,7 @@ def compare(
     _refuse_unlike(first, second)
     task = TASKS[first.task](TASKS[first.task].options_model.model_validate(first.options))
     metrics = list(task.metrics(list(dict.fromkeys([*first.labels, *second.labels]))))
-    records = [task.record.model_construct(**_without_prediction(row)) for row in first.rows]
+    records = [_record(task, row) for row in first.rows]
     answers = [[task.prediction.model_validate(row["prediction"]) for row in run.rows] for run in (first, second)]
     groups = [row.get("group") or index for index, row in enumerate(first.rows)]
     resampling = Resampling(
@@ -136,7 +135,7 @@ def compare(
         headline=metrics[0].name,
         verdict=_verdict(compared[metrics[0].name].difference),
         metrics=compared,
-        mcnemar=mcnemar(*(_right(each, records) for each in answers)),
+        mcnemar=_mcnemar(task, answers, records),
         confidence=confidence,
         resamples=resamples,
     )
@@ -196,12 +195,13 @@ def _refuse_unlike(a: Answered, b: Answered) -> None:
                 "{a} is a run of task {first} and {b} of task {second}; only runs of the same task can be compared"
             ).format(a=a.path, first=a.task, b=b.path, second=b.task)
         )
-    if a.options.get("multi_label", False) != b.options.get("multi_label", False):
-        raise Refused(
-            _("{a} and {b} differ in `multi_label`; only runs of the same task can be compared").format(
-                a=a.path, b=b.path
+    for option in ("multi_label", "learn"):
+        if a.options.get(option) != b.options.get(option):
+            raise Refused(
+                _("{a} and {b} differ in `{option}`; only runs of the same task can be compared").format(
+                    a=a.path, b=b.path, option=option
+                )
             )
-        )
     if a.split != b.split or not a.fingerprint or a.fingerprint != b.fingerprint or len(a.rows) != len(b.rows):
         raise Refused(
             _(
@@ -216,18 +216,19 @@ def _rows_of(run: Answered) -> str:
     )
 
 
-def _without_prediction(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The gold part of a line; the text is not in it."""
-    return {key: value for key, value in row.items() if key != "prediction"}
+def _record(task: Any, row: Mapping[str, Any]) -> Any:
+    """The gold part of a line; its texts, which are not in it, are empty."""
+    needed = {name: "" for name, field in task.record.model_fields.items() if field.is_required()}
+    return task.record.model_validate({**needed, **{key: value for key, value in row.items() if key != "prediction"}})
 
 
 def _verdict(gap: Score) -> Literal["a", "b", "none"]:
     return "a" if gap.low > 0 else "b" if gap.high < 0 else "none"
 
 
-def _right(answers: Sequence[Any], records: Sequence[Any]) -> list[bool]:
-    accuracy = Accuracy()
-    return [accuracy.counts(answer, record)[0] > 0 for answer, record in zip(answers, records, strict=True)]
+def _mcnemar(task: Any, answers: Sequence[Sequence[Any]], records: Sequence[Any]) -> McNemar | None:
+    right = [[task.right(answer, record) for answer, record in zip(each, records, strict=True)] for each in answers]
+    return None if any(None in each for each in right) else mcnemar(*right)
 
 
 def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> McNemar:

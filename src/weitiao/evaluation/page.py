@@ -18,7 +18,7 @@ from markupsafe import Markup
 from weitiao.evaluation import charts
 from weitiao.evaluation.intervals import Score
 from weitiao.evaluation.schema import Report
-from weitiao.evaluation.titles import baseline_title, metric_title, split_title
+from weitiao.evaluation.titles import baseline_title, metric_title, row_title, split_title, table_title
 from weitiao.evaluation.verdict import explain, headline
 from weitiao.messages import _, current_language, duration, ngettext
 
@@ -45,6 +45,8 @@ def render_page(report: Report) -> str:
             spreads=spread_sentences(report),
             baseline=baseline_title,
             split_title=split_title,
+            table_title=table_title,
+            row_title=row_title,
             ledger=ledger_rows(report.data.ledger),
             how=how,
             open_table=len(report.per_class) <= OPEN_TABLE,
@@ -101,6 +103,7 @@ def how(settings: Mapping[str, object]) -> str:
         "dev": _("C chosen on dev"),
         "a tenth of train": _("C chosen on a tenth of train"),
     }
+    settings = {key: int(value) if isinstance(value, float) and value.is_integer() else value for key, value in settings.items()}
     parts = [words.get(str(value), f"{key} = {value}") for key, value in settings.items() if key != "converged"]
     return _(", ").join([*parts, *([] if settings.get("converged", True) else [_("not fully converged")])])
 

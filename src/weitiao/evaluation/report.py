@@ -113,8 +113,8 @@ def measure(
     names = task.baselines if spec.baselines is None else spec.baselines
     splits = Splits(train, dev, records, labels, facts.seed)
     baselines = {name: _baseline(name, task, splits, metrics, predictions, resampling) for name in names}
-    analysis = _analysis(task, labels, predictions, records, texts=show.texts)
-    classes = 0 if analysis.multi_label else len(labels)
+    analysis = _analysis(task, labels, predictions, records, train, texts=show.texts)
+    classes = len(labels) if analysis.confusion is not None else 0
     made = Report(
         weitiao=__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -203,11 +203,17 @@ def _baseline(
 
 
 def _analysis(
-    task: Any, labels: Sequence[str], predictions: Sequence[Any], records: Sequence[Any], *, texts: bool
+    task: Any,
+    labels: Sequence[str],
+    predictions: Sequence[Any],
+    records: Sequence[Any],
+    train: Sequence[Any],
+    *,
+    texts: bool,
 ) -> Analysis:
     if task.name not in ANALYSES:
         return Analysis()
-    found: Analysis = ANALYSES[task.name](task, labels, predictions, records, texts=texts)
+    found: Analysis = ANALYSES[task.name](task, labels, predictions, records, train=train, texts=texts)
     return found
 
 

@@ -91,6 +91,21 @@ class Slice(Part):
     score: Score = Field(description="the headline metric on these rows")
 
 
+class FigureRow(Part):
+    """Some of what was measured, and its figures."""
+
+    label: str = Field(description="what these have in common: a code, or a text of the data")
+    count: int = Field(description="how many there are")
+    figures: dict[str, float] = Field(default_factory=dict, description="metric -> value; shares from 0 to 1")
+
+
+class FigureTable(Part):
+    """Figures that only some tasks have, such as the errors of spans by kind."""
+
+    name: str = Field(description="what the table shows, such as `span_errors`")
+    rows: list[FigureRow]
+
+
 class TrainPoint(Part):
     """The training loss around one step."""
 
@@ -191,7 +206,7 @@ class Report(Part):
     note: str = Field(description="how far the score can be trusted; empty where nothing speaks against it")
     rows: int
     labels: list[str] = Field(description="the label space, from the training rows")
-    multi_label: bool
+    multi_label: bool = False
     headline: str = Field(description="the metric that is shown first and compared by")
     metrics: dict[str, Score]
     confidence: float = Field(description="of every interval")
@@ -207,6 +222,7 @@ class Report(Part):
     calibration: Calibration | None = None
     mistakes: list[Mistake] = Field(default_factory=list, description="most confident first")
     slices: list[Slice] = Field(default_factory=list, description="quarters of the rows by length of text")
+    tables: list[FigureTable] = Field(default_factory=list, description="what only this task has")
     settings: Mapping[str, Any] = Field(default_factory=dict, description="thresholds and the like, found on dev")
     curves: Curves = Curves()
     verdict: Verdict
@@ -227,3 +243,4 @@ class Analysis(Part):
     confusion: Confusion | None = None
     calibration: Calibration | None = None
     mistakes: list[Mistake] = Field(default_factory=list)
+    tables: list[FigureTable] = Field(default_factory=list)

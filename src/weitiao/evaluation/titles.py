@@ -23,13 +23,56 @@ def metric_title(name: str, multi_label: bool = False) -> str:
         "mcc": _("Matthews correlation"),
         "samples_f1": _("F1 by row"),
         "hamming_accuracy": _("Label decisions right (1 − Hamming loss)"),
+        "span_f1": _("Span F1 (strict)"),
+        "span_precision": _("Span precision (strict)"),
+        "span_recall": _("Span recall (strict)"),
+        "macro_span_f1": _("Macro span F1 (strict)"),
+        "partial_span_f1": _("Span F1, a wrong border counts half"),
+        "exact_match": _("Texts with every span right"),
+        "precision": _("precision"),
+        "recall": _("recall"),
+        "f1": "F1",
+        "share": _("share"),
+        "token_accuracy": _("Token accuracy (O included)"),
+        "macro_f1_with_outside": _("Macro F1 over tokens with O as a label"),
     }
     return titles.get(name, name.replace("_", " "))
 
 
 def baseline_title(name: str) -> str:
     """What a baseline is called on the page."""
-    return {"majority": _("Majority"), "tfidf": _("TF-IDF")}.get(name, name)
+    return {"majority": _("Majority"), "tfidf": _("TF-IDF"), "gazetteer": _("Gazetteer")}.get(name, name)
+
+
+def table_title(name: str) -> str:
+    """What a table that only some tasks have is called."""
+    titles = {
+        "span_errors": _("What became of the spans"),
+        "spans_by_length": _("Spans by length, in units"),
+        "spans_by_form": _("Spans by surface form"),
+        "by_unit": _("Beside the strict scores: by unit"),
+        "span_alignment": _("Can tags give the gold spans?"),
+    }
+    return titles.get(name, name.replace("_", " "))
+
+
+def row_title(label: str) -> str:
+    """What a row of such a table is called; texts of the data stay as they are."""
+    titles = {
+        "right": _("right"),
+        "wrong_border": _("right label, wrong border"),
+        "wrong_label": _("right borders, wrong label"),
+        "wrong_both": _("wrong border and label"),
+        "spurious": _("found where nothing is marked"),
+        "missed": _("missed"),
+        "seen_form": _("marked in the training rows"),
+        "unseen_form": _("new"),
+        "units": _("units"),
+        "fits": _("yes"),
+        "border_in_unit": _("no: it begins or ends inside a unit"),
+        "overlapping_span": _("no: it overlaps a longer span"),
+    }
+    return titles.get(label, label)
 
 
 def split_title(split: str) -> str:

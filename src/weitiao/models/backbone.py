@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+import transformers
 from torch import nn
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForSequenceClassification,
-    PretrainedConfig,
-    PreTrainedModel,
-)
+from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 
 from weitiao.errors import Refused
 from weitiao.messages import _
+from weitiao.models.heads import HEADS
 from weitiao.models.packing import NAME
 from weitiao.models.quiet import quiet
 
@@ -38,9 +34,10 @@ class NetworkSpec:
 
     Args:
         head: entry of `HEADS`.
-        kind: the family's own class, or mean pooling.
-        labels: class names, C of them.
-        multi_label, class_weights, label_smoothing, hidden_layers: as in `heads.classify`.
+        kind: the family's own class where the head has one, or mean pooling.
+        labels: names of the head's outputs, C of them.
+        options: the task's own, for the head.
+        class_weights, label_smoothing, hidden_layers: as in `heads.HeadSpec`.
         reinit_layers: top layers to initialise anew.
         dropout: rate everywhere; None for what the config says.
         pad_id: padding token.
@@ -50,7 +47,7 @@ class NetworkSpec:
     head: str
     kind: Literal["stock", "mean"]
     labels: Sequence[str]
-    multi_label: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
     class_weights: Sequence[float] | None = None
     label_smoothing: float = 0.0
     hidden_layers: Sequence[int] = ()
@@ -58,6 +55,11 @@ class NetworkSpec:
     dropout: float | None = None
     pad_id: int = 0
     trust_remote_code: bool = False
+
+    @property
+    def stock(self) -> str:
+        """transformers' Auto class that the network is; empty for a bare backbone under a head of ours."""
+        return HEADS[self.head].stock if self.kind == "stock" else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def open_config(folder: Path, spec: NetworkSpec) -> PretrainedConfig:
     config.num_labels = len(spec.labels)
     config.id2label = dict(enumerate(spec.labels))
     config.label2id = {label: index for index, label in enumerate(spec.labels)}
-    config.problem_type = "multi_label_classification" if spec.multi_label else "single_label_classification"
+    config.problem_type = HEADS[spec.head].problem_type(spec.options)
     if spec.dropout is not None:
         for each in {id(every): every for every in (config, config.get_text_config())}.values():
             _set_dropout(each, spec.dropout)
@@ -110,15 +112,11 @@ def open_backbone(folder: Path, config: PretrainedConfig, spec: NetworkSpec) -> 
     """The model of the folder; what it lacks comes from torch's generator.
 
     Raises:
-        Refused: transformers cannot classify with this family, or the weights do not load.
+        Refused: transformers has no class of this family for the head, or the weights do not load.
     """
-    auto = AutoModelForSequenceClassification if spec.kind == "stock" else AutoModel
+    auto = getattr(transformers, spec.stock) if spec.stock else AutoModel
     if type(config) not in auto._model_mapping and not spec.trust_remote_code:
-        raise Refused(
-            _(
-                "{folder}: transformers cannot classify with a {family} model; head: mean works with any backbone"
-            ).format(folder=folder, family=config.model_type)
-        )
+        raise Refused(no_stock_class(str(folder), config.model_type, auto.__name__))
     try:
         with quiet():
             model, loading = auto.from_pretrained(
@@ -128,7 +126,7 @@ def open_backbone(folder: Path, config: PretrainedConfig, spec: NetworkSpec) -> 
         raise _unreadable(folder, error) from error
     _set_pad_id(model, spec.pad_id)
     added = frozenset({*loading["missing_keys"], *(name for name, *_shapes in loading["mismatched_keys"])})
-    if spec.kind == "mean" and config.is_encoder_decoder:
+    if not spec.stock and config.is_encoder_decoder:
         return _encoder(model, added)
     return Backbone(model, "", added)
 
@@ -143,7 +141,7 @@ def _arguments(auto: Any, config: PretrainedConfig, spec: NetworkSpec) -> dict[s
     model_class = auto._model_mapping[type(config)]
     model_class = model_class[0] if isinstance(model_class, tuple) else model_class
     arguments["attn_implementation"] = _implementation(model_class)
-    if spec.kind == "mean" and "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
+    if not spec.stock and "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
         arguments["add_pooling_layer"] = False
     return arguments
 
@@ -175,6 +173,14 @@ def _encoder(model: PreTrainedModel, added: frozenset[str]) -> Backbone:
     part = next(name for name, module in model.named_modules() if module is encoder)
     inside = {f"{part}.{name}" for name in encoder.state_dict()}
     return Backbone(encoder, part, frozenset(name.removeprefix(f"{part}.") for name in added & inside))
+
+
+def no_stock_class(folder: str, family: str, auto: str) -> str:
+    """Says that transformers has no such class of this family."""
+    message = _("{folder}: transformers has no {auto} of the family '{family}'").format(
+        folder=folder, auto=auto, family=family
+    )
+    return message + (_("; head: mean works with any backbone") if auto == "AutoModelForSequenceClassification" else "")
 
 
 def _unreadable(folder: Path, error: Exception) -> Refused:

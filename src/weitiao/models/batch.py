@@ -14,6 +14,8 @@ from torch import Tensor
 
 from weitiao.records import Feature
 
+IGNORED = -100  # target of a place that teaches nothing; torch's cross-entropy leaves it out
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -22,11 +24,13 @@ class Batch:
     Args:
         inputs: arguments of the backbone: input_ids [B, T], attention_mask [B, T], token_type_ids [B, T] where it takes
         them.
-        targets: arrays of the head, such as {"labels": [B]}; a row without target has weight 0.
+        targets: arrays of the head, such as {"labels": [B]} or [B, T], filled with `IGNORED`; a row without target has
+        weight 0.
         weight: [B], 1.0 for rows with a target and 0.0 for others.
         lengths: real tokens of each row, [B].
         rows: index of each row among the features, [B].
         frozen: output of the frozen lower layers, [N, H], rows one after the other, where it was cached.
+        places: token places of each row's parts, such as {"tokens": [B, U]}, filled with -1.
     """
 
     inputs: Mapping[str, Tensor]
@@ -35,6 +39,7 @@ class Batch:
     lengths: Tensor
     rows: Sequence[int]
     frozen: Tensor | None = field(default=None)
+    places: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def tokens(self) -> int:
@@ -55,9 +60,10 @@ def collate(features: Sequence[Feature], pad_id: int, rows: Sequence[int] | None
     if len(types) == len(features):
         inputs["token_type_ids"] = _padded(types, inside, 0)
     targets, weight = _targets(features)
-    return Batch(
-        inputs, targets, weight, torch.from_numpy(lengths), list(rows if rows is not None else range(shape[0]))
-    )
+    named = features[0].places if features else {}
+    places = {name: _stacked([feature.places[name] for feature in features], -1) for name in named}
+    rows = list(rows if rows is not None else range(shape[0]))
+    return Batch(inputs, targets, weight, torch.from_numpy(lengths), rows, places=places)
 
 
 def _padded(arrays: Sequence[np.ndarray], inside: np.ndarray, fill: int) -> Tensor:
@@ -67,13 +73,30 @@ def _padded(arrays: Sequence[np.ndarray], inside: np.ndarray, fill: int) -> Tens
 
 
 def _targets(features: Sequence[Feature]) -> tuple[dict[str, Tensor], Tensor]:
-    """Stack the targets; a row without any is filled with zeros and weighs nothing."""
+    """Stack the targets, padded with `IGNORED`; a row without any is filled with zeros and weighs nothing."""
     weight = torch.tensor([1.0 if feature.targets else 0.0 for feature in features])
     example = next((feature.targets for feature in features if feature.targets), None)
     if example is None:
         return {}, weight
     stacked = {
-        name: torch.from_numpy(np.stack([feature.targets.get(name, np.zeros_like(array)) for feature in features]))
+        name: _stacked([feature.targets.get(name, _nothing(array)) for feature in features], IGNORED)
         for name, array in example.items()
     }
     return stacked, weight
+
+
+def _nothing(array: np.ndarray) -> np.ndarray:
+    """Stands in for the target of a row without one: a zero, zeros, or no tokens at all."""
+    ragged = array.ndim and np.issubdtype(array.dtype, np.integer)
+    return np.zeros((0,) * array.ndim if ragged else array.shape, dtype=array.dtype)
+
+
+def _stacked(arrays: Sequence[np.ndarray], fill: int) -> Tensor:
+    """Arrays of one number of axes as one, each axis padded with `fill` to its longest."""
+    shape = np.max([array.shape for array in arrays], axis=0).astype(int) if arrays[0].ndim else ()
+    if all(array.shape == tuple(shape) for array in arrays):
+        return torch.from_numpy(np.stack(arrays))
+    padded = np.full((len(arrays), *shape), fill, dtype=arrays[0].dtype)
+    for row, array in zip(padded, arrays, strict=True):
+        row[tuple(slice(size) for size in array.shape)] = array
+    return torch.from_numpy(padded)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from weitiao.models.batch import collate
 from weitiao.models.network import Network
-from weitiao.records import Feature, Outputs
+from weitiao.records import Feature, FloatArray, Outputs
 
 BATCH_TOKENS = 2048
 
@@ -58,10 +58,18 @@ def infer_with_loss(
                     name: value.float().numpy(force=True) for name, value in network.head.outputs(hidden, batch).items()
                 }
                 for place, row in enumerate(rows):
-                    results[row] = {name: value[place] for name, value in outputs.items()}
+                    results[row] = {
+                        name: _own(value[place], network.head.token_axes.get(name, 0), len(features[row]))
+                        for name, value in outputs.items()
+                    }
     finally:
         network.train(training)
     return results, total / weight if weight else float("nan")
+
+
+def _own(value: FloatArray, token_axes: int, length: int) -> FloatArray:
+    """A row's output without the padding of its token axes; a copy then, so that the batch can go."""
+    return value[(slice(length),) * token_axes].copy() if token_axes else value
 
 
 def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:

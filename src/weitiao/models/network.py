@@ -1,6 +1,6 @@
 """Backbone and head as one network: built from a pretrained folder, or loaded from a run.
 
-`build` takes any family that transformers can classify with; the head is the family's own (`stock`) or ours (`mean`).
+`build` takes any family of transformers; the head is the family's own class (`stock`) or ours, on the bare backbone.
 The network reads a `Batch` and answers with named outputs or a loss; packing, cached frozen layers and fast dropout
 happen here, and nowhere else.
 
@@ -27,7 +27,7 @@ from weitiao.models.backbone import open_backbone, open_config
 from weitiao.models.batch import Batch
 from weitiao.models.below import Below, find_below
 from weitiao.models.dropout import use_fast_dropout
-from weitiao.models.heads import HEADS, Head, Loss
+from weitiao.models.heads import HEADS, Head, HeadSpec, Loss
 from weitiao.models.packing import FIRST_TOKEN, NAME, PACKABLE, WORTH_PACKING, Packing, packed_layers, plan_packing
 from weitiao.models.quiet import quiet
 from weitiao.models.stack import Stack, find_stacks, supplied
@@ -86,7 +86,7 @@ class Network(nn.Module):
     def head_parameters(self) -> set[str]:
         """Names of the parameters that fine-tuning adds: our head's, the family head's, and what the folder lacked."""
         base = f"backbone.{self.backbone.base_model_prefix}."
-        own_head = self.spec.kind == "stock"
+        own_head = bool(self.spec.stock)
         return {
             name
             for name, _parameter in self.named_parameters()
@@ -115,7 +115,7 @@ class Network(nn.Module):
         self.checkpointed = True
 
     def hidden(self, batch: Batch) -> Tensor:
-        """What the backbone returns: [B, T, H], or the logits [B, C] of a stock head."""
+        """What the backbone returns: [B, T, H], or what the head reads of the family's own class, such as [B, C]."""
         inputs = dict(batch.inputs)
         with ExitStack() as around:
             packing = self._packing(batch)
@@ -128,14 +128,15 @@ class Network(nn.Module):
                 del inputs["attention_mask"]
                 inputs["packing"] = packing  # type: ignore[assignment]
             answer = self.backbone(**inputs)
-        return answer.logits if self.spec.kind == "stock" else answer.last_hidden_state  # type: ignore[no-any-return]
+        hidden: Tensor = self.head.read(answer) if self.spec.stock else answer.last_hidden_state
+        return hidden
 
     def _narrow(self) -> str:
         """Where the last layer may go on with first tokens only, because the head reads nothing else.
 
         Not where all layers are frozen: their output is cached for every token.
         """
-        if self.spec.kind != "stock" or self.frozen_below == len(self.stack):
+        if not (self.spec.stock and self.head.first_token) or self.frozen_below == len(self.stack):
             return ""
         return FIRST_TOKEN.get(self.backbone.config.model_type, "")
 
@@ -175,7 +176,7 @@ def build(folder: Path, spec: NetworkSpec) -> Network:
     """A network from a pretrained folder; new weights come from torch's generator, so seed it first.
 
     Raises:
-        Refused: transformers cannot classify with this family, or the weights do not load.
+        Refused: transformers has no class of this family for the head, or the weights do not load.
     """
     config = open_config(folder, spec)
     opened = open_backbone(folder, config, spec)
@@ -204,7 +205,7 @@ def load(folder: Path, *, trust_remote_code: bool = False) -> Network:
             ).format(folder=folder)
         )
     saved = read_json(folder / "task.json")
-    options = {**saved["network"], "labels": saved["labels"], "trust_remote_code": trust_remote_code}
+    options = {"labels": saved["labels"], **saved["network"], "trust_remote_code": trust_remote_code}
     network = build(folder, NetworkSpec(**options))
     if network.added:
         raise _incomplete(folder, min(network.added))
@@ -246,15 +247,17 @@ def _head(config: PretrainedConfig, spec: NetworkSpec) -> Head:
         ),
         0.0,
     )
-    return HEADS[spec.head](  # type: ignore[no-any-return]
-        len(spec.labels),
-        multi_label=spec.multi_label,
-        class_weights=None if spec.class_weights is None else torch.tensor(spec.class_weights),
-        label_smoothing=spec.label_smoothing,
-        pooled_size=text_config.hidden_size if spec.kind == "mean" else None,
-        hidden_layers=spec.hidden_layers,
-        dropout=rate,
-        initializer_range=getattr(text_config, "initializer_range", 0.02),
+    return HEADS[spec.head].of(  # type: ignore[no-any-return]
+        HeadSpec(
+            spec.labels,
+            size=None if spec.stock else text_config.hidden_size,
+            options=spec.options,
+            class_weights=None if spec.class_weights is None else torch.tensor(spec.class_weights),
+            label_smoothing=spec.label_smoothing,
+            hidden_layers=spec.hidden_layers,
+            dropout=rate,
+            initializer_range=getattr(text_config, "initializer_range", 0.02),
+        )
     )
 
 

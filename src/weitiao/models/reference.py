@@ -56,10 +56,9 @@ class ModelFolder:
         """Number of stored parameters."""
         return sum(math.prod(shape) for shape in self.parameters.values())
 
-    @property
-    def classifies(self) -> bool:
-        """Whether transformers has a sequence classification class for the family, which the stock head needs."""
-        return families.known(self.family, families.CLASSIFIERS)
+    def has_class(self, auto: str) -> bool:
+        """Whether transformers has a class of the family under this Auto class, which a stock head needs."""
+        return families.known(self.family, families.STOCK[auto])
 
 
 def resolve(

@@ -15,7 +15,7 @@ from weitiao.artifact import open_run, read_json
 from weitiao.errors import Problem, ProblemsFound, Refused
 from weitiao.messages import _
 from weitiao.records import Feature, Outputs, Prediction, Record
-from weitiao.tasks import TASKS, RowFault, Settings
+from weitiao.tasks import TASKS, RowFault, Settings, by_record, decode_all
 from weitiao.text import Tokenizer, load_tokenizer
 
 if TYPE_CHECKING:
@@ -94,29 +94,24 @@ class Predictor:
         """As `predict`, and which of the inputs the model could not read to their end."""
         records = self.records(inputs)
         features = self._features(records)
-        predictions = [
-            self.task.decode(record, outputs, self.labels, self.settings)
-            for record, outputs in zip(records, self._run(features, len(records)), strict=True)
-        ]
+        predictions = decode_all(self.task, records, features, self._run(features), self.labels, self.settings)
         truncated = sorted({feature.group for feature in features if feature.cut})
         return Answers(predictions, truncated, self.max_length)
 
     def outputs(self, records: Sequence[Record]) -> list[list[Outputs]]:
         """What the head puts out for each record: one entry a feature, in the order of the record's features."""
-        return self._run(self._features(records), len(records))
+        features = self._features(records)
+        return by_record(len(records), features, self._run(features))[1]
 
     def _features(self, records: Sequence[Record]) -> list[Feature]:
         features: list[Feature] = self.task.encode(records, self.tokenizer, self.labels, self.max_length)
         return features
 
-    def _run(self, features: Sequence[Feature], records: int) -> list[list[Outputs]]:
-        """The network's outputs for the features of so many records, by record."""
+    def _run(self, features: Sequence[Feature]) -> list[Outputs]:
+        """The network's outputs, in order."""
         from weitiao.models.inference import infer
 
-        grouped: list[list[Outputs]] = [[] for _record in range(records)]
-        for feature, outputs in zip(features, infer(self.network, features), strict=True):
-            grouped[feature.group].append(outputs)
-        return grouped
+        return infer(self.network, features)
 
     def records(self, inputs: Iterable[Input]) -> list[Record]:
         """Records of texts, of tuples (text, second text) or of mappings of the task's fields; Records stay.
@@ -185,8 +180,8 @@ class Predictor:
 
 
 def filled_fields(task: Any, record: Record) -> frozenset[str]:
-    """The fields, other than the gold answer's, that a record fills."""
-    names = [spec.name for spec in task.fields if not spec.only_labelled]
+    """The fields that a record fills, of those that an answer needs."""
+    names = [spec.name for spec in task.fields if spec.asked and not spec.only_labelled]
     return frozenset(name for name in names if getattr(record, name, None) is not None)
 
 

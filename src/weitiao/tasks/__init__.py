@@ -6,7 +6,7 @@ its metrics, its head and its cheap baselines. `TASKS` is the table behind `weit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from weitiao.errors import Problem
 from weitiao.metrics import Metric
+from weitiao.recipe import Finding, TrainingSpec
 from weitiao.records import Feature, Outputs, Prediction, Record
 from weitiao.tables import Table
 from weitiao.text import Tokenizer
@@ -23,7 +24,13 @@ R = TypeVar("R", bound=Record)
 P = TypeVar("P", bound=Prediction)
 Settings = Mapping[str, Any]  # what `calibrate` found on dev, JSON-able, such as {"thresholds": {...}}
 
-TASKS = Table("task", {"classify": "weitiao.tasks.classify:Classify"})
+TASKS = Table(
+    "task",
+    {
+        "classify": "weitiao.tasks.classify:Classify",
+        "tag": "weitiao.tasks.tag:Tag",
+    },
+)
 
 
 class RowFault(ValueError):
@@ -39,12 +46,14 @@ class FieldSpec:
         required: rows without it are faulty; an optional field may have no column at all.
         aliases: column names that are taken for it without a mapping, best first.
         only_labelled: needed for training and evaluation, not for prediction.
+        asked: whether what is to be answered must have it where the training rows had it.
     """
 
     name: str
     required: bool
     aliases: tuple[str, ...]
     only_labelled: bool = False
+    asked: bool = True
 
 
 class Task(Protocol[R, P]):
@@ -60,6 +69,10 @@ class Task(Protocol[R, P]):
     prediction: type[P]
     head: str
     """Entry of `models.heads.HEADS`."""
+    stock: str
+    """transformers' Auto class that the saved model loads in under `model.head: stock`; empty where there is none."""
+    pools: bool
+    """Whether one answer is read from the whole text, so that `model.head: mean` is there."""
     mode: Literal["forward", "generate"]
     fields: Sequence[FieldSpec]
     baselines: Sequence[str]
@@ -84,8 +97,20 @@ class Task(Protocol[R, P]):
         """The labels, in a stable order, from the training records only."""
         ...
 
+    def classes(self, labels: Sequence[str]) -> Sequence[str]:
+        """Names of the head's outputs, such as the labels themselves, or B- and I- of each."""
+        ...
+
+    def head_options(self) -> Mapping[str, Any]:
+        """What the head has to know of the task's options; JSON-able."""
+        ...
+
     def audit(self, splits: Mapping[str, Sequence[R]], labels: Sequence[str]) -> list[Problem]:
         """Findings that only the task can see: too few classes, label typos, labels that train lacks, imbalance."""
+        ...
+
+    def misfits(self, training: TrainingSpec) -> Iterable[Finding]:
+        """What of the recipe's `training` does not go with the task's options."""
         ...
 
     def unanswerable(self, records: Sequence[R], labels: Sequence[str]) -> list[Problem]:
@@ -98,12 +123,29 @@ class Task(Protocol[R, P]):
         """Features of the records; `Feature.group` is the record's index."""
         ...
 
-    def decode(self, record: R, outputs: Sequence[Outputs], labels: Sequence[str], settings: Settings) -> P:
-        """The answer, from the outputs of all of the record's features."""
+    def decode(
+        self,
+        record: R,
+        features: Sequence[Feature],
+        outputs: Sequence[Outputs],
+        labels: Sequence[str],
+        settings: Settings,
+    ) -> P:
+        """The answer, from all of the record's features and what the head put out for each."""
         ...
 
-    def calibrate(self, records: Sequence[R], outputs: Sequence[Sequence[Outputs]], labels: Sequence[str]) -> Settings:
-        """Thresholds and the like, on dev only; `outputs` are those of each record's features."""
+    def calibrate(
+        self,
+        records: Sequence[R],
+        features: Sequence[Sequence[Feature]],
+        outputs: Sequence[Sequence[Outputs]],
+        labels: Sequence[str],
+    ) -> Settings:
+        """Thresholds and the like, on dev only; features and outputs are those of each record."""
+        ...
+
+    def right(self, prediction: P, record: R) -> bool | None:
+        """Whether the whole answer is the gold one; None where answers are not right or wrong."""
         ...
 
     def metrics(self, labels: Sequence[str]) -> Sequence[Metric]:
@@ -113,3 +155,30 @@ class Task(Protocol[R, P]):
     def targets(self, records: Sequence[R], labels: Sequence[str]) -> Mapping[str, npt.NDArray[Any]]:
         """What the loss needs to know of the training set as a whole, such as {"class_weights": [C]}; may be empty."""
         ...
+
+
+def by_record(
+    records: int, features: Sequence[Feature], outputs: Sequence[Outputs]
+) -> tuple[list[list[Feature]], list[list[Outputs]]]:
+    """Features, and what the head put out for them, by the record that they are of."""
+    own: list[list[Feature]] = [[] for _record in range(records)]
+    said: list[list[Outputs]] = [[] for _record in range(records)]
+    for feature, each in zip(features, outputs, strict=True):
+        own[feature.group].append(feature)
+        said[feature.group].append(each)
+    return own, said
+
+
+def decode_all(
+    task: Task[R, P],
+    records: Sequence[R],
+    features: Sequence[Feature],
+    outputs: Sequence[Outputs],
+    labels: Sequence[str],
+    settings: Settings,
+) -> list[P]:
+    """The answer to every record, in order."""
+    grouped = by_record(len(records), features, outputs)
+    return [
+        task.decode(record, own, said, labels, settings) for record, own, said in zip(records, *grouped, strict=True)
+    ]

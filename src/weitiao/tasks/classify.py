@@ -8,7 +8,7 @@ or test has stays in the record, trains nothing and counts as wrong. Notation: T
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -18,7 +18,7 @@ from pydantic import Field, field_validator, model_validator
 from weitiao.errors import Problem
 from weitiao.messages import _
 from weitiao.metrics import Metric
-from weitiao.recipe import Options
+from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import ClassifyPrediction, ClassifyRecord, Feature, FloatArray, Outputs
 from weitiao.tasks import FieldSpec, RowFault, Settings
 from weitiao.tasks.label_audit import LabelCounts, audit_labels, unanswerable
@@ -116,6 +116,8 @@ class Classify:
     record: ClassVar[type[ClassifyRecord]] = ClassifyRecord
     prediction: ClassVar[type[ClassifyPrediction]] = ClassifyPrediction
     head: ClassVar[str] = "classify"
+    stock: ClassVar[str] = "AutoModelForSequenceClassification"
+    pools: ClassVar[bool] = True
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TEXT_PAIR, LABEL)
     baselines: ClassVar[Sequence[str]] = ("majority", "tfidf")
@@ -161,6 +163,12 @@ class Classify:
             return list(self.options.labels)
         return in_natural_order(label for record in records for label in record.labels or ())
 
+    def classes(self, labels: Sequence[str]) -> Sequence[str]:
+        return labels
+
+    def head_options(self) -> Mapping[str, Any]:
+        return {"multi_label": self.options.multi_label}
+
     def audit(self, splits: Mapping[str, Sequence[ClassifyRecord]], labels: Sequence[str]) -> list[Problem]:
         counts = {split: _counts(records) for split, records in splits.items()}
         weights = self.options.class_weights
@@ -171,6 +179,11 @@ class Classify:
             separator=self._separator,
             weighted=list(weights) if isinstance(weights, dict) else [],
         )
+
+    def misfits(self, training: TrainingSpec) -> Iterator[Finding]:
+        if training.label_smoothing and self.options.multi_label:
+            message = _("`training.label_smoothing` works only with one label a text; remove it, or `multi_label`")
+            yield Finding("misfit", ("training", "label_smoothing"), message)
 
     def unanswerable(self, records: Sequence[ClassifyRecord], labels: Sequence[str]) -> list[Problem]:
         return unanswerable(_counts(records), labels)
@@ -200,6 +213,7 @@ class Classify:
     def decode(
         self,
         record: ClassifyRecord,  # noqa: ARG002  (other tasks need the text to answer)
+        features: Sequence[Feature],  # noqa: ARG002  (and where in the tokens it stands)
         outputs: Sequence[Outputs],
         labels: Sequence[str],
         settings: Settings,
@@ -234,7 +248,11 @@ class Classify:
         return powers / powers.sum()  # type: ignore[no-any-return]
 
     def calibrate(
-        self, records: Sequence[ClassifyRecord], outputs: Sequence[Sequence[Outputs]], labels: Sequence[str]
+        self,
+        records: Sequence[ClassifyRecord],
+        features: Sequence[Sequence[Feature]],  # noqa: ARG002
+        outputs: Sequence[Sequence[Outputs]],
+        labels: Sequence[str],
     ) -> Settings:
         """Multi-label: the threshold of each label that gives its best F1 on dev. Single-label: nothing."""
         if not self.options.multi_label or self.options.threshold is not None:
@@ -249,6 +267,9 @@ class Classify:
         return {
             "thresholds": {label: best_threshold(scores[:, c], gold[:, c]) for c, label in enumerate(labels)},
         }
+
+    def right(self, prediction: ClassifyPrediction, record: ClassifyRecord) -> bool:
+        return set(prediction.labels) == set(record.labels or ())
 
     def metrics(self, labels: Sequence[str]) -> Sequence[Metric]:
         from weitiao.metrics.classification import multi_label_metrics, single_label_metrics

@@ -111,6 +111,23 @@ def audit_labels(
     ]
 
 
+def audit_spans(splits: Mapping[str, LabelCounts], labels: Sequence[str], *, fixed: bool) -> list[Problem]:
+    """Everything suspicious about the labels of spans: unknown, mistyped, hardly any; one label is enough.
+
+    Args:
+        splits: how often each label marks a span, of each split.
+        labels: the label space.
+        fixed: whether the recipe lists the labels, or the training rows do.
+    """
+    train = splits.get("train", LabelCounts.of([]))
+    if not train.rows:
+        return list(_unknown(splits, labels)) if fixed else []
+    if not train.counts:
+        message = _("no training row has a span; check `data.fields` and the file")
+        return [Problem("too-few-classes", message, file=train.file)]
+    return [*_unknown(splits, labels, fixed=fixed), *_mistyped(train), *_small(train, labels)]
+
+
 def _of_each_label(
     splits: Mapping[str, LabelCounts],
     labels: Sequence[str],

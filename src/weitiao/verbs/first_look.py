@@ -67,13 +67,14 @@ class Look:
     columns: Sequence[str]
 
 
-def starting_point(fields: Sequence[FieldLike], data: str = "", model: str = "") -> Start:
+def starting_point(fields: Sequence[FieldLike], data: str = "", model: str = "", *, pools: bool = True) -> Start:
     """What a new recipe for these rows sets.
 
     Args:
         fields: the task's.
         data: the source of labelled rows; an example name without it.
         model: the pretrained model; a starter for the language of the rows without it.
+        pools: whether the task reads one answer from the whole text.
 
     Raises:
         ProblemsFound: there is no such source.
@@ -85,7 +86,9 @@ def starting_point(fields: Sequence[FieldLike], data: str = "", model: str = "")
     training: dict[str, Any] = {}
     remarks: dict[str, str] = {}
     if name in MEAN_POOLED:
-        model_keys["head"], training["learning_rate"] = "mean", RATE
+        training["learning_rate"] = RATE
+    if name in MEAN_POOLED and pools:
+        model_keys["head"] = "mean"
         remarks["model.head"] = _("mean, for the pooler that this starter's stock head would read is untrained")
     if look is None or not look.split_column:
         data_keys |= SHARES

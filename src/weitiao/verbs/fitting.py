@@ -27,7 +27,7 @@ from weitiao.models.network import Network, NetworkSpec, build, load
 from weitiao.recipe import Recipe
 from weitiao.records import Feature, Outputs, Prediction, Record
 from weitiao.serving.predictor import filled_fields
-from weitiao.tasks import Settings
+from weitiao.tasks import Settings, Task, by_record, decode_all
 from weitiao.training.loop import FitResult, Hooks, LoopSettings, fit, total_steps
 from weitiao.training.optimiser import OptimiserSpec
 from weitiao.training.peak import peak_bytes, reset_peak
@@ -144,18 +144,7 @@ def answers(found: Preflight, folder: RunFolder, part: Part) -> tuple[list[Predi
 
 def decode(found: Preflight, part: Part, outputs: Sequence[Outputs], settings: Settings) -> list[Prediction]:
     """Answers from the outputs of all features."""
-    return [
-        found.task.decode(record, each, found.labels, settings)
-        for record, each in zip(part.records, by_record(part, outputs), strict=True)
-    ]
-
-
-def by_record(part: Part, outputs: Sequence[Outputs]) -> list[list[Outputs]]:
-    """The outputs of each record's features."""
-    grouped: list[list[Outputs]] = [[] for _record in part.records]
-    for feature, output in zip(part.features, outputs, strict=True):
-        grouped[feature.group].append(output)
-    return grouped
+    return decode_all(found.task, part.records, part.features, outputs, found.labels, settings)
 
 
 def dev_metrics(found: Preflight, network: Network, dev: Part, frozen: Frozen | None) -> Mapping[str, float]:
@@ -192,8 +181,8 @@ def _network(found: Preflight, records: Sequence[Record], seed: int) -> tuple[Ne
     recipe = found.recipe
     if found.folder is None or found.tokenizer is None:
         raise Failed(_("the model was not found"))
-    spec = network_spec(recipe, found.labels, found.tokenizer.pad_id, found.task.targets(records, found.labels))
-    spec = replace(spec, head=found.task.head, multi_label=getattr(recipe.task.options, "multi_label", False))
+    targets = found.task.targets(records, found.labels)
+    spec = network_spec(recipe, found.task, found.labels, found.tokenizer.pad_id, targets)
     torch.manual_seed(seed)
     network = build(found.folder.path, spec)
     if recipe.training.gradient_checkpointing:
@@ -201,13 +190,16 @@ def _network(found: Preflight, records: Sequence[Record], seed: int) -> tuple[Ne
     return network, spec
 
 
-def network_spec(recipe: Recipe, labels: Sequence[str], pad_id: int, targets: Mapping[str, Any]) -> NetworkSpec:
+def network_spec(
+    recipe: Recipe, task: Task[Any, Any], labels: Sequence[str], pad_id: int, targets: Mapping[str, Any]
+) -> NetworkSpec:
     """What the recipe puts on the backbone."""
     weights = targets.get("class_weights")
     return NetworkSpec(
-        head="",
+        head=task.head,
         kind=recipe.model.head,
-        labels=list(labels),
+        labels=list(task.classes(labels)),
+        options=dict(task.head_options()),
         class_weights=None if weights is None else [float(value) for value in weights],
         label_smoothing=recipe.training.label_smoothing,
         hidden_layers=list(recipe.model.hidden_layers),
@@ -257,8 +249,8 @@ def _calibrate(found: Preflight, network: Network, dev: Part | None) -> Settings
     """What dev tells of thresholds and the like; without the cache, whose rounded numbers are not those served."""
     if dev is None:
         return {}
-    outputs = by_record(dev, infer(network, dev.features))
-    settings: Settings = found.task.calibrate(dev.records, outputs, found.labels)
+    grouped = by_record(len(dev.records), dev.features, infer(network, dev.features))
+    settings: Settings = found.task.calibrate(dev.records, *grouped, found.labels)
     return settings
 
 
@@ -272,13 +264,12 @@ def _save(
 ) -> None:
     """Write model/: weights, tokenizer and task.json, whole or not at all."""
     saved = asdict(replace(spec, reinit_layers=0, class_weights=None, label_smoothing=0.0))
-    labels = saved.pop("labels")
     del saved["trust_remote_code"]  # a run never says of itself that it may be trusted
     card = {
         "weitiao": __version__,
         "task": found.task.name,
         "options": found.recipe.task.options.model_dump(mode="json"),
-        "labels": labels,
+        "labels": list(found.labels),
         "settings": dict(settings),
         "network": saved,
         "max_length": found.max_length,

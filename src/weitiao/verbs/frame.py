@@ -53,9 +53,16 @@ def misfits(recipe: Recipe) -> Iterator[Finding]:
     yield from _frozen(recipe)
     yield from _without_effect(recipe.training)
     yield from _unread(recipe)
-    if recipe.training.label_smoothing and getattr(recipe.task.options, "multi_label", False):
-        message = _("`training.label_smoothing` works only with one label a text; remove it, or `multi_label`")
-        yield Finding("misfit", ("training", "label_smoothing"), message)
+    yield from _head(recipe)
+    yield from task_of(recipe).misfits(recipe.training)
+
+
+def _head(recipe: Recipe) -> Iterator[Finding]:
+    if recipe.model.head == "mean" and not task_of(recipe).pools:
+        message = _("`model.head: mean` gives one answer a text, and the task '{task}' needs more; remove it").format(
+            task=recipe.task.name
+        )
+        yield Finding("misfit", ("model", "head"), message)
 
 
 def _metric(recipe: Recipe) -> Iterator[Finding]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from weitiao.messages import _
 from weitiao.methods.options import CacheOptions, FreezeOptions
 from weitiao.models.reference import ModelFolder
 from weitiao.recipe import Finding, Recipe
+from weitiao.tasks import Task
 from weitiao.text import Tokenizer
 from weitiao.verbs.plan import is_packable
 from weitiao.verbs.shape import stack_depth_of
@@ -21,20 +23,29 @@ POOLERS = {  # family whose pretraining has a pooler -> the tensor through which
 }
 
 
-def model_misfits(recipe: Recipe, folder: ModelFolder, tokenizer: Tokenizer | None) -> Iterator[Finding]:
+def model_misfits(
+    recipe: Recipe, task: Task[Any, Any], folder: ModelFolder, tokenizer: Tokenizer | None
+) -> Iterator[Finding]:
     """Findings about the recipe in the light of its model."""
     yield from _layers(recipe, stack_depth_of(folder.config))
-    if recipe.model.head == "stock" and not folder.classifies:
-        message = _("transformers has no classification head for the family '{family}'; set model.head=mean").format(
-            family=folder.family
-        )
-        yield Finding("no-stock-head", ("model", "head"), message)
+    yield from _stock_head(recipe, task, folder)
     wanted = recipe.training.max_length
     if wanted is not None and tokenizer is not None and 0 < tokenizer.max_length < wanted:
         message = _("`training.max_length` is {got}, but the model reads at most {limit} tokens").format(
             got=wanted, limit=tokenizer.max_length
         )
         yield Finding("misfit", ("training", "max_length"), message)
+
+
+def _stock_head(recipe: Recipe, task: Task[Any, Any], folder: ModelFolder) -> Iterator[Finding]:
+    if recipe.model.head != "stock" or not task.stock or folder.has_class(task.stock):
+        return
+    if task.pools:
+        message = _("transformers has no classification head for the family '{family}'; set model.head=mean")
+        yield Finding("no-stock-head", ("model", "head"), message.format(family=folder.family))
+    else:
+        message = _("transformers has no {auto} of the family '{family}'; name another model")
+        yield Finding("no-stock-head", ("model", "name"), message.format(auto=task.stock, family=folder.family))
 
 
 def _layers(recipe: Recipe, depth: int) -> Iterator[Finding]:
@@ -73,9 +84,9 @@ def uncached(recipe: Recipe, family: str) -> Iterator[Finding]:
     yield Finding("no-cache", ("method", "cache"), message)
 
 
-def untrained_pooler(recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:
+def untrained_pooler(recipe: Recipe, task: Task[Any, Any], folder: ModelFolder) -> Iterator[Finding]:
     """A stock head over a pooler that the model lacks, or has had since before it learnt what it knows."""
-    if recipe.model.head == "stock" and (folder.name in MEAN_POOLED or _lacks_pooler(folder)):
+    if task.pools and recipe.model.head == "stock" and (folder.name in MEAN_POOLED or _lacks_pooler(folder)):
         message = _(
             "the stock head of this model starts with an untrained pooler; `model.head=mean` usually learns faster"
         )

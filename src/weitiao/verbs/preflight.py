@@ -244,9 +244,9 @@ class _Inspection:
         self.found.folder = folder
         path: Path = folder.path
         self.found.tokenizer = self._try("tokenizer", ("model", "name"), lambda: load_tokenizer(path))
-        self._add(model_misfits(self.recipe, folder, self.found.tokenizer))
+        self._add(model_misfits(self.recipe, self.found.task, folder, self.found.tokenizer))
         self._add(uncached(self.recipe, folder.family), "note")
-        self._add(untrained_pooler(self.recipe, folder), "note")
+        self._add(untrained_pooler(self.recipe, self.found.task, folder), "note")
 
     def _encode(self, dataset: Dataset, tokenizer: Tokenizer) -> Encoded:
         found = self.found

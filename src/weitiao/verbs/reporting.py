@@ -78,7 +78,7 @@ def write_predictions(found: Preflight, folder: RunFolder, part: Part, predictio
         {
             **_place(record),
             **record.model_dump(mode="json", exclude=texts | {"file"}),
-            "prediction": answer.model_dump(mode="json"),
+            "prediction": answer.model_dump(mode="json", exclude=dict(answer.surface)),
         }
         for record, answer in zip(part.records, predictions, strict=True)
     ]

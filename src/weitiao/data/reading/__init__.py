@@ -30,6 +30,7 @@ __all__ = [
 FORMATS = Table(
     "format",
     {
+        "conll": "weitiao.data.reading.conll:Conll",
         "csv": "weitiao.data.reading.delimited:Csv",
         "hub": "weitiao.data.reading.hub:Hub",
         "json": "weitiao.data.reading.json:Json",

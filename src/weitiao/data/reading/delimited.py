@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
+from weitiao.data.reading.conll import has_tag_columns
 from weitiao.data.reading.header import SAMPLE as HEADER_SAMPLE
 from weitiao.data.reading.header import Header, choose_header
 from weitiao.data.reading.long import LongSource, Stream
@@ -43,6 +44,8 @@ class Csv:
     fallback = ","
 
     def sniff(self, source: Source) -> float:
+        if has_tag_columns(source):
+            return 0.0
         if source.suffix == ".csv":
             return 0.9
         if source.suffix in (".tsv", ".tab", ".json", ".jsonl", ".ndjson"):
@@ -96,6 +99,8 @@ class Tsv(Csv):
     fallback = "\t"
 
     def sniff(self, source: Source) -> float:
+        if has_tag_columns(source):
+            return 0.0
         if source.suffix in (".tsv", ".tab"):
             return 0.9
         if source.suffix in (".csv", ".json", ".jsonl", ".ndjson"):

@@ -1,20 +1,27 @@
 """The Head seam: hidden states -> Outputs and loss; one file a kind of answer.
 
 A head's loss is a sum and its divisor, never a mean, so that steps can be split over micro-batches and processes
-exactly.
+exactly. A head reads the backbone's hidden states, or what the family's own class in transformers says (`stock`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, Self
 
 from torch import Tensor
 
 from weitiao.models.batch import Batch
 from weitiao.tables import Table
 
-HEADS = Table("head", {"classify": "weitiao.models.heads.classify:ClassifyHead"})
+HEADS = Table(
+    "head",
+    {
+        "classify": "weitiao.models.heads.classify:ClassifyHead",
+        "tag": "weitiao.models.heads.tag:TagHead",
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +37,54 @@ class Loss:
     weight: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class HeadSpec:
+    """What a head is built from.
+
+    Args:
+        classes: names of its outputs, C of them.
+        size: H of the hidden states that it reads; None where it reads what the family's own class says.
+        options: the task's, such as {"multi_label": True}.
+        class_weights: weight of each class in the loss, [C].
+        label_smoothing: share of the target mass spread over all classes.
+        hidden_layers: widths of extra layers.
+        dropout: rate before each layer.
+        initializer_range: standard deviation of new weights, as in the backbone's config.
+    """
+
+    classes: Sequence[str]
+    size: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    class_weights: Tensor | None = None
+    label_smoothing: float = 0.0
+    hidden_layers: Sequence[int] = ()
+    dropout: float = 0.1
+    initializer_range: float = 0.02
+
+
 class Head(Protocol):
-    """What a head must answer; `hidden` is what the backbone returned."""
+    """What a head must answer; `hidden` is what `Network.hidden` returned."""
+
+    stock: ClassVar[str]
+    """transformers' Auto class whose answer the head reads under `kind: stock`; empty where there is none."""
+    token_axes: ClassVar[Mapping[str, int]]
+    """Output -> how many of its axes behind the row's count tokens, such as {"logits": 1}."""
+    first_token: ClassVar[bool]
+    """Whether the stock class reads the first token alone."""
+
+    @classmethod
+    def of(cls, spec: HeadSpec) -> Self:
+        """The head, with new weights."""
+        ...
+
+    @staticmethod
+    def problem_type(options: Mapping[str, Any]) -> str | None:
+        """What the saved config says of the stock class's loss, in transformers' words."""
+        ...
+
+    def read(self, answer: Any) -> Tensor:
+        """What of the stock class's answer the head goes on with."""
+        ...
 
     def outputs(self, hidden: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Named arrays with one entry a row, such as {"logits": [B, C]}."""

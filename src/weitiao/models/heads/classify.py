@@ -9,14 +9,15 @@ Notation: B rows, T tokens, H hidden, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from weitiao.models.batch import Batch
-from weitiao.models.heads import Loss
+from weitiao.models.heads import HeadSpec, Loss
 
 LIGHTEST = 0.01  # of a positive row against a negative one: "balanced" gives 0 where there are no negatives
 
@@ -35,6 +36,10 @@ class ClassifyHead(nn.Module):
         dropout: rate before each layer of a mean head.
         initializer_range: standard deviation of a mean head's new weights, as in the backbone's config.
     """
+
+    stock: ClassVar[str] = "AutoModelForSequenceClassification"
+    token_axes: ClassVar[Mapping[str, int]] = {}
+    first_token: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -60,6 +65,29 @@ class ClassifyHead(nn.Module):
             else _layers(pooled_size, hidden_layers, classes, dropout, initializer_range)
         )
         self.pools = pooled_size is not None
+
+    @classmethod
+    def of(cls, spec: HeadSpec) -> ClassifyHead:
+        """The head of a `HeadSpec`."""
+        return cls(
+            len(spec.classes),
+            multi_label=spec.options.get("multi_label", False),
+            class_weights=spec.class_weights,
+            label_smoothing=spec.label_smoothing,
+            pooled_size=spec.size,
+            hidden_layers=spec.hidden_layers,
+            dropout=spec.dropout,
+            initializer_range=spec.initializer_range,
+        )
+
+    @staticmethod
+    def problem_type(options: Mapping[str, Any]) -> str:
+        """As transformers names it."""
+        return "multi_label_classification" if options.get("multi_label") else "single_label_classification"
+
+    def read(self, answer: Any) -> Tensor:
+        """The logits, [B, C]."""
+        return answer.logits  # type: ignore[no-any-return]
 
     def outputs(self, hidden: Tensor, batch: Batch) -> dict[str, Tensor]:
         """{"logits": [B, C]} from `hidden`: [B, T, H] for a mean head, the logits themselves for a stock one."""

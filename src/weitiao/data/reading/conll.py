@@ -1,0 +1,117 @@
+"""Token columns: a token a line with its tags, a blank line between sentences (CoNLL 2000-2003 and all that followed).
+
+A sentence becomes a Row: its columns by number as lists, `tokens` (the first), `tags` (the last), the `text` that the tokens
+make, and the `document` that a `-DOCSTART-` line began. Comments, CRLF and a missing end are no obstacle.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from weitiao.data.reading.source import FileReading, Reading, ReadOptions, Source, refusal, union_of_keys
+from weitiao.messages import _
+from weitiao.metrics.spans import parse_tag
+from weitiao.records import Row
+from weitiao.text import han_share, join_tokens
+
+SUFFIXES = (".conll", ".conll2000", ".conll2002", ".conll2003", ".bio", ".bioes", ".bmes", ".iob", ".iob2", ".bilou")
+DOCUMENT = "-DOCSTART-"
+INVISIBLE = "\ufeff\u200b\u2060 \t\r"
+SAMPLE = 400  # lines by which a file is told
+TAGGED = 0.98  # share of lines whose last column must be a tag
+CHARACTERS = 0.95  # share of tokens of one character from which a Chinese file is one of characters
+
+Line = tuple[int, str]  # number from 1, text
+
+
+class Conll:
+    """A token a line with its tags in columns, a blank line between sentences."""
+
+    def sniff(self, source: Source) -> float:
+        if source.suffix in SUFFIXES:
+            return 0.95
+        return 0.9 if has_tag_columns(source) else 0.0
+
+    def read(self, source: Source, options: ReadOptions) -> Reading:  # noqa: ARG002 - one signature for all readers
+        blocks = list(_blocks(source.decoded.text))
+        width = _width(line for _document, lines in blocks for _number, line in lines)
+        if width < 2:
+            raise refusal("no-columns", _("no line has two columns; expected a token and its tag a line"), source.name)
+        characters = _of_characters(blocks, width)
+        rows = [_row(lines, document, width, source.name, characters=characters) for document, lines in blocks]
+        documents = any(document for document, _lines in blocks)
+        how = _("{columns} columns a token, {sentences} sentences").format(columns=width, sentences=len(rows))
+        told = _("; ").join((source.decoded.how, how))
+        file = FileReading(source.name, source.sha256, "conll", len(rows), source.decoded.encoding, told, header=False)
+        columns = [column for column in union_of_keys(rows) if documents or column != "document"]
+        return Reading(file, columns, rows, source.text_problems())
+
+
+def has_tag_columns(source: Source) -> bool:
+    """Whether the text is one of token columns, the last of which says where spans begin."""
+    lines = list(islice(source.decoded.text.splitlines(), SAMPLE))
+    filled = [columns_of(line) for line in lines if line.strip(INVISIBLE)]
+    tags = [parse_tag(columns[-1]) for columns in filled if len(columns) > 1]
+    said = [tag for tag in tags if tag is not None]
+    sentences = len(filled) < len(lines)
+    return sentences and len(said) >= TAGGED * max(len(filled), 1) and any(label for _place, label in said)
+
+
+def columns_of(line: str) -> list[str]:
+    """The cells of a line: parted by tabs, or by spaces where it has none; an ideographic space is a token."""
+    line = line.rstrip("\r\n")
+    if "\t" in line:
+        return line.rstrip(" ").split("\t")
+    return re.split(" +", line.strip(" ")) if line.strip(" ") else []
+
+
+def _blocks(text: str) -> Iterator[tuple[str, list[Line]]]:
+    """(document, lines) of each sentence; the document is empty where the file names none."""
+    document, lines = 0, list[Line]()
+    for number, line in enumerate(re.split("\r\n|\n|\r", text), start=1):
+        if line.startswith(DOCUMENT) or not line.strip(INVISIBLE):
+            if lines:
+                yield str(document or ""), lines
+            lines = []
+            document += line.startswith(DOCUMENT)
+        else:
+            lines.append((number, line))
+    if lines:
+        yield str(document or ""), lines
+
+
+def _width(lines: Iterable[str]) -> int:
+    """The commonest number of columns."""
+    counts = Counter(len(columns_of(line)) for line in lines)
+    return max(counts, key=lambda width: (counts[width], width), default=0)
+
+
+def _of_characters(blocks: Sequence[tuple[str, Sequence[Line]]], width: int) -> bool:
+    tokens = [
+        cells[0] for _document, lines in blocks for _number, line in lines if len(cells := columns_of(line)) == width
+    ]
+    single = sum(len(token) == 1 for token in tokens)
+    return single > CHARACTERS * len(tokens) and han_share("".join(tokens)) > 0
+
+
+def _row(lines: Sequence[Line], document: str, width: int, file: str, *, characters: bool) -> Row:
+    first = lines[0][0]
+    cells: list[list[str]] = []
+    for number, line in lines:
+        own = columns_of(line)
+        if len(own) == width and own[0]:
+            cells.append(own)
+        elif not line.startswith("#"):
+            message = _("line {line} has {got} columns, the others have {expected}").format(
+                line=number, got=len(own), expected=width
+            )
+            return Row({}, file, first, message)
+    if not cells:
+        return Row({}, file, first, _("a sentence of comments"))
+    columns: dict[str, object] = {str(index): list(column) for index, column in enumerate(zip(*cells, strict=True), 1)}
+    tokens = [own[0] for own in cells]
+    named = {"text": join_tokens(tokens, characters=characters), "tokens": tokens, "tags": [own[-1] for own in cells]}
+    return Row({**columns, **named, **({"document": document} if document else {})}, file, first)

@@ -1,0 +1,327 @@
+"""Tag: spans in a text that do not overlap: named entities, words with their parts of speech, word borders.
+
+Fields `text` and `spans`, or `tokens` and `tags` in any scheme, become a `TagRecord`; its units (Chinese characters, words,
+signs, or the source's tokens) become one `Feature` or several windows, whose `logits` [T, C] are read by the best allowed
+sequence of tags. Offsets are half-open and count characters of the untouched text. Notation: U units, T tokens, C tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from weitiao.errors import Problem
+from weitiao.messages import _
+from weitiao.metrics import Metric
+from weitiao.metrics.spans import Scheme, may_follow, span_metrics, spans_of_tags, tag_names, tags_of_spans
+from weitiao.recipe import Finding, Options, TrainingSpec
+from weitiao.records import Feature, FloatArray, FoundSpan, IntArray, Outputs, Span, TagPrediction, TagRecord
+from weitiao.tasks import FieldSpec, RowFault, Settings
+from weitiao.tasks.label_audit import LabelCounts, audit_spans, unanswerable
+from weitiao.tasks.labels import in_natural_order
+from weitiao.tasks.sequences import best_tags, rules, tag_probabilities
+from weitiao.tasks.spans import alignment_problems, fitting, read_spans, read_tokens, span_label_counts, without_overlaps
+from weitiao.tasks.units import Bounds, UnitTokenizer, units_of
+from weitiao.tasks.values import is_blank, text_of
+from weitiao.tasks.windows import Window, windows
+from weitiao.text import Tokenizer, Wrapping
+
+IGNORED = -100  # target of a token that opens no unit
+OVERLAP = 4  # neighbouring windows share this part of the room: a quarter
+WORD = "word"  # label of a token that has none of its own
+
+# fmt: off
+TEXT = FieldSpec("text", required=False, aliases=("text", "sentence", "content", "data", "\u6587\u672c", "\u53e5\u5b50", "\u6b63\u6587", "\u5185\u5bb9"))
+TOKENS = FieldSpec("tokens", required=False, asked=False, aliases=("tokens", "words", "\u8bcd"))
+SPANS = FieldSpec("spans", required=False, only_labelled=True, aliases=(
+    "spans", "entities", "label", "labels", "ner", "\u5b9e\u4f53", "\u6807\u6ce8",
+))
+TAGS = FieldSpec("tags", required=False, only_labelled=True, aliases=("tags", "ner_tags", "\u6807\u7b7e"))
+# fmt: on
+
+
+class TagOptions(Options):
+    """What a recipe may say under `task: {name: tag, ...}`."""
+
+    learn: Literal["spans", "tokens", "borders"] = Field(
+        default="spans",
+        description="spans: what is marked, such as entities; tokens: every token of the source with its tag, such as "
+        "parts of speech; borders: every token without its tag, such as word segmentation",
+    )
+    units: Literal["text", "tokens"] = Field(
+        default="text",
+        description="what gets a tag. text: characters of Chinese, words, numbers and signs of the text; tokens: the "
+        "tokens of the source, which a text alone does not have",
+    )
+    scheme: Scheme = Field(
+        default="bio", description="tags that the model learns: bio, or bioes, which also marks ends and single units"
+    )
+    crf: bool = Field(
+        default=False,
+        description="a conditional random field over the tags: learns which follow which, loads through weitiao",
+    )
+    context: int = Field(
+        default=0,
+        ge=0,
+        description="tokens of the same document (`data.fields.group`) read before and behind each text; 0 for none",
+    )  # FLERT, Schweter & Akbik 2020, section 3.1: 64
+    labels: tuple[str, ...] | None = Field(
+        default=None,
+        strict=False,
+        min_length=1,
+        description="labels of the spans, in order; default: those of the training rows",
+    )
+
+    @model_validator(mode="after")
+    def _tokens_are_labels(self) -> TagOptions:
+        if self.learn == "borders" and self.labels is not None:
+            raise ValueError(_("`labels` has no effect with `learn: borders`; remove it"))
+        return self
+
+
+class Tag:
+    """The task: see `weitiao.tasks.Task`."""
+
+    name: ClassVar[str] = "tag"
+    options_model: ClassVar[type[TagOptions]] = TagOptions
+    record: ClassVar[type[TagRecord]] = TagRecord
+    prediction: ClassVar[type[TagPrediction]] = TagPrediction
+    head: ClassVar[str] = "tag"
+    stock: ClassVar[str] = "AutoModelForTokenClassification"
+    pools: ClassVar[bool] = False
+    mode: Literal["forward", "generate"] = "forward"
+    fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TOKENS, SPANS, TAGS)
+    baselines: ClassVar[Sequence[str]] = ("gazetteer",)
+
+    def __init__(self, options: TagOptions | None = None) -> None:
+        self.options = options or TagOptions()
+
+    def read(
+        self, fields: Mapping[str, object], *, file: str, line: int, group: str = "", labelled: bool = True
+    ) -> TagRecord:
+        text, tokens = read_tokens(text_of(fields.get("text")), fields.get("tokens"))
+        if text is None or is_blank(text):
+            raise RowFault(_("empty {field}").format(field="text"))
+        spans = self._spans(text, tokens, fields)
+        if labelled and spans is None:
+            raise RowFault(_("no spans and no tags"))
+        return TagRecord(file=file, line=line, group=group, text=text, spans=spans, tokens=tokens)
+
+    def _spans(
+        self, text: str, tokens: tuple[Bounds, ...] | None, fields: Mapping[str, object]
+    ) -> tuple[Span, ...] | None:
+        """The gold spans of a row; None where it has none to tell."""
+        learn, tags = self.options.learn, fields.get("tags")
+        if learn == "borders":
+            return None if tokens is None else tuple(Span(start=a, end=b, label=WORD) for a, b in tokens)
+        if tags is None:
+            return read_spans(text, fields.get("spans"))
+        names = [text_of(tag) or "" for tag in _listed(tags)]
+        if tokens is None or len(names) != len(tokens):
+            raise RowFault(_("{tags} tags for {tokens} tokens").format(tags=len(names), tokens=len(tokens or ())))
+        if learn == "tokens":
+            return tuple(Span(start=a, end=b, label=tag or WORD) for (a, b), tag in zip(tokens, names, strict=True))
+        try:
+            found = spans_of_tags(names)
+        except ValueError as wrong:
+            message = _("tag '{tag}' does not say where a span begins (B-, I-, O, ...); for plain tags, set task.learn=tokens")
+            raise RowFault(message.format(tag=wrong)) from wrong
+        return tuple(Span(start=tokens[a][0], end=tokens[b - 1][1], label=label or WORD) for a, b, label in found)
+
+    def surface(self, record: TagRecord) -> str:
+        return record.text
+
+    def answer(self, record: TagRecord) -> str:
+        return " | ".join(f"{span.label} {span.start}-{span.end}" for span in record.spans or ())
+
+    def label_space(self, records: Sequence[TagRecord]) -> Sequence[str]:
+        if self.options.labels is not None:
+            return list(self.options.labels)
+        return in_natural_order(span.label for record in records for span in record.spans or ())
+
+    def classes(self, labels: Sequence[str]) -> Sequence[str]:
+        return tag_names(labels, self.options.scheme)
+
+    def head_options(self) -> Mapping[str, Any]:
+        return {"crf": self.options.crf}
+
+    def audit(self, splits: Mapping[str, Sequence[TagRecord]], labels: Sequence[str]) -> list[Problem]:
+        counts = {split: span_label_counts(records) for split, records in splits.items()}
+        found = audit_spans(counts, labels, fixed=self.options.labels is not None)
+        return [*found, *alignment_problems(splits, self.units)]
+
+    def unanswerable(self, records: Sequence[TagRecord], labels: Sequence[str]) -> list[Problem]:
+        return unanswerable(span_label_counts(records), labels)
+
+    def misfits(self, training: TrainingSpec) -> Iterator[Finding]:
+        if self.options.crf and training.label_smoothing:
+            message = _("`training.label_smoothing` works only without `task.crf`; remove one of the two")
+            yield Finding("misfit", ("training", "label_smoothing"), message)
+
+    def units(self, record: TagRecord) -> Sequence[Bounds]:
+        """(start, end) of what gets a tag, in order."""
+        if self.options.units == "tokens" and record.tokens:
+            return record.tokens
+        return units_of(record.text)
+
+    def encode(
+        self, records: Sequence[TagRecord], tokenizer: Tokenizer, labels: Sequence[str], max_length: int
+    ) -> list[Feature]:
+        pieces, wrapping = UnitTokenizer.of(tokenizer), tokenizer.wrapping()
+        units = [self.units(record) for record in records]
+        pieces.prepare((record.text, each) for record, each in zip(records, units, strict=True))
+        encoded = [pieces.encode(record.text, each) for record, each in zip(records, units, strict=True)]
+        room = max_length - len(wrapping)
+        around = _Context(records, encoded, min(self.options.context, room // 4)) if self.options.context else None
+        index = {tag: place for place, tag in enumerate(self.classes(labels))}
+        features: list[Feature] = []
+        for group, record in enumerate(records):
+            tags = self._targets(record, units[group], index, labels)
+            before, behind = around.of(group) if around else ((), ())
+            own = room - len(before) - len(behind)
+            for window in windows([len(ids) for ids, _first in encoded[group]], own, own // OVERLAP):
+                cut = _Cut(window, encoded[group], before, behind, own)
+                features.append(cut.feature(wrapping, tags, group, segments=tokenizer.segments))
+        return features
+
+    def _targets(
+        self, record: TagRecord, units: Sequence[Bounds], index: Mapping[str, int], labels: Sequence[str]
+    ) -> IntArray | None:
+        """The tag of each unit, [U]; None where the gold is missing or the training rows lack one of its labels."""
+        known = set(labels)
+        if record.spans is None or any(span.label not in known for span in record.spans):
+            return None
+        found = fitting(without_overlaps(record.spans), units)
+        return np.array([index[tag] for tag in tags_of_spans(found, len(units), self.options.scheme)], dtype=np.int64)
+
+    def decode(
+        self,
+        record: TagRecord,
+        features: Sequence[Feature],
+        outputs: Sequence[Outputs],
+        labels: Sequence[str],
+        settings: Settings,  # noqa: ARG002
+    ) -> TagPrediction:
+        units, tags = self.units(record), self.classes(labels)
+        emissions = np.zeros((len(units), len(tags)))  # [U, C]
+        for feature, output in zip(features, outputs, strict=True):
+            emissions[feature.places["units"]] = output["logits"][feature.places["tokens"]]
+        learnt = np.asarray(outputs[0]["transitions"], dtype=np.float64) if self.options.crf else None
+        probabilities = tag_probabilities(emissions, learnt)  # [U, C]
+        scores = emissions if learnt is not None else np.log(np.maximum(probabilities, 1e-30))
+        chosen = best_tags(scores, rules(may_follow(tags)) if learnt is None else learnt)  # [U]
+        sure = probabilities[np.arange(len(units)), chosen]  # [U]
+        return TagPrediction(
+            spans=tuple(
+                _found(record.text, units[a][0], units[b - 1][1], label, sure[a:b])
+                for a, b, label in spans_of_tags(tags[tag] for tag in chosen)
+            )
+        )
+
+    def calibrate(
+        self,
+        records: Sequence[TagRecord],  # noqa: ARG002
+        features: Sequence[Sequence[Feature]],  # noqa: ARG002
+        outputs: Sequence[Sequence[Outputs]],  # noqa: ARG002
+        labels: Sequence[str],  # noqa: ARG002
+    ) -> Settings:
+        """Nothing: the best allowed sequence has no threshold."""
+        return {}
+
+    def right(self, prediction: TagPrediction, record: TagRecord) -> bool:
+        return [(*each.bounds, each.label) for each in prediction.spans] == sorted(
+            (*each.bounds, each.label) for each in record.spans or ()
+        )
+
+    def metrics(self, labels: Sequence[str]) -> Sequence[Metric]:
+        return span_metrics(labels)
+
+    def targets(
+        self,
+        records: Sequence[TagRecord],  # noqa: ARG002
+        labels: Sequence[str],  # noqa: ARG002
+    ) -> Mapping[str, npt.NDArray[Any]]:
+        """Nothing: every tag weighs the same."""
+        return {}
+
+
+def _listed(value: object) -> Sequence[object]:
+    if isinstance(value, str):
+        return value.split()
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if not isinstance(value, list | tuple):
+        raise RowFault(_("expected a list of tags; got {got}").format(got=type(value).__name__))
+    return value
+
+
+def _found(text: str, start: int, end: int, label: str, sure: FloatArray) -> FoundSpan:
+    return FoundSpan(start=start, end=end, label=label, text=text[start:end], confidence=float(sure.mean()))
+
+
+Encoded = Sequence[tuple[tuple[int, ...], int]]
+
+
+class _Cut:
+    """One window of a record on its way to a Feature."""
+
+    def __init__(
+        self, window: Window, encoded: Encoded, before: Sequence[int], behind: Sequence[int], room: int
+    ) -> None:
+        self.window, self.before, self.behind = window, before, behind
+        self.ids: list[int] = []
+        self.opening: list[int] = []  # place of the token that opens each unit, from the window's first token
+        for ids, first in encoded[window.start : window.end]:
+            self.opening.append(len(self.ids) + first)
+            self.ids += ids
+        self.lost = max(len(self.ids) - room, 0)  # of a single unit that is longer than the room
+        self.ids = self.ids[:room]
+
+    def feature(self, wrapping: Wrapping, tags: IntArray | None, group: int, *, segments: bool) -> Feature:
+        """The Feature; its `places` say which unit stands where."""
+        ids, types = wrapping.wrap([*self.before, *self.ids, *self.behind])
+        window, shift = self.window, len(wrapping.before) + len(self.before)
+        own = slice(window.first - window.start, window.last - window.start)
+        tokens = np.minimum(np.array(self.opening[own], dtype=np.int64) + shift, len(ids) - 1)  # [U]
+        targets = {}
+        if tags is not None:
+            labels = np.full(len(ids), IGNORED, dtype=np.int64)  # [T]
+            labels[tokens] = tags[window.first : window.last]
+            targets["labels"] = labels
+        places = {"tokens": tokens, "units": np.arange(window.first, window.last)}
+        return Feature(ids, types if segments else None, targets, group, self.lost, places)
+
+
+class _Context:
+    """The tokens around each record, of its neighbours in the same document."""
+
+    def __init__(self, records: Sequence[TagRecord], encoded: Sequence[Encoded], width: int) -> None:
+        self.width = width
+        self.ids = [[token for ids, _first in each for token in ids] for each in encoded]
+        self.before: dict[int, list[int]] = {}
+        self.behind: dict[int, list[int]] = {}
+        documents: dict[tuple[str, str], list[int]] = {}
+        for index, record in enumerate(records):
+            if record.group:
+                documents.setdefault((record.file, record.group), []).append(index)
+        for members in documents.values():
+            members.sort(key=lambda index: records[index].line)
+            for place, index in enumerate(members):
+                self.before[index] = self._gathered(members[:place][::-1], backwards=True)
+                self.behind[index] = self._gathered(members[place + 1 :], backwards=False)
+
+    def of(self, index: int) -> tuple[Sequence[int], Sequence[int]]:
+        """(tokens before, tokens behind)."""
+        return self.before.get(index, ()), self.behind.get(index, ())
+
+    def _gathered(self, neighbours: Sequence[int], *, backwards: bool) -> list[int]:
+        found: list[int] = []
+        for index in neighbours:
+            if len(found) >= self.width:
+                break
+            found = [*self.ids[index], *found] if backwards else [*found, *self.ids[index]]
+        return found[-self.width :] if backwards else found[: self.width]
