@@ -51,6 +51,7 @@ class FitSpec:
         pad_to_longest: Trainer only: every row padded to the longest of the set, as the tutorials do.
         dropout: rate everywhere; None for what the config says, 0.1 in both starters.
         precision: of the weights and of all arithmetic.
+        epsilon: AdamW's.
         head: 'mean' only with our loop.
         method, options: of our loop.
     """
@@ -64,6 +65,7 @@ class FitSpec:
     pad_to_longest: bool = False
     dropout: float | None = None
     precision: Literal["float32", "float64"] = "float32"
+    epsilon: float = 1e-8
     seed: int = 0
     head: Literal["stock", "mean"] = "stock"
     method: str = "full"
@@ -199,7 +201,7 @@ def _settings(spec: FitSpec, rows: int) -> LoopSettings:
         warmup=spec.warmup,
         seed=spec.seed,
         evaluate_every=10 * rows,
-        optimiser=OptimiserSpec(learning_rate=spec.learning_rate),
+        optimiser=OptimiserSpec(learning_rate=spec.learning_rate, epsilon=spec.epsilon),
     )
 
 
@@ -259,6 +261,7 @@ def _arguments(spec: FitSpec, folder: Path) -> Any:
         max_steps=spec.steps or -1,
         per_device_train_batch_size=spec.batch_size,
         learning_rate=spec.learning_rate,
+        adam_epsilon=spec.epsilon,
         warmup_steps=spec.warmup,  # below 1 it is a share of the steps, as ours
         weight_decay=0.01,
         max_grad_norm=1.0,
