@@ -54,7 +54,9 @@ def _marks() -> str:
     codes = [code for code in range(0x300, 0x1F400) if unicodedata.category(chr(code)) in ("Mn", "Mc", "Me")]
     codes += [*range(0x1F3FB, 0x1F400), *range(0xE0020, 0xE0080), *range(0xE0100, 0xE01F0)]
     ranges = []
-    for _key, group in groupby(enumerate(sorted(set(codes) & set(range(sys.maxunicode + 1)))), lambda each: each[1] - each[0]):
+    for _key, group in groupby(
+        enumerate(sorted(set(codes) & set(range(sys.maxunicode + 1)))), lambda each: each[1] - each[0]
+    ):
         run = [code for _index, code in group]
         ranges.append(f"{chr(run[0])}-{chr(run[-1])}")
     return "".join(ranges)
