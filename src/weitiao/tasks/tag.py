@@ -1,8 +1,8 @@
 """Tag: spans in a text that do not overlap: named entities, words with their parts of speech, word borders.
 
 Fields `text` and `spans`, or `tokens` and `tags` in any scheme, become a `TagRecord`; its units (Chinese characters,
-words, signs, or the source's tokens) become one `Feature` or several windows, whose `logits` [T, C] are read by the best
-allowed sequence of tags. Offsets are half-open and count characters of the untouched text.
+words, signs, or the source's tokens) become one `Feature` or several windows, whose `logits` [T, C] are read by the
+best allowed sequence of tags. Offsets are half-open and count characters of the untouched text.
 
 Notation: U units, T tokens, C tags.
 """
@@ -44,7 +44,9 @@ OVERLAP = 4  # neighbouring windows share this part of the room: a quarter
 WORD = "word"  # label of a token that has none of its own
 
 # fmt: off
-TEXT = FieldSpec("text", required=False, aliases=("text", "sentence", "content", "data", "文本", "句子", "正文", "内容"))
+TEXT = FieldSpec("text", required=False, aliases=(
+    "text", "sentence", "content", "data", "文本", "句子", "正文", "内容",
+))
 TOKENS = FieldSpec("tokens", required=False, asked=False, aliases=("tokens", "words", "词"))
 SPANS = FieldSpec("spans", required=False, only_labelled=True, aliases=(
     "spans", "entities", "label", "labels", "ner", "实体", "标注",
