@@ -1,8 +1,9 @@
 """Tag: spans in a text that do not overlap: named entities, words with their parts of speech, word borders.
 
-Fields `text` and `spans`, or `tokens` and `tags` in any scheme, become a `TagRecord`; its units (Chinese characters, words,
-signs, or the source's tokens) become one `Feature` or several windows, whose `logits` [T, C] are read by the best allowed
-sequence of tags. Offsets are half-open and count characters of the untouched text. Notation: U units, T tokens, C tags.
+Fields `text` and `spans`, or `tokens` and `tags` in any scheme, become a `TagRecord`; its units (Chinese characters,
+words, signs, or the source's tokens) become one `Feature` or several windows, whose `logits` [T, C] are read by the
+best allowed sequence of tags. Offsets are half-open and count characters of the untouched text. Notation: U units, T
+tokens, C tags.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ class Tag:
         learn, tags = self.options.learn, fields.get("tags")
         if learn == "borders":
             return None if tokens is None else tuple(Span(start=a, end=b, label=WORD) for a, b in tokens)
-        if tags is None:
+        if tags is None or (learn == "spans" and isinstance(fields.get("spans"), list)):
             return read_spans(text, fields.get("spans"))
         names = [text_of(tag) or "" for tag in _listed(tags)]
         if tokens is None or len(names) != len(tokens):
