@@ -144,11 +144,9 @@ def _related(spans: Sequence[Inner], given: Any) -> Inner:
 
 
 def _others(fields: Mapping[str, object], columns: FieldMap, inner: Inner, tags: Sequence[str] | None) -> Inner:
-    """The columns that are no field; of numbered ones, those that do not repeat the tokens or the tags."""
+    """The columns that are no field; of numbered ones, not those that repeat tokens and tags."""
     taken = {path[0] for path in columns.paths.values()}
-    told = [inner.get("tokens"), list(tags) if tags is not None else None]
-    return {
-        name: value
-        for name, value in fields.items()
-        if name not in taken and name not in inner and not (name.isdigit() and value in told)
-    }
+    if "1" in fields and fields["1"] == inner.get("tokens"):  # columns of a CoNLL file
+        last = max((name for name in fields if name.isdigit()), key=int)
+        taken |= {"1", last} if tags is not None and fields[last] == list(tags) else {"1"}
+    return {name: value for name, value in fields.items() if name not in taken and name not in inner}

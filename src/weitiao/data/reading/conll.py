@@ -88,7 +88,7 @@ def _blocks(text: str) -> Iterator[tuple[str, list[Line]]]:
 
 def _width(lines: Iterable[str]) -> int:
     """The commonest number of columns."""
-    counts = Counter(len(columns_of(line)) for line in lines)
+    counts = Counter(len(columns_of(line)) for line in lines if not STATED.fullmatch(line))
     return max(counts, key=lambda width: (counts[width], width), default=0)
 
 

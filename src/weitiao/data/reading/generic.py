@@ -16,6 +16,8 @@ def plain_rows(source: Source, options: ReadOptions) -> Reading:
     Raises:
         ProblemsFound: it is neither JSON nor csv, or cannot be read.
     """
+    if source.first_objects and source.decoded.text.lstrip("\ufeff \t\r\n").startswith("{"):
+        return JsonLines().read(source, options)  # one object with objects inside is a line, too
     for reader in (JsonLines(), Json(), Csv()):
         if reader.sniff(source) > SURE:
             return reader.read(source, options)

@@ -18,7 +18,7 @@ JOINER = "\u200d"
 
 def places(text: str, counting: Counting) -> Sequence[int]:
     """The character at which each counted place stands, the end of the text included; `NOWHERE` inside a character."""
-    if counting == "characters" or (text.isascii() and "\r" not in text):
+    if counting == "characters" or (counting != "graphemes" and _is_simple(text)):
         return range(len(text) + 1)
     if counting == "graphemes":
         return [*_clusters(text), len(text)]
@@ -30,6 +30,11 @@ def places(text: str, counting: Counting) -> Sequence[int]:
         if counting != "lines" and character > "\uffff":
             found.append(NOWHERE)
     return [*found, len(text)]
+
+
+def _is_simple(text: str) -> bool:
+    """Whether JavaScript and those who count CRLF as one count it as Python does."""
+    return not text or (max(text) <= "\uffff" and "\r" not in text)
 
 
 def located(counted: Sequence[int], start: int, end: int) -> Bounds | None:

@@ -20,7 +20,8 @@ from weitiao.text import join_tokens
 NUMBER = re.compile(r"(?P<document>\d{8}-\d+-\d+)-\d+/m")
 WORD = re.compile(r"(?P<opening>\[*)(?P<word>.+?)/(?P<tag>[A-Za-z][A-Za-z0-9*$+-]{0,7})(?P<closing>(?:\]/?[A-Za-z]+)*)")
 SOUND = re.compile(r"\{[^{}]*\}$")  # the sound of a character that has several, as in later editions
-SAMPLE = 200  # lines by which a file is told
+HEAD = 100_000  # characters by which a file is told
+SAMPLE = 200  # lines of them
 TAGGED = 0.98  # share of their words that must have a tag
 FEWEST = 5  # words from which that is evidence
 
@@ -31,7 +32,7 @@ class WordTag:
     def sniff(self, source: Source) -> float:
         if source.is_gathered or source.first_objects:
             return 0.0
-        lines = islice(source.decoded.text.splitlines(), SAMPLE)
+        lines = islice(source.decoded.text[:HEAD].splitlines(), SAMPLE)
         words = [word for line in lines for word in line.split()]
         tagged = sum(WORD.fullmatch(word) is not None for word in words)
         return 0.9 if len(words) >= FEWEST and tagged >= TAGGED * len(words) else 0.0

@@ -43,6 +43,7 @@ class Doccano:
 
 def _lines(rows: Sequence[InnerRow], losses: Losses) -> Iterator[dict[str, object]]:
     spans = any("spans" in row for row in rows)
+    marked = any(row.get("spans") for row in rows)
     joins = any(row.get("relations") for row in rows)
     labels = any(row.get("label") is not None for row in rows)
     numbers: dict[object, int] = {}
@@ -63,7 +64,9 @@ def _lines(rows: Sequence[InnerRow], losses: Losses) -> Iterator[dict[str, objec
                 ]
                 line["relations"] = list(_relations(row, numbers))
             else:
-                line["entities" if labels else "label"] = [[start, end, span["label"]] for start, end, span in own]
+                line["label" if marked and not labels else "entities"] = [
+                    [start, end, span["label"]] for start, end, span in own
+                ]
         if labels:
             line["cats" if spans else "label"] = _listed(row.get("label"))
         losses.leave(key for key in TAKEN if key in row)
