@@ -88,7 +88,7 @@ class DataSpec(Options):
         description="split -> values of the split column (or keys of a JSON object) that belong to it",
     )
     format: str | None = Field(
-        default=None, description="csv, tsv, json, jsonl, parquet or xlsx; default: told by content"
+        default=None, description="a name of `weitiao list formats`; default: told by content"
     )
     encoding: str | None = Field(default=None, description="text encoding; default: told by content")
     delimiter: str | None = Field(default=None, description="column delimiter of text tables; default: sniffed")

@@ -47,7 +47,7 @@ def test_parallel_files_that_do_not_match(tmp_path: Path) -> None:
     assert faults(read(tree(tmp_path / "a", short), "parallel")) == {1: "3 tags for 4 tokens"}
     with pytest.raises(ProblemsFound, match=r"seq.out: has 1 lines, .*seq.in has 2; each line must stand beside"):
         read_rows(tree(tmp_path / "b", {**ATIS, "seq.out": "O O O B-toloc\n"}))
-    with pytest.raises(ProblemsFound, match="no file seq.out beside it"):
+    with pytest.raises(ProblemsFound, match=r"no file seq\.out beside it"):
         read_rows(tree(tmp_path / "c", {"seq.in": "a b\n"}))
 
 
@@ -224,7 +224,7 @@ def test_zips_and_folders_that_nobody_claims(tmp_path: Path) -> None:
         read_rows(zipped(tmp_path, {"a/rows.csv": "text,label\na,b\n", "notes.txt": "x"}))
     with pytest.raises(ProblemsFound, match="the format cannot be told by name or content"):
         read_rows(tree(tmp_path / "folder", {"rows.csv": "text,label\na,b\n"}))
-    with pytest.raises(ProblemsFound, match="no .ann file in it"):
+    with pytest.raises(ProblemsFound, match=r"no \.ann file in it"):
         read_rows(str(tmp_path / "folder"), format="brat")
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from weitiao.data.reading.annotators import merged
 from weitiao.data.reading.generic import is_empty, plain_rows
-from weitiao.data.reading.offsets import Bounds, Counting, likeliest, located, places
+from weitiao.data.reading.offsets import Bounds, Counting, counts_differ, likeliest, located, places
 from weitiao.data.reading.source import (
     FileReading,
     Reading,
@@ -171,7 +171,7 @@ class _Layout:
         examples = (
             [(row[text], _bounds(row.get(spans))) for row in rows if isinstance(row.get(text), str)] if spans else []
         )
-        apart = sum(1 for given, own in examples if own and _counts_differ(given))
+        apart = sum(1 for given, own in examples if own and counts_differ(given, COUNTINGS))
         counting = told.pop() if len(told) == 1 else likeliest(examples, COUNTINGS) if apart else "characters"
         return cls(text, spans, label, counting, apart)
 
@@ -233,10 +233,6 @@ def _counting_in_words(counting: Counting) -> str:
         "graphemes": _("grapheme clusters"),
         "characters": _("characters"),
     }[counting]
-
-
-def _counts_differ(text: str) -> bool:
-    return not text.isascii() and len({len(places(text, counting)) for counting in COUNTINGS}) > 1
 
 
 def _bounds(value: object) -> list[Bounds]:

@@ -32,6 +32,11 @@ def places(text: str, counting: Counting) -> Sequence[int]:
     return [*found, len(text)]
 
 
+def counts_differ(text: str, countings: Sequence[Counting]) -> bool:
+    """Whether it matters for this text which of the countings is meant."""
+    return not text.isascii() and len({len(places(text, counting)) for counting in countings}) > 1
+
+
 def _is_simple(text: str) -> bool:
     """Whether JavaScript and those who count CRLF as one count it as Python does."""
     return not text or (max(text) <= "\uffff" and "\r" not in text)
@@ -76,11 +81,11 @@ def likeliest(examples: Iterable[tuple[str, Sequence[Bounds]]], order: Sequence[
     """
     faults: Mapping[Counting, list[int]] = {counting: [0, 0] for counting in order}
     for text, spans in examples:
-        counted = {counting: places(text, counting) for counting in order}
-        if len({len(each) for each in counted.values()}) == 1:
+        if not spans or not counts_differ(text, order):
             continue
-        for counting, own in counted.items():
-            found = [located(own, start, end) for start, end in spans]
+        for counting in order:
+            counted = places(text, counting)
+            found = [located(counted, start, end) for start, end in spans]
             faults[counting][0] += found.count(None)
             faults[counting][1] += sum(_is_awkward(text, *bounds) for bounds in found if bounds)
     return min(order, key=lambda counting: faults[counting])

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from weitiao.data.reading.offsets import Counting, counted_as
+from weitiao.data.reading.doccano import COUNTINGS
+from weitiao.data.reading.offsets import Counting, counted_as, counts_differ
 from weitiao.data.writing import InnerRow
 from weitiao.data.writing.jsonl import write_lines
 from weitiao.data.writing.losses import Losses
@@ -71,7 +72,7 @@ def _lines(rows: Sequence[InnerRow], losses: Losses) -> Iterator[dict[str, objec
             line["cats" if spans else "label"] = _listed(row.get("label"))
         losses.leave(key for key in TAKEN if key in row)
         line |= {key: value for key, value in row.items() if key not in (*OWN, *TAKEN)}
-        if spans and any(character > "\uffff" for character in str(row["text"])):
+        if spans and counts_differ(str(row["text"]), COUNTINGS):
             line["offsets"] = COUNTING
         yield line
 
