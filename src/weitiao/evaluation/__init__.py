@@ -11,13 +11,18 @@ BASELINES = Table(
     {
         "gazetteer": "weitiao.evaluation.gazetteer:gazetteer",
         "majority": "weitiao.evaluation.baselines:majority",
+        "majority_gazetteer": "weitiao.evaluation.intents:majority_gazetteer",
         "tfidf": "weitiao.evaluation.baselines:tfidf",
+        "tfidf_between": "weitiao.evaluation.relations:tfidf_between",
+        "tfidf_gazetteer": "weitiao.evaluation.intents:tfidf_gazetteer",
     },
 )
 ANALYSES = Table(
     "analysis",
     {
         "classify": "weitiao.evaluation.classification:analyse",
+        "intent_slot": "weitiao.evaluation.intents:analyse",
+        "relate": "weitiao.evaluation.relations:analyse",
         "tag": "weitiao.evaluation.spans:analyse",
     },
 )

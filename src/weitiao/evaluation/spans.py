@@ -219,8 +219,8 @@ def mistakes(predictions: Predictions, records: Records, *, texts: bool) -> list
     return [
         Mistake(
             place=records[index].place,
-            gold=_named(records[index].spans or (), predictions[index].spans, records[index].text if texts else None),
-            predicted=_named(predictions[index].spans, records[index].spans or (), records[index].text if texts else None),
+            gold=lacking(records[index].spans or (), predictions[index].spans, records[index].text if texts else None),
+            predicted=lacking(predictions[index].spans, records[index].spans or (), records[index].text if texts else None),
             confidence=sureness,
             text=shortened(records[index].text) if texts else None,
         )
@@ -228,7 +228,7 @@ def mistakes(predictions: Predictions, records: Records, *, texts: bool) -> list
     ]
 
 
-def _named(spans: Iterable[Span], others: Iterable[Span], text: str | None) -> list[str]:
+def lacking(spans: Iterable[Span], others: Iterable[Span], text: str | None) -> list[str]:
     """The spans that the other side lacks, as `label: surface`, or `label start-end`."""
     same = set(keys(others))
     return [

@@ -28,6 +28,8 @@ TASKS = Table(
     "task",
     {
         "classify": "weitiao.tasks.classify:Classify",
+        "intent_slot": "weitiao.tasks.intent_slot:IntentSlot",
+        "relate": "weitiao.tasks.relate:Relate",
         "tag": "weitiao.tasks.tag:Tag",
     },
 )
