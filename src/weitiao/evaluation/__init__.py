@@ -18,6 +18,7 @@ ANALYSES = Table(
     "analysis",
     {
         "classify": "weitiao.evaluation.classification:analyse",
+        "span": "weitiao.evaluation.spans:analyse_overlapping",
         "tag": "weitiao.evaluation.spans:analyse",
     },
 )

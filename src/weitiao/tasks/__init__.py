@@ -28,6 +28,7 @@ TASKS = Table(
     "task",
     {
         "classify": "weitiao.tasks.classify:Classify",
+        "span": "weitiao.tasks.span:SpanTask",
         "tag": "weitiao.tasks.tag:Tag",
     },
 )
