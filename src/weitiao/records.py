@@ -127,11 +127,11 @@ class FoundSpan(Span):
     """A span that a model found."""
 
     text: str = Field("", description="the piece itself, text[start:end]")
-    confidence: float = Field(description="mean probability of the tags that make it, 0 to 1")
+    confidence: float = Field(description="its probability, or the mean of that of the tags that make it, 0 to 1")
 
 
 class TagRecord(Record):
-    """A text and the spans in it: entities, words, or tokens with their parts of speech."""
+    """A text and the spans in it: entities (of the task `span`, nested ones too), words, or tokens with their tags."""
 
     text: str = Field(description="the text to tag")
     spans: tuple[Span, ...] | None = Field(None, description="in order; None where unlabelled")
@@ -145,7 +145,7 @@ class TagPrediction(Prediction):
 
     surface: ClassVar[Mapping[str, Any]] = {"spans": {"__all__": {"text"}}}
 
-    spans: tuple[FoundSpan, ...] = Field(description="what was found, in order, without overlaps")
+    spans: tuple[FoundSpan, ...] = Field(description="what was found, in order; of the task `tag` without overlaps")
 
     def shown(self) -> tuple[str, str]:
         answer = " | ".join(f"{span.label}: {span.text}" for span in self.spans) or _("(none)")

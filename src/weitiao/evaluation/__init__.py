@@ -23,6 +23,7 @@ ANALYSES = Table(
         "classify": "weitiao.evaluation.classification:analyse",
         "intent_slot": "weitiao.evaluation.intents:analyse",
         "relate": "weitiao.evaluation.relations:analyse",
+        "span": "weitiao.evaluation.spans:analyse_overlapping",
         "tag": "weitiao.evaluation.spans:analyse",
     },
 )

@@ -80,6 +80,8 @@ def table_title(name: str) -> str:
         "spans_by_form": _("Spans by surface form"),
         "by_unit": _("Beside the strict scores: by unit"),
         "span_alignment": _("Can tags give the gold spans?"),
+        "unit_alignment": _("Do the gold spans begin and end at units?"),
+        "spans_by_nesting": _("Spans within others, and single ones"),
     }
     return titles.get(name, name.replace("_", " "))
 
@@ -100,6 +102,8 @@ def row_title(label: str) -> str:
         "fits": _("yes"),
         "border_in_unit": _("no: it begins or ends inside a unit"),
         "overlapping_span": _("no: it overlaps a longer span"),
+        "nested_span": _("overlaps another span"),
+        "single_span": _("stands alone"),
     }
     return titles.get(label, label)
 

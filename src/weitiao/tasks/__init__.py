@@ -30,6 +30,7 @@ TASKS = Table(
         "classify": "weitiao.tasks.classify:Classify",
         "intent_slot": "weitiao.tasks.intent_slot:IntentSlot",
         "relate": "weitiao.tasks.relate:Relate",
+        "span": "weitiao.tasks.span:SpanTask",
         "tag": "weitiao.tasks.tag:Tag",
     },
 )

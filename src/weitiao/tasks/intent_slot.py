@@ -22,14 +22,15 @@ from weitiao.messages import _
 from weitiao.metrics import Metric
 from weitiao.metrics.intents import SLOT, IntentSlotLabels, intent_slot_metrics, whole
 from weitiao.metrics.spans import Scheme
-from weitiao.recipe import Finding, Options, TrainingSpec
+from weitiao.recipe import Finding, TrainingSpec
 from weitiao.records import Feature, FloatArray, IntentSlotPrediction, IntentSlotRecord, Outputs
 from weitiao.tasks import FieldSpec, RowFault, Settings
 from weitiao.tasks.classify import HALF, best_threshold, probabilities
 from weitiao.tasks.label_audit import LabelCounts, audit_spans, unanswerable
 from weitiao.tasks.labels import in_natural_order, suggestion
+from weitiao.tasks.marked import TAGS, TEXT, TOKENS, UnitOptions
 from weitiao.tasks.spans import alignment_problems, span_label_counts
-from weitiao.tasks.tag import TAGS, TEXT, TOKENS, Tag, TagOptions
+from weitiao.tasks.tag import Tag, TagOptions
 from weitiao.tasks.units import Bounds
 from weitiao.tasks.values import texts_of
 from weitiao.text import Tokenizer
@@ -49,7 +50,7 @@ INTENT = FieldSpec("intent", required=True, only_labelled=True, aliases=(
 # fmt: on
 
 
-class IntentSlotOptions(Options):
+class IntentSlotOptions(UnitOptions):
     """What a recipe may say under `task: {name: intent_slot, ...}`."""
 
     separator: str = Field(default="#", min_length=1, description="what stands between several intents of one cell")
@@ -62,10 +63,6 @@ class IntentSlotOptions(Options):
         default=None,
         min_length=1,
         description="the intent that says 'none of these'; it is also answered below a confidence that is found on dev",
-    )
-    units: Literal["text", "tokens"] = Field(
-        default="text",
-        description="what gets a tag. text: characters of Chinese, words, numbers and signs; tokens: the source's own",
     )
     scheme: Scheme = Field(default="bio", description="tags that the model learns: bio, or bioes")
 
@@ -83,6 +80,8 @@ class IntentSlot:
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (UTTERANCE, TOKENS, SLOTS, TAGS, INTENT)
     baselines: ClassVar[Sequence[str]] = ("majority_gazetteer", "tfidf_gazetteer")
+    overlaps: ClassVar[bool] = False
+    """Whether slots may overlap."""
 
     def __init__(self, options: IntentSlotOptions | None = None) -> None:
         self.options = options or IntentSlotOptions()

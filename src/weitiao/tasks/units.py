@@ -29,6 +29,7 @@ WIDE = (
 )
 JOINER = "\u200d"
 Bounds = tuple[int, int]
+Encoded = Sequence[tuple[tuple[int, ...], int]]  # of each unit: its ids, place among them of the token that opens it
 
 
 def units_of(text: str) -> list[Bounds]:
@@ -54,7 +55,9 @@ def _marks() -> str:
     codes = [code for code in range(0x300, 0x1F400) if unicodedata.category(chr(code)) in ("Mn", "Mc", "Me")]
     codes += [*range(0x1F3FB, 0x1F400), *range(0xE0020, 0xE0080), *range(0xE0100, 0xE01F0)]
     ranges = []
-    for _key, group in groupby(enumerate(sorted(set(codes) & set(range(sys.maxunicode + 1)))), lambda each: each[1] - each[0]):
+    for _key, group in groupby(
+        enumerate(sorted(set(codes) & set(range(sys.maxunicode + 1)))), lambda each: each[1] - each[0]
+    ):
         run = [code for _index, code in group]
         ranges.append(f"{chr(run[0])}-{chr(run[-1])}")
     return "".join(ranges)
@@ -102,6 +105,11 @@ class UnitTokenizer:
                 self.known[key] = self._tokens(*key)
             found.append(self.known[key])
         return found
+
+    def encode_all(self, texts: Sequence[tuple[str, Sequence[Bounds]]]) -> list[Encoded]:
+        """As `encode`, of many texts, whose units are tokenised together."""
+        self.prepare(texts)
+        return [self.encode(text, units) for text, units in texts]
 
     def prepare(self, texts: Iterable[tuple[str, Sequence[Bounds]]]) -> None:
         """Tokenise all units of many texts together, which is several times faster than one by one."""

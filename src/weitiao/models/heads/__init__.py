@@ -21,6 +21,7 @@ HEADS = Table(
         "classify": "weitiao.models.heads.classify:ClassifyHead",
         "intent_slot": "weitiao.models.heads.intent_slot:IntentSlotHead",
         "relate": "weitiao.models.heads.relate:RelateHead",
+        "span": "weitiao.models.heads.span:SpanHead",
         "tag": "weitiao.models.heads.tag:TagHead",
     },
 )
