@@ -73,4 +73,4 @@ def test_rows_alone_and_together_with_more_padding_are_the_same(hidden: Tensor) 
 def test_without_targets_it_weighs_nothing(hidden: Tensor) -> None:
     batch = batch_of(torch.tensor([2, 0]))
     loss = head_of(CLASSES).loss(hidden, Batch(batch.inputs, {}, torch.zeros(2), LENGTHS, range(2)))
-    assert (float(loss.total), float(loss.weight)) == (0.0, 0.0)
+    assert (loss.total.item(), loss.weight.item()) == (0.0, 0.0)
