@@ -39,9 +39,10 @@ def test_it_is_the_sum_of_both_cross_entropies(hidden: Tensor, smoothing: float)
     batch = batch_of(gold)
     found = head.outputs(hidden, batch)
     each = nn.CrossEntropyLoss(label_smoothing=smoothing)
-    expected = each(found["intents"], gold) + (
-        each(found["logits"][0, 1:4], TAGS[0, 1:4]) + each(found["logits"][1, 1:2], TAGS[1, 1:2])
-    ) / 2
+    expected = (
+        each(found["intents"], gold)
+        + (each(found["logits"][0, 1:4], TAGS[0, 1:4]) + each(found["logits"][1, 1:2], TAGS[1, 1:2])) / 2
+    )
     loss = head.loss(hidden, batch)
     torch.testing.assert_close(loss.total / loss.weight, expected)
     torch.testing.assert_close(found["intents"][1], head.intents(hidden[1, :3].mean(0)))

@@ -19,7 +19,11 @@ from weitiao.text import Tokenizer
 
 TRAIN: Sequence[Mapping[str, object]] = (
     {"text": "a good film", "spans": [[2, 6, "kind"]], "intent": "watch"},
-    {"text": "the service was not bad and the film was long, long, long", "spans": [[28, 36, "what"]], "intent": "rate"},
+    {
+        "text": "the service was not bad and the film was long, long, long",
+        "spans": [[28, 36, "what"]],
+        "intent": "rate",
+    },
     {"tokens": ["bad", "service"], "tags": ["B-kind", "B-what"], "intent": "rate"},
     {"text": "not a film", "intent": "rate"},
 )
@@ -234,7 +238,7 @@ def train(folder: Path, rows: Sequence[Mapping[str, object]], **changes: Any) ->
         "evaluation": {"resamples": 200},
         "output": str(folder / "run"),
     }
-    return weitiao.train(recipe, data={"train": rows, "test": rows, **changes})
+    return weitiao.train(recipe, data={"train": rows, "dev": rows, "test": rows})
 
 
 def test_it_learns_sixteen_examples_by_heart(tmp_path: Path) -> None:
@@ -259,7 +263,7 @@ def test_it_learns_several_intents_without_slots_and_what_is_out_of_scope(tmp_pa
         {"text": "weather", "intent": "weather"},
         {"text": "who are you", "intent": "none"},
     ] * 4
-    run = train(tmp_path, rows, task={"out_of_scope": "none"}, dev=rows)
+    run = train(tmp_path, rows, task={"out_of_scope": "none"})
     assert {name: score.value for name, score in run.report.metrics.items()} == dict.fromkeys(
         ("sentence_exact", "intent_accuracy", "in_scope_accuracy", "out_of_scope_precision", "out_of_scope_recall"), 1.0
     )
@@ -271,4 +275,4 @@ def test_it_learns_several_intents_without_slots_and_what_is_out_of_scope(tmp_pa
 def test_a_metric_of_slots_is_refused_where_there_are_none(tmp_path: Path) -> None:
     rows = [{"text": "play jazz", "intent": "music"}, {"text": "weather", "intent": "weather"}] * 4
     with pytest.raises(weitiao.WeitiaoError, match=r"`training.metric` is slot_f1, which these rows do not have"):
-        train(tmp_path, rows, training={"metric": "slot_f1"}, dev=rows)
+        train(tmp_path, rows, training={"metric": "slot_f1"})

@@ -95,7 +95,7 @@ def kept(total: int, one: Bounds, other: Bounds, room: int) -> list[Bounds]:
         return [_around(low, high, total, room)]
     half = max(room // 2, 1)
     (a, b), (c, d) = sorted(_around(start, min(end, start + half), total, half) for start, end in (one, other))
-    return [(a, max(b, d))] if c <= b else [(a, b), (c, d)]
+    return [_around(a, max(b, d), total, room)] if c <= b else [(a, b), (c, d)]
 
 
 def _around(start: int, end: int, total: int, room: int) -> Bounds:
