@@ -85,7 +85,7 @@ def test_marks_are_read_away(text: str, clean: str, head: tuple[int, int], tail:
 
 @given(st.lists(st.sampled_from(["a", "bc", " ", "\u5e73", "\U0001f642", "\u3000"]), min_size=1), st.data())
 def test_marks_leave_the_text_as_it_is(pieces: list[str], data: st.DataObject) -> None:
-    """Where no spaces were put around the marks, the clean text is the text, and the offsets are where the marks stood."""
+    """Without spaces around the marks, the clean text is the text, and the offsets are where the marks stood."""
     text = "".join(pieces).strip()
     filled = [place for place, character in enumerate(text) if not character.isspace()]
     if not filled:
