@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 import weitiao
 from tests.model_folder import make_tokenizer
 from tests.tasks.contract import MAX_LENGTH, TaskContract
+from weitiao.data import Dataset, load_data
 from weitiao.models.tiny import tiny
+from weitiao.recipe import DataSpec
 from weitiao.records import ClassifyPrediction, Feature, Outputs, RelateRecord
 from weitiao.tasks import TASKS, RowFault
 from weitiao.tasks.marked_pair import MarkedPair, read_pair
@@ -274,3 +276,35 @@ def test_it_learns_sixteen_examples_by_heart(tmp_path: Path) -> None:
     assert [each.labels for each in answers] == [("Cause(e1,e2)",), ("Other",)]
     assert weitiao.compare(tmp_path / "run", tmp_path / "run").verdict == "none"
     assert weitiao.load(tmp_path / "run").predict([dict(EXAMPLES[3])])[0].labels == ("In(e1,e2)",)
+
+
+def load(fields: Mapping[str, int], **files: str) -> Dataset:
+    task = Relate()
+    spec = DataSpec(**files, dev=None, fields=dict(fields))  # type: ignore[arg-type]
+    return load_data(spec, fields=task.fields, read=task.read, answer=task.answer, surface=task.surface)
+
+
+def test_finre_loads_by_column_numbers(shared_data: Path) -> None:
+    """Four columns, no header, a blank line behind each row."""
+    files = {
+        split: str(shared_data / "finre" / f"{name}.txt") for split, name in (("train", "valid"), ("test", "test"))
+    }
+    data = load({"head": 1, "tail": 2, "relation": 3, "text": 4}, **files)
+    assert {split: len(rows) for split, rows in data.records.items()} == {"train": 1489, "test": 3727}
+    for record in data.records["train"][:200]:
+        head, tail, relation, text = (
+            (shared_data / "finre" / "valid.txt").read_text("utf-8").split("\n")[record.line - 1].split("\t")
+        )
+        assert (record.text, record.label) == (text, relation)
+        assert (text[slice(*record.head)], text[slice(*record.tail)]) == (head, tail)
+
+
+def test_semeval_loads_with_its_marks(shared_data: Path) -> None:
+    data = load({"relation": 1, "text": 2}, train=str(shared_data / "semeval2010_task8" / "test.tsv"))
+    records: Sequence[Any] = data.records["train"]
+    assert len(records) == 2717
+    assert len({record.label for record in records}) == 19
+    assert not any("<" in record.text or "  " in record.text for record in records)
+    first = records[0]
+    assert (first.text[slice(*first.head)], first.text[slice(*first.tail)]) == ("audits", "waste")
+    assert first.label == "Message-Topic(e1,e2)"
