@@ -127,11 +127,11 @@ class FoundSpan(Span):
     """A span that a model found."""
 
     text: str = Field("", description="the piece itself, text[start:end]")
-    confidence: float = Field(description="mean probability of the tags that make it, 0 to 1")
+    confidence: float = Field(description="its probability, or the mean of that of the tags that make it, 0 to 1")
 
 
 class TagRecord(Record):
-    """A text and the spans in it: entities, words, or tokens with their parts of speech."""
+    """A text and the spans in it: entities (of the task `span`, nested ones too), words, or tokens with their tags."""
 
     text: str = Field(description="the text to tag")
     spans: tuple[Span, ...] | None = Field(None, description="in order; None where unlabelled")
@@ -145,7 +145,7 @@ class TagPrediction(Prediction):
 
     surface: ClassVar[Mapping[str, Any]] = {"spans": {"__all__": {"text"}}}
 
-    spans: tuple[FoundSpan, ...] = Field(description="what was found, in order, without overlaps")
+    spans: tuple[FoundSpan, ...] = Field(description="what was found, in order; of the task `tag` without overlaps")
 
     def shown(self) -> tuple[str, str]:
         answer = " | ".join(f"{span.label}: {span.text}" for span in self.spans) or _("(none)")
@@ -174,3 +174,78 @@ class Feature:
 
     def __len__(self) -> int:
         return len(self.input_ids)
+
+
+class IntentSlotRecord(TagRecord):
+    """What someone says, what is meant by it (one intent or several), and the spans that fill its slots."""
+
+    intents: tuple[str, ...] | None = Field(None, description="at least one; None where unlabelled")
+
+
+class IntentSlotPrediction(TagPrediction):
+    """The answer to an `IntentSlotRecord`."""
+
+    intents: tuple[str, ...] = Field(description="the answer; at least one")
+    confidence: float = Field(description="probability of the most likely intent, 0 to 1")
+    scores: dict[str, float] = Field(description="probability of each intent")
+
+    def shown(self) -> tuple[str, str]:
+        slots = " | ".join(f"{span.label}: {span.text}" for span in self.spans)
+        answer = " | ".join(self.intents)
+        return f"{answer} [{slots}]" if slots else answer, f"{self.confidence:.2f}"
+
+
+class RelateRecord(ClassifyRecord):
+    """A text with two marked spans, and the relation of the first to the second as its label."""
+
+    text_pair: None = Field(default=None, exclude=True, description="never there")
+    head: tuple[int, int] = Field(description="(start, end) of the first span, half-open, in characters of the text")
+    tail: tuple[int, int] = Field(description="(start, end) of the second span")
+    guessed: bool = Field(
+        False, description="a span was named by words that stand in the text more than once; the first place is taken"
+    )
+
+    @property
+    def surface(self) -> str:
+        """The text with its spans marked: the same text with another pair is another question."""
+        marks = [(self.head[0], True, "<e1>"), (self.head[1], False, "</e1>")]
+        marks += [(self.tail[0], True, "<e2>"), (self.tail[1], False, "</e2>")]
+        text = self.text
+        for place, _opens, mark in sorted(marks, reverse=True):
+            text = text[:place] + mark + text[place:]
+        return text
+
+
+class Relation(BaseModel):
+    """A directed relation between two of a text's spans."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    head: int = Field(description="which of the spans, from 0", ge=0)
+    tail: int = Field(description="which of the spans it is related to", ge=0)
+    label: str = Field(description="the relation of the first to the second")
+
+
+class FoundRelation(Relation):
+    """A relation that a model found."""
+
+    confidence: float = Field(description="probability of the relation, 0 to 1")
+
+
+class GraphRecord(TagRecord):
+    """A text, the spans in it, and the relations among them: what a pipeline of two models is scored on."""
+
+    relations: tuple[Relation, ...] = Field(default=(), description="among `spans`, by their places")
+
+
+class GraphPrediction(TagPrediction):
+    """The answer of a pipeline: spans, and the relations among them."""
+
+    relations: tuple[FoundRelation, ...] = Field(description="among `spans`, by their places")
+
+    def shown(self) -> tuple[str, str]:
+        told = [
+            f"{self.spans[each.head].text} > {each.label} > {self.spans[each.tail].text}" for each in self.relations
+        ]
+        sure = min((each.confidence for each in self.relations), default=1.0)
+        return " | ".join(told) or _("(none)"), f"{sure:.2f}"

@@ -11,13 +11,19 @@ BASELINES = Table(
     {
         "gazetteer": "weitiao.evaluation.gazetteer:gazetteer",
         "majority": "weitiao.evaluation.baselines:majority",
+        "majority_gazetteer": "weitiao.evaluation.intents:majority_gazetteer",
         "tfidf": "weitiao.evaluation.baselines:tfidf",
+        "tfidf_between": "weitiao.evaluation.relations:tfidf_between",
+        "tfidf_gazetteer": "weitiao.evaluation.intents:tfidf_gazetteer",
     },
 )
 ANALYSES = Table(
     "analysis",
     {
         "classify": "weitiao.evaluation.classification:analyse",
+        "intent_slot": "weitiao.evaluation.intents:analyse",
+        "relate": "weitiao.evaluation.relations:analyse",
+        "span": "weitiao.evaluation.spans:analyse_overlapping",
         "tag": "weitiao.evaluation.spans:analyse",
     },
 )

@@ -1,6 +1,6 @@
 """The cheap answer to spans: what was marked in the training rows is marked again, wherever it stands.
 
-A surface form is taken where it was marked more often than not; of two that begin together the longer one counts.
+A surface form is taken where it was marked more often than not; where spans do not overlap, the longer of two counts.
 
 Notation: U units of a text.
 """
@@ -15,17 +15,17 @@ from weitiao.evaluation.baselines import Answers, Splits
 from weitiao.records import FoundSpan, TagPrediction, TagRecord
 
 Surface = tuple[str, ...]  # the units of a form, so that '\u7f8e\u56fd' is not found in the middle of a word
+Forms = Mapping[Surface, tuple[str, float]]  # -> label, share of its occurrences that have it
 
 
 def gazetteer(task: Any, splits: Splits) -> Answers:
-    """Longest forms of the training rows, from left to right."""
-    forms = _forms(task, splits.train)
-    longest = max(map(len, forms), default=0)
-    answers = [TagPrediction(spans=tuple(_spans(task, record, forms, longest))) for record in splits.rows]
+    """The forms of the training rows; where spans may overlap, those within others too."""
+    forms = forms_of(task, splits.train)
+    answers = [TagPrediction(spans=tuple(spans_in(task, record, forms))) for record in splits.rows]
     return Answers(answers, {"forms": float(len(forms))})
 
 
-def _forms(task: Any, train: Sequence[TagRecord]) -> Mapping[Surface, tuple[str, float]]:
+def forms_of(task: Any, train: Sequence[TagRecord]) -> Forms:
     """Form -> its commonest label, and in which share of its occurrences it has that label."""
     marked: dict[Surface, Counter[str]] = defaultdict(Counter)
     texts = [(record, task.units(record)) for record in train]
@@ -63,17 +63,20 @@ def _occurrences(texts: Sequence[tuple[TagRecord, Any]], forms: Mapping[Surface,
     return counts
 
 
-def _spans(task: Any, record: TagRecord, forms: Mapping[Surface, tuple[str, float]], longest: int) -> list[FoundSpan]:
+def spans_in(task: Any, record: TagRecord, forms: Forms) -> list[FoundSpan]:
+    """The forms in a text, in order: the longest from left to right, or all of them where spans may overlap."""
     units = task.units(record)
     words = _form(record.text, units)
+    longest = max(map(len, forms), default=0)
     found, start = [], 0
     while start < len(words):
-        length = next(
-            (each for each in range(min(longest, len(words) - start), 0, -1) if words[start : start + each] in forms), 0
-        )
-        if length:
+        lengths = [
+            each for each in range(1, min(longest, len(words) - start) + 1) if words[start : start + each] in forms
+        ]
+        chosen = lengths if task.overlaps else lengths[-1:]
+        for length in chosen:
             label, share = forms[words[start : start + length]]
             begin, end = units[start][0], units[start + length - 1][1]
             found.append(FoundSpan(start=begin, end=end, label=label, text=record.text[begin:end], confidence=share))
-        start += max(length, 1)
+        start += 1 if task.overlaps else max([1, *chosen])
     return found

@@ -29,6 +29,24 @@ def metric_title(name: str, multi_label: bool = False) -> str:
         "macro_span_f1": _("Macro span F1 (strict)"),
         "partial_span_f1": _("Span F1, a wrong border counts half"),
         "exact_match": _("Texts with every span right"),
+        "sentence_exact": _("Utterances with intents and slots right"),
+        "intent_accuracy": _("Intent accuracy"),
+        "slot_f1": _("Slot F1 (strict)"),
+        "slot_precision": _("Slot precision (strict)"),
+        "slot_recall": _("Slot recall (strict)"),
+        "in_scope_accuracy": _("Intent accuracy, in scope"),
+        "out_of_scope_precision": _("Precision of 'out of scope'"),
+        "out_of_scope_recall": _("Recall of 'out of scope'"),
+        "relation_macro_f1": _("Macro F1 of relation types (SemEval-2010's official score)"),
+        "relation_f1": _("Relation F1"),
+        "relation_precision": _("Relation precision"),
+        "relation_recall": _("Relation recall"),
+        "strict_relation_f1": _("Relation F1, both spans right"),
+        "strict_relation_precision": _("Relation precision, both spans right"),
+        "strict_relation_recall": _("Relation recall, both spans right"),
+        "strict_span_f1": _("Span F1 (strict)"),
+        "strict_span_precision": _("Span precision (strict)"),
+        "strict_span_recall": _("Span recall (strict)"),
         "precision": _("precision"),
         "recall": _("recall"),
         "f1": "F1",
@@ -41,17 +59,29 @@ def metric_title(name: str, multi_label: bool = False) -> str:
 
 def baseline_title(name: str) -> str:
     """What a baseline is called on the page."""
-    return {"majority": _("Majority"), "tfidf": _("TF-IDF"), "gazetteer": _("Gazetteer")}.get(name, name)
+    titles = {
+        "majority": _("Majority"),
+        "tfidf": _("TF-IDF"),
+        "gazetteer": _("Gazetteer"),
+        "majority_gazetteer": _("Majority and gazetteer"),
+        "tfidf_gazetteer": _("TF-IDF and gazetteer"),
+        "tfidf_between": _("TF-IDF of the words between"),
+    }
+    return titles.get(name, name)
 
 
 def table_title(name: str) -> str:
     """What a table that only some tasks have is called."""
     titles = {
         "span_errors": _("What became of the spans"),
+        "slots": _("Slots"),
+        "relation_directions": _("Direction of relations whose type is right"),
         "spans_by_length": _("Spans by length, in units"),
         "spans_by_form": _("Spans by surface form"),
         "by_unit": _("Beside the strict scores: by unit"),
         "span_alignment": _("Can tags give the gold spans?"),
+        "unit_alignment": _("Do the gold spans begin and end at units?"),
+        "spans_by_nesting": _("Spans within others, and single ones"),
     }
     return titles.get(name, name.replace("_", " "))
 
@@ -60,6 +90,7 @@ def row_title(label: str) -> str:
     """What a row of such a table is called; texts of the data stay as they are."""
     titles = {
         "right": _("right"),
+        "wrong_direction": _("right type, wrong direction"),
         "wrong_border": _("right label, wrong border"),
         "wrong_label": _("right borders, wrong label"),
         "wrong_both": _("wrong border and label"),
@@ -71,6 +102,8 @@ def row_title(label: str) -> str:
         "fits": _("yes"),
         "border_in_unit": _("no: it begins or ends inside a unit"),
         "overlapping_span": _("no: it overlaps a longer span"),
+        "nested_span": _("overlaps another span"),
+        "single_span": _("stands alone"),
     }
     return titles.get(label, label)
 

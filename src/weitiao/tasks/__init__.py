@@ -28,6 +28,9 @@ TASKS = Table(
     "task",
     {
         "classify": "weitiao.tasks.classify:Classify",
+        "intent_slot": "weitiao.tasks.intent_slot:IntentSlot",
+        "relate": "weitiao.tasks.relate:Relate",
+        "span": "weitiao.tasks.span:SpanTask",
         "tag": "weitiao.tasks.tag:Tag",
     },
 )

@@ -240,12 +240,8 @@ class Classify:
         )
 
     def _probabilities(self, outputs: Outputs) -> FloatArray:
-        """Softmax, or a sigmoid each, of the logits in float64, [C]."""
-        logits = np.asarray(outputs["logits"], dtype=np.float64)  # [C]
-        if self.options.multi_label:
-            return np.exp(-np.logaddexp(0.0, -logits))
-        powers = np.exp(logits - logits.max())
-        return powers / powers.sum()  # type: ignore[no-any-return]
+        """Of each label, [C]."""
+        return probabilities(outputs["logits"], several=self.options.multi_label)
 
     def calibrate(
         self,
@@ -288,6 +284,15 @@ class Classify:
         # single: rows / (C * rows of the class), King & Zeng 2001; multi-label: negatives / positives
         balanced = (len(records) - rows) / rows if self.options.multi_label else rows.sum() / (len(labels) * rows)
         return {"class_weights": balanced.astype(np.float32)}
+
+
+def probabilities(logits: FloatArray, *, several: bool) -> FloatArray:
+    """Softmax, or where several labels may hold a sigmoid each, in float64, [C]."""
+    logits = np.asarray(logits, dtype=np.float64)  # [C]
+    if several:
+        return np.exp(-np.logaddexp(0.0, -logits))
+    powers = np.exp(logits - logits.max())
+    return powers / powers.sum()  # type: ignore[no-any-return]
 
 
 def best_threshold(scores: FloatArray, gold: npt.NDArray[np.bool_]) -> float:

@@ -19,6 +19,9 @@ HEADS = Table(
     "head",
     {
         "classify": "weitiao.models.heads.classify:ClassifyHead",
+        "intent_slot": "weitiao.models.heads.intent_slot:IntentSlotHead",
+        "relate": "weitiao.models.heads.relate:RelateHead",
+        "span": "weitiao.models.heads.span:SpanHead",
         "tag": "weitiao.models.heads.tag:TagHead",
     },
 )
