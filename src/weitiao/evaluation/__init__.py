@@ -9,6 +9,7 @@ from weitiao.tables import Table
 BASELINES = Table(
     "baseline",
     {
+        "event_gazetteer": "weitiao.evaluation.events:event_gazetteer",
         "gazetteer": "weitiao.evaluation.gazetteer:gazetteer",
         "majority": "weitiao.evaluation.baselines:majority",
         "tfidf": "weitiao.evaluation.baselines:tfidf",
@@ -18,6 +19,7 @@ ANALYSES = Table(
     "analysis",
     {
         "classify": "weitiao.evaluation.classification:analyse",
+        "event": "weitiao.evaluation.events:analyse",
         "span": "weitiao.evaluation.spans:analyse_overlapping",
         "tag": "weitiao.evaluation.spans:analyse",
     },

@@ -28,6 +28,7 @@ TASKS = Table(
     "task",
     {
         "classify": "weitiao.tasks.classify:Classify",
+        "event": "weitiao.tasks.event:EventTask",
         "span": "weitiao.tasks.span:SpanTask",
         "tag": "weitiao.tasks.tag:Tag",
     },

@@ -31,6 +31,7 @@ FORMATS = Table(
     "format",
     {
         "conll": "weitiao.data.reading.conll:Conll",
+        "conll2009": "weitiao.data.reading.conll2009:Conll2009",
         "csv": "weitiao.data.reading.delimited:Csv",
         "hub": "weitiao.data.reading.hub:Hub",
         "json": "weitiao.data.reading.json:Json",

@@ -19,6 +19,7 @@ HEADS = Table(
     "head",
     {
         "classify": "weitiao.models.heads.classify:ClassifyHead",
+        "event": "weitiao.models.heads.event:EventHead",
         "span": "weitiao.models.heads.span:SpanHead",
         "tag": "weitiao.models.heads.tag:TagHead",
     },
