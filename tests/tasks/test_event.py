@@ -290,3 +290,4 @@ def test_sixteen_texts_with_several_events_are_learnt_by_heart(tmp_path: Path) -
     (answer,) = run.predict([ROWS[0]["text"]])
     assert len(answer.events) == 2
     assert "收购" not in (tmp_path / "run" / "predictions.jsonl").read_text("utf-8")
+    assert weitiao.compare(tmp_path / "run", tmp_path / "run").verdict == "none"
