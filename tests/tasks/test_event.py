@@ -159,6 +159,17 @@ def test_links_are_those_of_any_two_pieces_of_one_event() -> None:
     }
 
 
+def test_pieces_that_no_window_reads_together_are_counted() -> None:
+    """The trigger is found, its argument too, and nothing says that they belong together."""
+    task = EventTask()
+    event = {"type": "A", "trigger": [0, 1], "arguments": [[2, 3, "r"], [39, 40, "s"]]}
+    record = record_of({"text": "字" * 40, "events": [event]})
+    features = task.encode([record], tokenizer(), task.label_space([record]), 22)
+    assert [feature.cut for feature in features] == [2, *[0] * (len(features) - 1)]
+    assert sum(len(feature.targets["links"]) for feature in features) == 2
+    assert sum(len(feature.targets["spans"]) for feature in features) == 3
+
+
 def test_every_way_of_writing_events_is_read_alike() -> None:
     text = "张三收购甲公司"
     expected = (

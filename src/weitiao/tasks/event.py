@@ -169,7 +169,8 @@ class EventTask:
                 continue
             linked = self._linked(records[group].events or (), units[group])
             marks = marks_of(covering(gold, units[group]), index)
-            features += features_of(group, windows, marks, partial(_links, linked=linked))
+            apart = len(linked) - len(set().union(*(_within(window, linked).tolist() for window in windows)))
+            features += features_of(group, windows, marks, partial(_links, linked=linked), lost=apart)
         return features
 
     def _linked(self, events: Sequence[Event], units: Sequence[Bounds]) -> IntArray:
@@ -268,9 +269,14 @@ def _held(pairs: FloatArray) -> FloatArray:
     return pairs[probability(pairs[:, 3]) >= HALF]
 
 
+def _within(window: Reading, linked: IntArray) -> IntArray:
+    """Which pairs a window reads whole."""
+    return window.holds(linked[:, ::2].min(1), linked[:, 1::2].max(1))
+
+
 def _links(window: Reading, linked: IntArray) -> dict[str, IntArray]:
     """{"links": (earlier unit, later unit, kind)}: of first units 0, of last units 1; of what a window reads."""
-    own = linked[window.holds(linked[:, ::2].min(1), linked[:, 1::2].max(1))] - window.window.start  # [P, 4]
+    own = linked[_within(window, linked)] - window.window.start  # [P, 4]
     rows = {(*sorted(each[kind::2].tolist()), kind) for each in own for kind in (0, 1)}
     return {"links": np.array(sorted(rows), dtype=np.int64).reshape(-1, 3)}
 

@@ -81,6 +81,7 @@ def features_of(
     windows: Sequence[Reading],
     marks: IntArray | None,
     more: Callable[[Reading], Mapping[str, IntArray]] = lambda _window: {},
+    lost: int = 0,
 ) -> list[Feature]:
     """The Features of one text.
 
@@ -89,12 +90,13 @@ def features_of(
         windows: of the text.
         marks: its gold spans, [G, 3]; None where it teaches nothing. Units of those that no window holds count as lost.
         more: further targets of a window.
+        lost: what else of the gold no window holds.
     """
     if marks is None:
         return [window.feature(group, {}) for window in windows]
     held = [window.holds(marks[:, 0], marks[:, 1]) for window in windows]
     outside = np.setdiff1d(np.arange(len(marks)), np.concatenate(held))
-    lost = int((marks[outside, 1] - marks[outside, 0] + 1).sum())
+    lost += int((marks[outside, 1] - marks[outside, 0] + 1).sum())
     features = []
     for place, (window, own) in enumerate(zip(windows, held, strict=True)):
         shift = np.array([window.window.start, window.window.start, 0], dtype=np.int64)
