@@ -42,7 +42,7 @@ class Conll2009:
 
 
 def has_predicate_columns(source: Source) -> bool:
-    """Whether the name says so, or each line has the fixed columns: a number first, a mark of predicates in its place."""
+    """Whether the name says so, or each line has the fixed columns, with a number first and a mark of predicates."""
     if source.suffix in SUFFIXES:
         return True
     lines = islice(source.decoded.text.splitlines(), SAMPLE)
