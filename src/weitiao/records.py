@@ -249,3 +249,49 @@ class GraphPrediction(TagPrediction):
         ]
         sure = min((each.confidence for each in self.relations), default=1.0)
         return " | ".join(told) or _("(none)"), f"{sure:.2f}"
+
+
+class Event(BaseModel):
+    """An event: the piece of text that tells of it (its trigger), and who or what takes part."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: str = Field(description="what kind of event")
+    start: int = Field(description="first character of the trigger, from 0", ge=0)
+    end: int = Field(description="behind the last character of the trigger", ge=1)
+    arguments: tuple[Span, ...] = Field(description="who or what takes part, in order; `label` is the role")
+
+
+class FoundEvent(Event):
+    """An event that a model found."""
+
+    text: str = Field("", description="the trigger itself, text[start:end]")
+    confidence: float = Field(description="probability of the trigger, 0 to 1")
+    arguments: tuple[FoundSpan, ...] = Field(description="who or what takes part, in order; `label` is the role")
+
+
+class EventRecord(Record):
+    """A text and the events in it."""
+
+    text: str = Field(description="the text to read")
+    events: tuple[Event, ...] | None = Field(None, description="by place of their triggers; None where unlabelled")
+    tokens: tuple[tuple[int, int], ...] | None = Field(
+        None, description="(start, end) of each token, where the source has tokens"
+    )
+
+
+class EventPrediction(Prediction):
+    """The answer to an `EventRecord`."""
+
+    surface: ClassVar[Mapping[str, Any]] = {
+        "events": {"__all__": {"text": True, "arguments": {"__all__": {"text"}}}},
+    }
+
+    events: tuple[FoundEvent, ...] = Field(description="what was found, by place of the triggers")
+
+    def shown(self) -> tuple[str, str]:
+        answer = " | ".join(
+            f"{event.type}: {event.text} ({', '.join(f'{each.label}: {each.text}' for each in event.arguments)})"
+            for event in self.events
+        )
+        return answer or _("(none)"), f"{min((event.confidence for event in self.events), default=1.0):.2f}"

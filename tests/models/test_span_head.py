@@ -43,7 +43,7 @@ def by_hand(scores: Tensor, gold: set[tuple[int, int, int]], label: int, units: 
 
 def test_the_loss_is_the_papers_term_by_term() -> None:
     torch.manual_seed(0)
-    pointer = GlobalPointer(C, H, 4, initializer_range=1.0)
+    pointer = GlobalPointer(C, H, 4)
     inside = torch.tensor([[True] * U, [True] * 3 + [False] * 2])
     scores = pointer(torch.randn(2, U, H), inside)
     gold = [[(0, 4, 1), (0, 2, 1), (1, 2, 0), (2, 2, 2)], [(0, 0, 2)]]
@@ -58,7 +58,7 @@ def test_the_loss_is_the_papers_term_by_term() -> None:
 def test_scores_are_the_formula() -> None:
     """q_i turned by i times k_j turned by j over the root of D, and the two weights of the label."""
     torch.manual_seed(1)
-    pointer = GlobalPointer(2, H, 4, initializer_range=1.0)
+    pointer = GlobalPointer(2, H, 4)
     units = torch.randn(1, U, H)
     scores = pointer(units, torch.ones(1, U, dtype=torch.bool))
     vectors = pointer.vectors(units)
@@ -83,7 +83,7 @@ def test_turned_vectors_know_only_their_distance() -> None:
 
 def test_padding_and_neighbours_change_nothing() -> None:
     torch.manual_seed(3)
-    head = SpanHead(C, H, size=4, initializer_range=1.0)
+    head = SpanHead(C, H, size=4)
     hidden = torch.randn(2, 7, H)
     both = batch_of([[1, 2, 4, 5, 6], [1, 3, -1, -1, -1]], [[(0, 3, 1), (1, 1, 0)], []])
     alone = [
@@ -115,7 +115,7 @@ def test_a_row_without_target_weighs_nothing_and_no_targets_no_loss() -> None:
 
 def test_spans_wider_than_the_bound_are_never_candidates() -> None:
     torch.manual_seed(5)
-    head = SpanHead(1, H, size=4, max_width=2, initializer_range=1.0)
+    head = SpanHead(1, H, size=4, max_width=2)
     found = head.outputs(torch.randn(1, U, H), batch_of([[0, 1, 2, 3, 4]], None))["spans"][0]
     found = found[found[:, 0] >= 0]
     assert len(found) == 9  # five of one unit, four of two

@@ -9,6 +9,7 @@ from weitiao.tables import Table
 BASELINES = Table(
     "baseline",
     {
+        "event_gazetteer": "weitiao.evaluation.events:event_gazetteer",
         "gazetteer": "weitiao.evaluation.gazetteer:gazetteer",
         "majority": "weitiao.evaluation.baselines:majority",
         "majority_gazetteer": "weitiao.evaluation.intents:majority_gazetteer",
@@ -21,6 +22,7 @@ ANALYSES = Table(
     "analysis",
     {
         "classify": "weitiao.evaluation.classification:analyse",
+        "event": "weitiao.evaluation.events:analyse",
         "intent_slot": "weitiao.evaluation.intents:analyse",
         "relate": "weitiao.evaluation.relations:analyse",
         "span": "weitiao.evaluation.spans:analyse_overlapping",

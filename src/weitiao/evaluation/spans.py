@@ -31,7 +31,7 @@ def analyse(
     """The parts of the report that only spans have."""
     known = set(labels)
     tables = [
-        _errors(predictions, records),
+        errors(predictions, records),
         _by_length(task, predictions, records),
         *([_by_form(predictions, records, train)] if train else []),
         _by_unit(task, predictions, records),
@@ -48,10 +48,10 @@ def analyse(
 def analyse_overlapping(
     task: Any, labels: Sequence[str], predictions: Predictions, records: Records, *, train: Records, texts: bool
 ) -> Analysis:
-    """As `analyse`, of spans that may be nested: what flat tags could give is no question, and nested spans have scores."""
+    """As `analyse`, of spans that may be nested: these have scores of their own, and flat tags are no question."""
     found = analyse(task, labels, predictions, records, train=train, texts=texts)
     flat = [table for table in found.tables if table.name not in ("by_unit", "span_alignment")]
-    return found.model_copy(update={"tables": [*flat, _by_nesting(predictions, records), _in_units(task, records)]})
+    return found.model_copy(update={"tables": [*flat, _by_nesting(predictions, records), in_units(task, records)]})
 
 
 def class_scores(predictions: Predictions, records: Records, labels: Sequence[str]) -> list[ClassScore]:
@@ -96,14 +96,15 @@ def kinds_of_errors(answers: Sequence[Span], gold: Sequence[Span]) -> Counter[st
     return counts
 
 
-def _errors(predictions: Predictions, records: Records) -> FigureTable:
+def errors(predictions: Predictions, records: Records, name: str = "span_errors") -> FigureTable:
+    """How many of the spans were right, and what became of the others."""
     total: Counter[str] = Counter()
     for prediction, record in _pairs(predictions, records):
         total += kinds_of_errors(prediction.spans, record.spans or ())
     every = max(total.total(), 1)
     names = ("right", "wrong_border", "wrong_label", "wrong_both", "spurious", "missed")
     rows = [FigureRow(label=name, count=total[name], figures={"share": total[name] / every}) for name in names]
-    return FigureTable(name="span_errors", rows=rows)
+    return FigureTable(name=name, rows=rows)
 
 
 def _by_length(task: Any, predictions: Predictions, records: Records) -> FigureTable:
@@ -224,7 +225,7 @@ def _alignment(task: Any, records: Records) -> FigureTable:
     return FigureTable(name="span_alignment", rows=rows)
 
 
-def _in_units(task: Any, records: Records) -> FigureTable:
+def in_units(task: Any, records: Records) -> FigureTable:
     """Gold spans that begin and end at units, and those that no model over the units can give."""
     total = Counter({"fits": 0, "border_in_unit": 0})
     for record in records:

@@ -51,6 +51,14 @@ def metric_title(name: str, multi_label: bool = False) -> str:
         "recall": _("recall"),
         "f1": "F1",
         "share": _("share"),
+        "argument_f1": _("Argument F1 (strict)"),
+        "argument_precision": _("Argument precision (strict)"),
+        "argument_recall": _("Argument recall (strict)"),
+        "trigger_f1": _("Trigger F1 (strict)"),
+        "trigger_precision": _("Trigger precision (strict)"),
+        "trigger_recall": _("Trigger recall (strict)"),
+        "linked_argument_f1": _("Argument F1, of the right trigger too"),
+        "event_f1": _("Event F1: trigger and all arguments right"),
         "token_accuracy": _("Token accuracy (O included)"),
         "macro_f1_with_outside": _("Macro F1 over tokens with O as a label"),
     }
@@ -66,6 +74,7 @@ def baseline_title(name: str) -> str:
         "majority_gazetteer": _("Majority and gazetteer"),
         "tfidf_gazetteer": _("TF-IDF and gazetteer"),
         "tfidf_between": _("TF-IDF of the words between"),
+        "event_gazetteer": _("Event gazetteer"),
     }
     return titles.get(name, name)
 
@@ -81,6 +90,9 @@ def table_title(name: str) -> str:
         "by_unit": _("Beside the strict scores: by unit"),
         "span_alignment": _("Can tags give the gold spans?"),
         "unit_alignment": _("Do the gold spans begin and end at units?"),
+        "trigger_errors": _("What became of the triggers"),
+        "argument_errors": _("What became of the arguments"),
+        "by_events": _("Texts by their number of events"),
         "spans_by_nesting": _("Spans within others, and single ones"),
     }
     return titles.get(name, name.replace("_", " "))
@@ -102,6 +114,9 @@ def row_title(label: str) -> str:
         "fits": _("yes"),
         "border_in_unit": _("no: it begins or ends inside a unit"),
         "overlapping_span": _("no: it overlaps a longer span"),
+        "one_event": _("one"),
+        "several_events": _("several"),
+        "shared_trigger": _("several of one type and one trigger"),
         "nested_span": _("overlaps another span"),
         "single_span": _("stands alone"),
     }

@@ -28,6 +28,7 @@ TASKS = Table(
     "task",
     {
         "classify": "weitiao.tasks.classify:Classify",
+        "event": "weitiao.tasks.event:EventTask",
         "intent_slot": "weitiao.tasks.intent_slot:IntentSlot",
         "relate": "weitiao.tasks.relate:Relate",
         "span": "weitiao.tasks.span:SpanTask",

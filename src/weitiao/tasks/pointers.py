@@ -9,7 +9,7 @@ Notation: U units of a text, W windows, G gold spans, N candidates, K rows of th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,23 +76,32 @@ def marks_of(spans: Iterable[Found], index: Mapping[str, int]) -> IntArray:
     return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
-def features_of(group: int, windows: Sequence[Reading], marks: IntArray | None) -> list[Feature]:
+def features_of(
+    group: int,
+    windows: Sequence[Reading],
+    marks: IntArray | None,
+    more: Callable[[Reading], Mapping[str, IntArray]] = lambda _window: {},
+    lost: int = 0,
+) -> list[Feature]:
     """The Features of one text.
 
     Args:
         group: its record.
         windows: of the text.
         marks: its gold spans, [G, 3]; None where it teaches nothing. Units of those that no window holds count as lost.
+        more: further targets of a window.
+        lost: what else of the gold no window holds.
     """
     if marks is None:
         return [window.feature(group, {}) for window in windows]
     held = [window.holds(marks[:, 0], marks[:, 1]) for window in windows]
     outside = np.setdiff1d(np.arange(len(marks)), np.concatenate(held))
-    lost = int((marks[outside, 1] - marks[outside, 0] + 1).sum())
+    lost += int((marks[outside, 1] - marks[outside, 0] + 1).sum())
     features = []
     for place, (window, own) in enumerate(zip(windows, held, strict=True)):
         shift = np.array([window.window.start, window.window.start, 0], dtype=np.int64)
-        features.append(window.feature(group, {"spans": marks[own] - shift}, 0 if place else lost))
+        targets = {"spans": marks[own] - shift, **more(window)}
+        features.append(window.feature(group, targets, 0 if place else lost))
     return features
 
 
@@ -103,12 +112,18 @@ def candidates(features: Sequence[Feature], outputs: Sequence[Outputs], length: 
     """
     borders = np.array([(each.places["units"][0], each.places["units"][-1] + 1) for each in features]).reshape(-1, 2)
     found = []
-    for row, output in enumerate(outputs):
-        own = np.asarray(output["spans"], dtype=np.float64)
-        own = own[own[:, 0] >= 0]
-        own[:, :2] += borders[row, 0]
+    for row, (feature, output) in enumerate(zip(features, outputs, strict=True)):
+        own = pairs_of(feature, output["spans"])
         found.append(own[home(own[:, :2], borders, length) == row])
     return found
+
+
+def pairs_of(feature: Feature, said: FloatArray) -> FloatArray:
+    """The pairs of units that a head found possible, without filling, units counted in the text: [K, 4] -> [N, 4]."""
+    own = np.asarray(said, dtype=np.float64)
+    own = own[own[:, 0] >= 0]
+    own[:, :2] += feature.places["units"][0]
+    return own
 
 
 def home(spans: FloatArray, borders: IntArray, length: int) -> IntArray:

@@ -19,6 +19,7 @@ HEADS = Table(
     "head",
     {
         "classify": "weitiao.models.heads.classify:ClassifyHead",
+        "event": "weitiao.models.heads.event:EventHead",
         "intent_slot": "weitiao.models.heads.intent_slot:IntentSlotHead",
         "relate": "weitiao.models.heads.relate:RelateHead",
         "span": "weitiao.models.heads.span:SpanHead",

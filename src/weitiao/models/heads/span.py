@@ -33,7 +33,6 @@ class SpanHead(nn.Module):
         hidden: H.
         size: D; even.
         max_width: most units of a span; None for any.
-        initializer_range: standard deviation of new weights.
     """
 
     stock: ClassVar[str] = ""
@@ -47,10 +46,9 @@ class SpanHead(nn.Module):
         *,
         size: int = 64,
         max_width: int | None = None,
-        initializer_range: float = 0.02,
     ) -> None:
         super().__init__()
-        self.pointer = GlobalPointer(classes, hidden, size, max_width=max_width, initializer_range=initializer_range)
+        self.pointer = GlobalPointer(classes, hidden, size, max_width=max_width)
 
     @classmethod
     def of(cls, spec: HeadSpec) -> SpanHead:
@@ -60,7 +58,6 @@ class SpanHead(nn.Module):
             spec.size or 0,
             size=spec.options["size"],
             max_width=spec.options["max_width"],
-            initializer_range=spec.initializer_range,
         )
 
     @staticmethod
@@ -95,7 +92,6 @@ class GlobalPointer(nn.Module):
         size: D; even.
         rotary: whether a pair's score knows the distance of its units.
         max_width: most units from the first to the last; None for any.
-        initializer_range: standard deviation of new weights.
     """
 
     def __init__(
@@ -106,14 +102,13 @@ class GlobalPointer(nn.Module):
         *,
         rotary: bool = True,
         max_width: int | None = None,
-        initializer_range: float = 0.02,
     ) -> None:
         super().__init__()
         self.size, self.rotary, self.max_width = size, rotary, max_width
         self.vectors = nn.Linear(hidden, 2 * size)  # of a first and of a last unit
         self.labels = nn.Linear(2 * size, 2 * classes)  # for each label, of a first and of a last unit
         for layer in (self.vectors, self.labels):
-            nn.init.normal_(layer.weight, std=initializer_range)
+            nn.init.xavier_uniform_(layer.weight)  # a backbone's 0.02, squared in the product, hardly learns at first
             nn.init.zeros_(layer.bias)
 
     def forward(self, units: Tensor, inside: Tensor) -> Tensor:
