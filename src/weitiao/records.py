@@ -174,3 +174,25 @@ class Feature:
 
     def __len__(self) -> int:
         return len(self.input_ids)
+
+
+class RegressRecord(Record):
+    """A text, or a pair of texts, and a number about it."""
+
+    text: str = Field(description="the text")
+    text_pair: str | None = Field(None, description="second text, for pairs")
+    score: float | None = Field(None, description="the number; None where unlabelled")
+
+    @property
+    def surface(self) -> str:
+        """The text; the texts of a pair, joined."""
+        return self.text if self.text_pair is None else f"{self.text}\n{self.text_pair}"
+
+
+class RegressPrediction(Prediction):
+    """The answer to a `RegressRecord`."""
+
+    score: float = Field(description="the number, in the units of the training rows")
+
+    def shown(self) -> tuple[str, str]:
+        return f"{self.score:.4g}", ""

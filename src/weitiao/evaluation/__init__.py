@@ -10,14 +10,17 @@ BASELINES = Table(
     "baseline",
     {
         "gazetteer": "weitiao.evaluation.gazetteer:gazetteer",
+        "mean": "weitiao.evaluation.numbers:mean",
         "majority": "weitiao.evaluation.baselines:majority",
         "tfidf": "weitiao.evaluation.baselines:tfidf",
+        "tfidf_score": "weitiao.evaluation.numbers:tfidf_score",
     },
 )
 ANALYSES = Table(
     "analysis",
     {
         "classify": "weitiao.evaluation.classification:analyse",
+        "regress": "weitiao.evaluation.numbers:analyse",
         "tag": "weitiao.evaluation.spans:analyse",
     },
 )

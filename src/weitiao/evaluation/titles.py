@@ -29,6 +29,11 @@ def metric_title(name: str, multi_label: bool = False) -> str:
         "macro_span_f1": _("Macro span F1 (strict)"),
         "partial_span_f1": _("Span F1, a wrong border counts half"),
         "exact_match": _("Texts with every span right"),
+        "spearman": _("Spearman correlation"),
+        "pearson": _("Pearson correlation"),
+        "mae": _("Mean absolute error"),
+        "rmse": _("Root mean squared error"),
+        "mean_error": _("mean error (answer − gold)"),
         "precision": _("precision"),
         "recall": _("recall"),
         "f1": "F1",
@@ -41,7 +46,14 @@ def metric_title(name: str, multi_label: bool = False) -> str:
 
 def baseline_title(name: str) -> str:
     """What a baseline is called on the page."""
-    return {"majority": _("Majority"), "tfidf": _("TF-IDF"), "gazetteer": _("Gazetteer")}.get(name, name)
+    titles = {
+        "majority": _("Majority"),
+        "tfidf": _("TF-IDF"),
+        "gazetteer": _("Gazetteer"),
+        "mean": _("Mean"),
+        "tfidf_score": _("TF-IDF"),
+    }
+    return titles.get(name, name)
 
 
 def table_title(name: str) -> str:
@@ -52,6 +64,7 @@ def table_title(name: str) -> str:
         "spans_by_form": _("Spans by surface form"),
         "by_unit": _("Beside the strict scores: by unit"),
         "span_alignment": _("Can tags give the gold spans?"),
+        "errors_by_gold": _("Errors by the gold number"),
     }
     return titles.get(name, name.replace("_", " "))
 
