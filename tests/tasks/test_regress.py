@@ -113,7 +113,11 @@ def test_what_the_ranking_loss_does_not_go_with() -> None:
 def test_sixteen_examples_are_learnt_by_heart(loss: str, head: str, tmp_path: Path) -> None:
     tiny("bert", tmp_path / "model")
     words = "good bad film room food service fox dog"
-    rows = [{"text": word, "text_pair": f"{word} {n}", "score": 50.0 + 7 * i} for i, word in enumerate(words.split()) for n in "ab"]
+    rows = [
+        {"text": word, "text_pair": f"{word} {n}", "score": 50.0 + 7 * i}
+        for i, word in enumerate(words.split())
+        for n in "ab"
+    ]
     run = weitiao.train(
         {
             "task": {"name": "regress", "loss": loss},

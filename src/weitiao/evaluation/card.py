@@ -106,7 +106,8 @@ def _about(report: Report) -> str:
         lines.append(_("Scale of the training scores: {scale}").format(scale=labels))
     elif report.task != "embed":
         lines.append(
-            _("Labels: {labels}").format(labels=labels) + (_(" and {count} more").format(count=more) if more > 0 else "")
+            _("Labels: {labels}").format(labels=labels)
+            + (_(" and {count} more").format(count=more) if more > 0 else "")
         )
     return "\n\n".join(lines)
 

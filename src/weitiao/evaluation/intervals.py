@@ -22,7 +22,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from weitiao.metrics import AnyMetric, ListMetric, Metric
 from weitiao.records import FloatArray
 
-Value = Callable[[FloatArray], FloatArray]  # [..., K] -> [...]; of a list, how often each row was drawn, [..., N] -> [...]
+Value = Callable[
+    [FloatArray], FloatArray
+]  # [..., K] -> [...]; of a list, how often each row was drawn, [..., N] -> [...]
 
 CHUNK = 4_000_000  # numbers held at once: 32 MB of weights and sums
 

@@ -36,7 +36,9 @@ def analyse(
     texts: bool,  # noqa: ARG001
 ) -> Analysis:
     """Errors by the size of the gold number, where there are several."""
-    known = [(answer.score, each.score) for answer, each in zip(predictions, records, strict=True) if each.score is not None]
+    known = [
+        (answer.score, each.score) for answer, each in zip(predictions, records, strict=True) if each.score is not None
+    ]
     table = by_gold(np.array(known).reshape(-1, 2))
     return Analysis(tables=[table] if len(table.rows) > 1 else [])
 

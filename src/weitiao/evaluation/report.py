@@ -192,7 +192,12 @@ def note_on(split: str) -> str:
 
 
 def _baseline(
-    name: str, task: Any, splits: Splits, metrics: Sequence[AnyMetric], predictions: Sequence[Any], resampling: Resampling
+    name: str,
+    task: Any,
+    splits: Splits,
+    metrics: Sequence[AnyMetric],
+    predictions: Sequence[Any],
+    resampling: Resampling,
 ) -> BaselineScore:
     began = time.perf_counter()
     answers: Answers = BASELINES[name](task, splits)

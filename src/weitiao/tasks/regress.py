@@ -198,7 +198,7 @@ def constant_scores(train: Sequence[tuple[float | None, str, int]]) -> Iterator[
     known = [each for each in train if each[0] is not None]
     if known and len({score for score, _file, _line in known}) == 1:
         score, file, line = known[0]
-        message = _("every training row has the score {score}, so there is nothing to learn; check `data.fields`").format(
-            score=f"{score:g}"
-        )
+        message = _(
+            "every training row has the score {score}, so there is nothing to learn; check `data.fields`"
+        ).format(score=f"{score:g}")
         yield Problem("constant-score", message, file=file, line=line)

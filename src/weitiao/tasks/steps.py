@@ -23,16 +23,16 @@ def whole_steps(training: TrainingSpec, loss: str) -> Iterator[Finding]:
         ).format(loss=loss)
         yield Finding("misfit", ("training", "metric"), message)
     if training.batch_size < 2:
-        message = _("the loss '{loss}' compares the rows of a step with each other; set training.batch_size above 1").format(
-            loss=loss
-        )
+        message = _(
+            "the loss '{loss}' compares the rows of a step with each other; set training.batch_size above 1"
+        ).format(loss=loss)
         yield Finding("misfit", ("training", "batch_size"), message)
 
 
 def no_smoothing(training: TrainingSpec, task: str) -> Iterator[Finding]:
     """Label smoothing spreads a target over classes, and some tasks have none."""
     if training.label_smoothing:
-        message = _("`training.label_smoothing` works only with classes, and the task '{task}' has none; remove it").format(
-            task=task
-        )
+        message = _(
+            "`training.label_smoothing` works only with classes, and the task '{task}' has none; remove it"
+        ).format(task=task)
         yield Finding("misfit", ("training", "label_smoothing"), message)
