@@ -20,6 +20,7 @@ from weitiao.messages import _
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]
+NO_CONFIDENCE = "—"  # of answers that are numbers
 Outputs = Mapping[str, FloatArray]  # named arrays of one feature, such as {"logits": [C]}
 
 
@@ -195,4 +196,4 @@ class RegressPrediction(Prediction):
     score: float = Field(description="the number, in the units of the training rows")
 
     def shown(self) -> tuple[str, str]:
-        return f"{self.score:.4g}", ""
+        return f"{self.score:.4g}", NO_CONFIDENCE

@@ -80,7 +80,7 @@ def interval(metric: AnyMetric, predictions: Sequence[Any], records: Sequence[An
 def intervals(
     metrics: Sequence[AnyMetric], predictions: Sequence[Any], records: Sequence[Any], resampling: Resampling
 ) -> dict[str, Score]:
-    """Every metric over the rows, by name; those of counts from the same resamples, and those of lists from the same."""
+    """Every metric over the rows, by name; those of counts share their resamples, and those of lists theirs."""
     scores = _summed([each for each in metrics if not isinstance(each, ListMetric)], predictions, records, resampling)
     whole = [each for each in metrics if isinstance(each, ListMetric)]
     values = [partial(each.of, each.rows(predictions, records)) for each in whole]

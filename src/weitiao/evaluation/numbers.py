@@ -1,7 +1,7 @@
 """What a report on numbers shows: cheap answers to the same rows, and the errors by the size of the gold number.
 
-`mean` answers the mean of the training rows. `tfidf_score` learns from word counts: for pairs a line through the cosine of
-the two texts' TF-IDF vectors, for single texts ridge regression on them.
+`mean` answers the mean of the training rows. `tfidf_score` learns from word counts: for pairs a line through the cosine
+of the two texts' TF-IDF vectors, for single texts ridge regression on them.
 
 Notation: N rows, F features.
 """

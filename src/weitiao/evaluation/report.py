@@ -131,7 +131,7 @@ def measure(
         grouped=resampling.units is not None,
         baselines=baselines,
         slices=length_slices(task, metrics[0], predictions, records, resampling),
-        verdict=_verdict(task, split, facts, metrics[0], baselines, dev_rows=len(dev), classes=classes),
+        verdict=_verdict(split, facts, metrics[0], baselines, dev_rows=len(dev), classes=classes),
         run=facts.name,
         **{each.name: getattr(facts, each.name) for each in fields(facts) if each.name not in UNREPORTED},
         **dict(analysis),
@@ -140,7 +140,6 @@ def measure(
 
 
 def _verdict(
-    task: Any,
     split: str,
     facts: RunFacts,
     metric: AnyMetric,
@@ -162,7 +161,7 @@ def _verdict(
             facts.method,
             over_majority=baselines["majority"].difference if "majority" in baselines else None,
             over_tfidf=tfidf,
-            head=facts.head if task.pools else "",
+            head=facts.head,
             chosen_by_loss=chosen == "loss",
             chosen_by=chosen if direction(chosen) < 0 and chosen != "loss" else "",
             label_smoothing=facts.training.label_smoothing,

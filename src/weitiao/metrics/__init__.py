@@ -1,7 +1,8 @@
 """Pure functions on plain values: classification and calibration; no torch, no files.
 
 A metric is a sum of counts over rows and a value of that sum, so that a bootstrap interval is a matter of resampling
-sums. One that is no such sum, such as a rank correlation, looks at all rows at once and is told how often each was drawn.
+sums. One that is no such sum, such as a rank correlation, looks at all rows at once and is told how often each was
+drawn.
 
 Notation: N rows, K numbers of a row.
 """
@@ -34,7 +35,7 @@ class Metric(Protocol):
 
 @runtime_checkable
 class ListMetric(Protocol):
-    """A number over predictions that no sum of each row's own counts gives: a rank correlation, a rank among all rows."""
+    """A number over predictions that no sum of each row's own counts gives, such as a rank correlation."""
 
     name: str
 

@@ -40,7 +40,7 @@ def infer(
 def infer_with_loss(
     network: Network, features: Sequence[Feature], *, batch_tokens: int = BATCH_TOKENS, frozen: Frozen | None = None
 ) -> tuple[list[Outputs], float]:
-    """As `infer`, and the mean loss over the features with a target (NaN without any, or where rows have none alone)."""
+    """As `infer`, and the mean loss over the features with a target (NaN without any, or where it compares rows)."""
     results: list[Outputs] = [{}] * len(features)
     total, weight = 0.0, 0.0
     training = network.training

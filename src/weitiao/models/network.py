@@ -90,9 +90,9 @@ class Network(nn.Module):
         return bool(getattr(self.head, "coupled", False))
 
     def files(self, max_length: int) -> Mapping[str, Any]:
-        """Name -> JSON that other libraries look for beside the weights; `max_length`: tokens that are read of a text."""
+        """Name -> JSON that other libraries look for beside the weights; `max_length`: tokens that a text has at most."""
         own = getattr(self.head, "files", None)
-        return {} if own is None else own(max_length)  # type: ignore[no-any-return]
+        return {} if own is None else own(max_length)
 
     def head_parameters(self) -> set[str]:
         """Names of the parameters that fine-tuning adds: our head's, the family head's, and what the folder lacked."""

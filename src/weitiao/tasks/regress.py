@@ -1,8 +1,8 @@
 """Regress: a number about a text or a pair of texts: similarity, relatedness, a rating, the strength of a feeling.
 
 Fields `text`, `text_pair`, `score` become a `RegressRecord`; its one `Feature` goes through the head `score`, whose
-`logits` [1] become a `RegressPrediction`. The model learns scores less the mean of the training rows, over their standard
-deviation; the two stand in the label space, and answers are in the data's own units.
+`logits` [1] become a `RegressPrediction`. The model learns scores less the mean of the training rows, over their
+standard deviation; the two stand in the label space, and answers are in the data's own units.
 """
 
 from __future__ import annotations

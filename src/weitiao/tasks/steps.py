@@ -9,17 +9,17 @@ from weitiao.recipe import Finding, TrainingSpec
 
 
 def whole_steps(training: TrainingSpec, loss: str) -> Iterator[Finding]:
-    """Of a loss that compares all rows of a step with each other: it cannot be split, and no row has a loss of its own."""
+    """Of a loss that compares all rows of a step: it cannot be split, and no row has a loss of its own."""
     if training.token_budget is not None:
         message = _(
-            "`training.token_budget` splits a step, and the loss '{loss}' compares all its rows with each other; remove it, "
-            "and lower training.batch_size where memory is short"
+            "`training.token_budget` splits a step, and the loss '{loss}' compares all its rows with each other; "
+            "remove it, and lower training.batch_size where memory is short"
         ).format(loss=loss)
         yield Finding("misfit", ("training", "token_budget"), message)
     if training.metric == "loss":
         message = _(
-            "`training.metric: loss` needs a loss of each row, and '{loss}' compares the rows of a step with each other; "
-            "name another metric"
+            "`training.metric: loss` needs a loss of each row, and '{loss}' compares the rows of a step with each "
+            "other; name another metric"
         ).format(loss=loss)
         yield Finding("misfit", ("training", "metric"), message)
     if training.batch_size < 2:

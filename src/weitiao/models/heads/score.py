@@ -1,8 +1,8 @@
 """One number for a text or a pair: the family's own class with one output (`stock`), or mean pooling (`mean`).
 
-Losses, over rows with a target y and a logit s. `mse`: squared error, transformers' loss of one output. `ranking`: that,
-and of each two rows of a step with different targets the logistic loss that the higher one is put higher (RankNet, Burges
-et al. 2005, section 3); it needs a whole step in one batch. `bce`: binary cross-entropy with a target from 0 to 1, for
+Losses over the rows with a target. `mse`: squared error, transformers' loss of one output. `ranking`: that, and of each
+two rows of a step with different targets the logistic loss that the higher one is put higher (RankNet, Burges et al.
+2005, section 3); it needs a whole step in one batch. `bce`: binary cross-entropy with a target from 0 to 1, for
 relevance. The head's layers are those of classification.
 
 Notation: B rows, T tokens, H hidden.
