@@ -9,10 +9,12 @@ from weitiao.tables import Table
 BASELINES = Table(
     "baseline",
     {
+        "bm25": "weitiao.evaluation.ranking:bm25",
         "gazetteer": "weitiao.evaluation.gazetteer:gazetteer",
         "mean": "weitiao.evaluation.numbers:mean",
         "majority": "weitiao.evaluation.baselines:majority",
         "tfidf": "weitiao.evaluation.baselines:tfidf",
+        "tfidf_similarity": "weitiao.evaluation.similarity:tfidf_similarity",
         "tfidf_score": "weitiao.evaluation.numbers:tfidf_score",
     },
 )
@@ -20,6 +22,8 @@ ANALYSES = Table(
     "analysis",
     {
         "classify": "weitiao.evaluation.classification:analyse",
+        "embed": "weitiao.evaluation.similarity:analyse",
+        "rank": "weitiao.evaluation.ranking:analyse",
         "regress": "weitiao.evaluation.numbers:analyse",
         "tag": "weitiao.evaluation.spans:analyse",
     },

@@ -104,6 +104,8 @@ def _about(report: Report) -> str:
     ]
     if report.task in NUMBERS:
         lines.append(_("Scale of the training scores: {scale}").format(scale=labels))
+        if report.task == "regress":
+            lines.append(_("In plain transformers, an answer is the output times sd plus mean."))
     elif report.task != "embed":
         lines.append(
             _("Labels: {labels}").format(labels=labels)
@@ -160,6 +162,12 @@ def _usage(report: Report, head: str) -> str:
             "In plain transformers, without weitiao (thresholds and abstention are weitiao's, and not applied there):"
         )
         return "\n\n".join([_("With weitiao:"), ours, note, stock])
+    if report.task == "embed":
+        theirs = (
+            "```python\nfrom sentence_transformers import SentenceTransformer\n\n"
+            f'model = SentenceTransformer({folder + "/model"!r})\nprint(model.encode(["..."]))\n```'
+        )
+        return "\n\n".join([_("With weitiao:"), ours, _("In sentence-transformers, the same vectors:"), theirs])
     return "\n\n".join(
         [_("The head `{head}` loads through weitiao, not in plain transformers:").format(head=head), ours]
     )

@@ -31,6 +31,11 @@ def metric_title(name: str, multi_label: bool = False) -> str:
         "exact_match": _("Texts with every span right"),
         "spearman": _("Spearman correlation"),
         "pearson": _("Pearson correlation"),
+        "recall@1": _("Own text found first"),
+        "recall@5": _("Own text among the first 5"),
+        "mrr@10": _("Mean reciprocal rank, first 10"),
+        "ndcg@10": _("NDCG, first 10"),
+        "map": _("Mean average precision"),
         "mae": _("Mean absolute error"),
         "rmse": _("Root mean squared error"),
         "mean_error": _("mean error (answer − gold)"),
@@ -51,7 +56,9 @@ def baseline_title(name: str) -> str:
         "tfidf": _("TF-IDF"),
         "gazetteer": _("Gazetteer"),
         "mean": _("Mean"),
+        "bm25": "BM25",
         "tfidf_score": _("TF-IDF"),
+        "tfidf_similarity": _("TF-IDF"),
     }
     return titles.get(name, name)
 
@@ -64,6 +71,8 @@ def table_title(name: str) -> str:
         "spans_by_form": _("Spans by surface form"),
         "by_unit": _("Beside the strict scores: by unit"),
         "span_alignment": _("Can tags give the gold spans?"),
+        "by_dimension": _("By numbers that are kept of the vector"),
+        "queries": _("Queries by number of texts"),
         "errors_by_gold": _("Errors by the gold number"),
     }
     return titles.get(name, name.replace("_", " "))

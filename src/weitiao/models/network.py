@@ -90,7 +90,7 @@ class Network(nn.Module):
         return bool(getattr(self.head, "coupled", False))
 
     def files(self, max_length: int) -> Mapping[str, Any]:
-        """Name -> JSON that other libraries look for beside the weights; `max_length`: tokens that a text has at most."""
+        """Name -> JSON that other libraries look for beside the weights; `max_length`: tokens of a text at most."""
         own = getattr(self.head, "files", None)
         return {} if own is None else own(max_length)
 

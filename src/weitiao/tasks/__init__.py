@@ -28,6 +28,8 @@ TASKS = Table(
     "task",
     {
         "classify": "weitiao.tasks.classify:Classify",
+        "embed": "weitiao.tasks.embed:Embed",
+        "rank": "weitiao.tasks.rank:Rank",
         "regress": "weitiao.tasks.regress:Regress",
         "tag": "weitiao.tasks.tag:Tag",
     },
