@@ -179,7 +179,7 @@ def stacked(vectors: Sequence[Any]) -> Any:
 
 
 def _key(vector: Any) -> Hashable:
-    return None if hasattr(vector, "tocsr") else vector  # type: ignore[no-any-return]
+    return None if hasattr(vector, "tocsr") else vector
 
 
 def _numbered(keys: Sequence[Hashable]) -> tuple[IntArray, list[int]]:

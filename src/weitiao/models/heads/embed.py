@@ -156,5 +156,5 @@ def members(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
 
 def same_text(input_ids: Tensor) -> Tensor:
     """Which texts are the same, [N, T] -> [N, N]."""
-    number = torch.unique(input_ids, dim=0, return_inverse=True)[1]  # [N]
+    number: Tensor = torch.unique(input_ids, dim=0, return_inverse=True)[1]  # [N]
     return number[:, None] == number[None, :]
