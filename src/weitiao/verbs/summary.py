@@ -12,7 +12,19 @@ from weitiao.evaluation.titles import split_title
 from weitiao.evaluation.verdict import explain, headline
 from weitiao.messages import _
 
-SHOWN = ("accuracy", "macro_f1", "mcc", "span_precision", "span_recall", "exact_match", "pearson", "mae")
+SHOWN = (
+    "accuracy",
+    "macro_f1",
+    "mcc",
+    "span_precision",
+    "span_recall",
+    "exact_match",
+    "pearson",
+    "mae",
+    "recall@1",
+    "ndcg@10",
+    "map",
+)
 
 
 @dataclass(frozen=True, slots=True)
