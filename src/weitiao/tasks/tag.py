@@ -1,8 +1,10 @@
 """Tag: spans in a text that do not overlap: named entities, words with their parts of speech, word borders.
 
-Fields `text` and `spans`, or `tokens` and `tags` in any scheme, become a `TagRecord`; its units (Chinese characters, words,
-signs, or the source's tokens) become one `Feature` or several windows, whose `logits` [T, C] are read by the best allowed
-sequence of tags. Offsets are half-open and count characters of the untouched text. Notation: U units, T tokens, C tags.
+Fields `text` and `spans`, or `tokens` and `tags` in any scheme, become a `TagRecord`; its units (Chinese characters,
+words, signs, or the source's tokens) become one `Feature` or several windows, whose `logits` [T, C] are read by the
+best allowed sequence of tags. Offsets are half-open and count characters of the untouched text.
+
+Notation: U units, T tokens, C tags.
 """
 
 from __future__ import annotations
@@ -21,10 +23,17 @@ from weitiao.metrics.spans import Scheme, may_follow, span_metrics, spans_of_tag
 from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import Feature, FloatArray, FoundSpan, IntArray, Outputs, Span, TagPrediction, TagRecord
 from weitiao.tasks import FieldSpec, RowFault, Settings
-from weitiao.tasks.label_audit import LabelCounts, audit_spans, unanswerable
+from weitiao.tasks.label_audit import audit_spans, unanswerable
 from weitiao.tasks.labels import in_natural_order
 from weitiao.tasks.sequences import best_tags, rules, tag_probabilities
-from weitiao.tasks.spans import alignment_problems, fitting, read_spans, read_tokens, span_label_counts, without_overlaps
+from weitiao.tasks.spans import (
+    alignment_problems,
+    fitting,
+    read_spans,
+    read_tokens,
+    span_label_counts,
+    without_overlaps,
+)
 from weitiao.tasks.units import Bounds, UnitTokenizer, units_of
 from weitiao.tasks.values import is_blank, text_of
 from weitiao.tasks.windows import Window, windows
@@ -35,12 +44,14 @@ OVERLAP = 4  # neighbouring windows share this part of the room: a quarter
 WORD = "word"  # label of a token that has none of its own
 
 # fmt: off
-TEXT = FieldSpec("text", required=False, aliases=("text", "sentence", "content", "data", "\u6587\u672c", "\u53e5\u5b50", "\u6b63\u6587", "\u5185\u5bb9"))
-TOKENS = FieldSpec("tokens", required=False, asked=False, aliases=("tokens", "words", "\u8bcd"))
-SPANS = FieldSpec("spans", required=False, only_labelled=True, aliases=(
-    "spans", "entities", "label", "labels", "ner", "\u5b9e\u4f53", "\u6807\u6ce8",
+TEXT = FieldSpec("text", required=False, aliases=(
+    "text", "sentence", "content", "data", "文本", "句子", "正文", "内容",
 ))
-TAGS = FieldSpec("tags", required=False, only_labelled=True, aliases=("tags", "ner_tags", "\u6807\u7b7e"))
+TOKENS = FieldSpec("tokens", required=False, asked=False, aliases=("tokens", "words", "词"))
+SPANS = FieldSpec("spans", required=False, only_labelled=True, aliases=(
+    "spans", "entities", "label", "labels", "ner", "实体", "标注",
+))
+TAGS = FieldSpec("tags", required=False, only_labelled=True, aliases=("tags", "ner_tags", "标签"))
 # fmt: on
 
 
@@ -118,7 +129,7 @@ class Tag:
         learn, tags = self.options.learn, fields.get("tags")
         if learn == "borders":
             return None if tokens is None else tuple(Span(start=a, end=b, label=WORD) for a, b in tokens)
-        if tags is None:
+        if tags is None or (learn == "spans" and isinstance(fields.get("spans"), list)):
             return read_spans(text, fields.get("spans"))
         names = [text_of(tag) or "" for tag in _listed(tags)]
         if tokens is None or len(names) != len(tokens):
@@ -128,7 +139,9 @@ class Tag:
         try:
             found = spans_of_tags(names)
         except ValueError as wrong:
-            message = _("tag '{tag}' does not say where a span begins (B-, I-, O, ...); for plain tags, set task.learn=tokens")
+            message = _(
+                "tag '{tag}' does not say where a span begins (B-, I-, O, ...); for plain tags, set task.learn=tokens"
+            )
             raise RowFault(message.format(tag=wrong)) from wrong
         return tuple(Span(start=tokens[a][0], end=tokens[b - 1][1], label=label or WORD) for a, b, label in found)
 
