@@ -20,6 +20,7 @@ from weitiao.messages import _
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]
+NO_CONFIDENCE = "—"  # of answers that are numbers
 Outputs = Mapping[str, FloatArray]  # named arrays of one feature, such as {"logits": [C]}
 
 
@@ -295,3 +296,65 @@ class EventPrediction(Prediction):
             for event in self.events
         )
         return answer or _("(none)"), f"{min((event.confidence for event in self.events), default=1.0):.2f}"
+
+
+class RegressRecord(Record):
+    """A text, or a pair of texts, and a number about it."""
+
+    text: str = Field(description="the text")
+    text_pair: str | None = Field(None, description="second text, for pairs")
+    score: float | None = Field(None, description="the number; None where unlabelled")
+
+    @property
+    def surface(self) -> str:
+        """The text; the texts of a pair, joined."""
+        return self.text if self.text_pair is None else f"{self.text}\n{self.text_pair}"
+
+
+class RegressPrediction(Prediction):
+    """The answer to a `RegressRecord`."""
+
+    score: float = Field(description="the number, in the units of the training rows")
+
+    def shown(self) -> tuple[str, str]:
+        return f"{self.score:.4g}", NO_CONFIDENCE
+
+
+class EmbedRecord(Record):
+    """A text, and by task one that belongs to it, ones that do not, or a score of how alike the two are."""
+
+    text: str = Field(description="the text")
+    text_pair: str | None = Field(None, description="a text that belongs to it, or that is compared with it")
+    negative: tuple[str, ...] | None = Field(None, description="texts that look as if they belonged to it and do not")
+    score: float | None = Field(None, description="how alike the two texts are, on any scale")
+
+
+class EmbedPrediction(Prediction):
+    """The answer to an `EmbedRecord`: vectors of length 1, whose product is the cosine of their angle."""
+
+    vector: tuple[float, ...] = Field(description="of the text")
+    pair: tuple[float, ...] | None = Field(None, description="of the second text, where there is one")
+    similarity: float | None = Field(None, description="cosine of the two, -1 to 1")
+
+    def shown(self) -> tuple[str, str]:
+        if self.similarity is not None:
+            return f"{self.similarity:.3f}", NO_CONFIDENCE
+        return ", ".join(f"{each:.3f}" for each in self.vector[:4]) + ", ...", NO_CONFIDENCE
+
+
+class RankRecord(Record):
+    """A query, a text that may answer it, and how well it does."""
+
+    query: str = Field(description="what is asked")
+    text: str = Field(description="a text that may answer it")
+    label: float | None = Field(None, description="0 for a text that does not; higher for better ones", ge=0)
+    query_id: str = Field("", description="the same for all rows of one query; a digest of it")
+
+
+class RankPrediction(Prediction):
+    """The answer to a `RankRecord`; the texts of a query are ranked by it."""
+
+    score: float = Field(description="how well the text answers the query, 0 to 1")
+
+    def shown(self) -> tuple[str, str]:
+        return f"{self.score:.4f}", NO_CONFIDENCE

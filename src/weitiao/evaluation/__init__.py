@@ -9,21 +9,28 @@ from weitiao.tables import Table
 BASELINES = Table(
     "baseline",
     {
+        "bm25": "weitiao.evaluation.ranking:bm25",
         "event_gazetteer": "weitiao.evaluation.events:event_gazetteer",
         "gazetteer": "weitiao.evaluation.gazetteer:gazetteer",
+        "mean": "weitiao.evaluation.numbers:mean",
         "majority": "weitiao.evaluation.baselines:majority",
         "majority_gazetteer": "weitiao.evaluation.intents:majority_gazetteer",
         "tfidf": "weitiao.evaluation.baselines:tfidf",
         "tfidf_between": "weitiao.evaluation.relations:tfidf_between",
         "tfidf_gazetteer": "weitiao.evaluation.intents:tfidf_gazetteer",
+        "tfidf_score": "weitiao.evaluation.numbers:tfidf_score",
+        "tfidf_similarity": "weitiao.evaluation.similarity:tfidf_similarity",
     },
 )
 ANALYSES = Table(
     "analysis",
     {
         "classify": "weitiao.evaluation.classification:analyse",
+        "embed": "weitiao.evaluation.similarity:analyse",
         "event": "weitiao.evaluation.events:analyse",
         "intent_slot": "weitiao.evaluation.intents:analyse",
+        "rank": "weitiao.evaluation.ranking:analyse",
+        "regress": "weitiao.evaluation.numbers:analyse",
         "relate": "weitiao.evaluation.relations:analyse",
         "span": "weitiao.evaluation.spans:analyse_overlapping",
         "tag": "weitiao.evaluation.spans:analyse",

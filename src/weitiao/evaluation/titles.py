@@ -47,6 +47,16 @@ def metric_title(name: str, multi_label: bool = False) -> str:
         "strict_span_f1": _("Span F1 (strict)"),
         "strict_span_precision": _("Span precision (strict)"),
         "strict_span_recall": _("Span recall (strict)"),
+        "spearman": _("Spearman correlation"),
+        "pearson": _("Pearson correlation"),
+        "recall@1": _("Own text found first"),
+        "recall@5": _("Own text among the first 5"),
+        "mrr@10": _("Mean reciprocal rank, first 10"),
+        "ndcg@10": _("NDCG, first 10"),
+        "map": _("Mean average precision"),
+        "mae": _("Mean absolute error"),
+        "rmse": _("Root mean squared error"),
+        "mean_error": _("mean error (answer − gold)"),
         "precision": _("precision"),
         "recall": _("recall"),
         "f1": "F1",
@@ -75,6 +85,10 @@ def baseline_title(name: str) -> str:
         "tfidf_gazetteer": _("TF-IDF and gazetteer"),
         "tfidf_between": _("TF-IDF of the words between"),
         "event_gazetteer": _("Event gazetteer"),
+        "mean": _("Mean"),
+        "bm25": "BM25",
+        "tfidf_score": _("TF-IDF"),
+        "tfidf_similarity": _("TF-IDF"),
     }
     return titles.get(name, name)
 
@@ -94,6 +108,9 @@ def table_title(name: str) -> str:
         "argument_errors": _("What became of the arguments"),
         "by_events": _("Texts by their number of events"),
         "spans_by_nesting": _("Spans within others, and single ones"),
+        "by_dimension": _("By numbers that are kept of the vector"),
+        "queries": _("Queries by number of texts"),
+        "errors_by_gold": _("Errors by the gold number"),
     }
     return titles.get(name, name.replace("_", " "))
 
