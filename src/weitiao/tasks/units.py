@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +28,8 @@ WIDE = (
 )
 JOINER = "\u200d"
 Bounds = tuple[int, int]
+Key = tuple[str, bool]  # a unit, and whether a space precedes it
+Pieces = tuple[tuple[int, ...], int]  # token ids, and which of them is the first behind that space
 
 
 def units_of(text: str) -> list[Bounds]:
@@ -54,7 +55,7 @@ def _marks() -> str:
     codes = [code for code in range(0x300, 0x1F400) if unicodedata.category(chr(code)) in ("Mn", "Mc", "Me")]
     codes += [*range(0x1F3FB, 0x1F400), *range(0xE0020, 0xE0080), *range(0xE0100, 0xE01F0)]
     ranges = []
-    for _key, group in groupby(enumerate(sorted(set(codes) & set(range(sys.maxunicode + 1)))), lambda each: each[1] - each[0]):
+    for _key, group in groupby(enumerate(sorted(set(codes))), lambda each: each[1] - each[0]):
         run = [code for _index, code in group]
         ranges.append(f"{chr(run[0])}-{chr(run[-1])}")
     return "".join(ranges)
@@ -68,13 +69,13 @@ class UnitTokenizer:
         backend: the tokenizer, changed so that it puts no space in front of a text.
         opens: whether the unchanged one does.
         unknown: id for a unit that the tokenizer reads as nothing, such as a zero-width space.
-        known: (unit, whether a space precedes it) -> its ids, and which of them is the first behind that space.
+        known: what was tokenised so far.
     """
 
     backend: Backend
     opens: bool
     unknown: int
-    known: dict[tuple[str, bool], tuple[tuple[int, ...], int]] = field(default_factory=dict)
+    known: dict[Key, Pieces] = field(default_factory=dict)
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> UnitTokenizer:
@@ -86,38 +87,38 @@ class UnitTokenizer:
 
     @classmethod
     def _made(cls, tokenizer: Tokenizer) -> UnitTokenizer:
-        bare = _without_prefix(tokenizer.backend)
+        spec = json.loads(tokenizer.backend.to_str())
+        bare = _without_prefix(spec)
         own, plain, spaced = (
             backend.encode(text, add_special_tokens=False).ids
             for backend, text in ((tokenizer.backend, "a"), (bare, "a"), (bare, " a"))
         )
-        return cls(bare, own == spaced != plain, _unknown(tokenizer))
+        return cls(bare, own == spaced != plain, _unknown(spec, tokenizer))
 
-    def encode(self, text: str, units: Sequence[Bounds]) -> list[tuple[tuple[int, ...], int]]:
-        """(ids, place among them of the token that opens the unit) of each unit."""
-        found = []
-        for start, end in units:
-            key = (text[start:end], text[start - 1].isspace() if start else self.opens)
-            if key not in self.known:
-                self.known[key] = self._tokens(*key)
-            found.append(self.known[key])
-        return found
+    def encode(self, text: str, units: Sequence[Bounds]) -> list[Pieces]:
+        """The ids of each unit."""
+        return self.encode_all([(text, units)])[0]
+
+    def encode_all(self, texts: Iterable[tuple[str, Sequence[Bounds]]]) -> list[list[Pieces]]:
+        """As `encode`, of many texts: all new units are tokenised together, several times faster than one by one."""
+        keys = [self._keys(text, units) for text, units in texts]
+        self._learn(set[Key]().union(*keys))
+        known = self.known
+        return [[known[key] for key in own] for own in keys]
 
     def prepare(self, texts: Iterable[tuple[str, Sequence[Bounds]]]) -> None:
-        """Tokenise all units of many texts together, which is several times faster than one by one."""
-        wanted = {
-            (text[start:end], text[start - 1].isspace() if start else self.opens)
-            for text, units in texts
-            for start, end in units
-        }
-        keys = [key for key in wanted if key not in self.known]
-        encodings = self.backend.encode_batch([_spaced(*key) for key in keys], add_special_tokens=False)
-        self.known.update((key, self._read(key[1], each)) for key, each in zip(keys, encodings, strict=True))
+        """Tokenise all units of many texts together, so that `encode` finds them."""
+        self._learn({key for text, units in texts for key in self._keys(text, units)})
 
-    def _tokens(self, unit: str, spaced: bool) -> tuple[tuple[int, ...], int]:
-        return self._read(spaced, self.backend.encode(_spaced(unit, spaced), add_special_tokens=False))
+    def _keys(self, text: str, units: Sequence[Bounds]) -> list[Key]:
+        return [(text[start:end], text[start - 1].isspace() if start else self.opens) for start, end in units]
 
-    def _read(self, spaced: bool, encoding: Any) -> tuple[tuple[int, ...], int]:
+    def _learn(self, keys: Iterable[Key]) -> None:
+        new = [key for key in keys if key not in self.known]
+        encodings = self.backend.encode_batch([_spaced(*key) for key in new], add_special_tokens=False)
+        self.known.update((key, self._read(key[1], each)) for key, each in zip(new, encodings, strict=True))
+
+    def _read(self, spaced: bool, encoding: Any) -> Pieces:
         ids = tuple(encoding.ids)
         if not ids:
             return (self.unknown,), 0
@@ -129,37 +130,43 @@ def _spaced(unit: str, spaced: bool) -> str:
     return f" {unit}" if spaced else unit
 
 
-def _without_prefix(backend: Backend) -> Backend:
-    """A copy that does not put a space in front of a text."""
-    spec = json.loads(backend.to_str())
-    spec["normalizer"] = _unprefixed(spec.get("normalizer"))
-    spec["pre_tokenizer"] = _unprefixed(spec.get("pre_tokenizer"))
-    copy = Backend.from_str(json.dumps(spec))
+def _without_prefix(spec: dict[str, Any]) -> Backend:
+    """The tokenizer of a tokenizer.json, except that it does not put a space in front of a text."""
+    changed = {part: _unprefixed(spec.get(part)) for part in ("normalizer", "pre_tokenizer")}
+    copy = Backend.from_str(json.dumps({**spec, **changed}))
     copy.no_truncation()
     copy.no_padding()
     return copy
 
 
 def _unprefixed(part: Any) -> Any:
-    """A normaliser or pre-tokenizer of a tokenizer.json without what it puts in front."""
+    """A normaliser or pre-tokenizer of a tokenizer.json without what it puts in front, or takes away there."""
     if not isinstance(part, dict):
         return part
     kind = part.get("type")
     if kind == "Prepend":
         return None
+    if kind == "Strip":
+        return {**part, "strip_left": False}
     if kind == "Metaspace":
         return {**part, "prepend_scheme": "never"}
     if kind == "ByteLevel":
         return {**part, "add_prefix_space": False}
     for name in ("normalizers", "pretokenizers"):
         if name in part:
-            return {**part, name: [each for inner in part[name] if (each := _unprefixed(inner)) is not None]}
+            inner = [each for each in part[name] if not _takes_spaces(each, part[name])]
+            return {**part, name: [changed for each in inner if (changed := _unprefixed(each)) is not None]}
     return part
 
 
-def _unknown(tokenizer: Tokenizer) -> int:
+def _takes_spaces(part: Any, beside: Sequence[Any]) -> bool:
+    """Whether a pre-tokenizer leaves nothing of the space that a Metaspace beside it would mark."""
+    return part.get("type") == "WhitespaceSplit" and any(each.get("type") == "Metaspace" for each in beside)
+
+
+def _unknown(spec: dict[str, Any], tokenizer: Tokenizer) -> int:
     """The unknown token's id, or the padding's where the vocabulary has none."""
-    model = json.loads(tokenizer.backend.to_str()).get("model", {})
+    model = spec.get("model", {})
     if isinstance(model.get("unk_id"), int):
         return int(model["unk_id"])
     name = model.get("unk_token")
