@@ -10,6 +10,7 @@ BASELINES = Table(
     "baseline",
     {
         "gazetteer": "weitiao.evaluation.gazetteer:gazetteer",
+        "lexical_overlap": "weitiao.evaluation.overlap:lexical_overlap",
         "majority": "weitiao.evaluation.baselines:majority",
         "tfidf": "weitiao.evaluation.baselines:tfidf",
     },
@@ -17,6 +18,7 @@ BASELINES = Table(
 ANALYSES = Table(
     "analysis",
     {
+        "answer": "weitiao.evaluation.answers:analyse",
         "classify": "weitiao.evaluation.classification:analyse",
         "tag": "weitiao.evaluation.spans:analyse",
     },

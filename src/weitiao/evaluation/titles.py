@@ -28,7 +28,7 @@ def metric_title(name: str, multi_label: bool = False) -> str:
         "span_recall": _("Span recall (strict)"),
         "macro_span_f1": _("Macro span F1 (strict)"),
         "partial_span_f1": _("Span F1, a wrong border counts half"),
-        "exact_match": _("Texts with every span right"),
+        "exact_match": _("Exact match: nothing missing, nothing too much"),
         "precision": _("precision"),
         "recall": _("recall"),
         "f1": "F1",
@@ -41,7 +41,12 @@ def metric_title(name: str, multi_label: bool = False) -> str:
 
 def baseline_title(name: str) -> str:
     """What a baseline is called on the page."""
-    return {"majority": _("Majority"), "tfidf": _("TF-IDF"), "gazetteer": _("Gazetteer")}.get(name, name)
+    return {
+        "majority": _("Majority"),
+        "tfidf": _("TF-IDF"),
+        "gazetteer": _("Gazetteer"),
+        "lexical_overlap": _("Lexical overlap"),
+    }.get(name, name)
 
 
 def table_title(name: str) -> str:
@@ -52,6 +57,10 @@ def table_title(name: str) -> str:
         "spans_by_form": _("Spans by surface form"),
         "by_unit": _("Beside the strict scores: by unit"),
         "span_alignment": _("Can tags give the gold spans?"),
+        "answer_errors": _("What became of the answers"),
+        "answer_existence": _("Does the text hold an answer?"),
+        "answers_by_length": _("By length of the answer, in words or Chinese characters"),
+        "answers_by_question": _("By question word"),
     }
     return titles.get(name, name.replace("_", " "))
 
@@ -71,6 +80,13 @@ def row_title(label: str) -> str:
         "fits": _("yes"),
         "border_in_unit": _("no: it begins or ends inside a unit"),
         "overlapping_span": _("no: it overlaps a longer span"),
+        "partly_right": _("overlaps the right answer"),
+        "elsewhere": _("elsewhere in the text"),
+        "missed_answer": _("said that there is none"),
+        "answered_none": _("answered where there is none"),
+        "has_answer": _("holds an answer"),
+        "has_none": _("holds none"),
+        "other_question": _("others"),
     }
     return titles.get(label, label)
 

@@ -27,6 +27,7 @@ Settings = Mapping[str, Any]  # what `calibrate` found on dev, JSON-able, such a
 TASKS = Table(
     "task",
     {
+        "answer": "weitiao.tasks.answer:Answer",
         "classify": "weitiao.tasks.classify:Classify",
         "tag": "weitiao.tasks.tag:Tag",
     },

@@ -36,6 +36,7 @@ FORMATS = Table(
         "json": "weitiao.data.reading.json:Json",
         "jsonl": "weitiao.data.reading.json:JsonLines",
         "parquet": "weitiao.data.reading.parquet:Parquet",
+        "squad": "weitiao.data.reading.squad:Squad",
         "tsv": "weitiao.data.reading.delimited:Tsv",
         "xlsx": "weitiao.data.reading.xlsx:Xlsx",
     },
