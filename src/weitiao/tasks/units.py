@@ -9,6 +9,7 @@ Notation: U units, T tokens.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import unicodedata
@@ -66,15 +67,15 @@ class UnitTokenizer:
     """Token ids of units, as a model's tokenizer gives them inside running text.
 
     Args:
-        backend: the tokenizer, changed so that it puts no space in front of a text.
-        opens: whether the unchanged one does.
-        unknown: id for a unit that the tokenizer reads as nothing, such as a zero-width space.
+        tokenizer: the model's own.
+        backend: the same, changed so that it neither puts a space in front of a text nor takes one away.
+        opens: whether the unchanged one puts one there.
         known: what was tokenised so far.
     """
 
+    tokenizer: Tokenizer
     backend: Backend
     opens: bool
-    unknown: int
     known: dict[Key, Pieces] = field(default_factory=dict)
 
     @classmethod
@@ -87,13 +88,12 @@ class UnitTokenizer:
 
     @classmethod
     def _made(cls, tokenizer: Tokenizer) -> UnitTokenizer:
-        spec = json.loads(tokenizer.backend.to_str())
-        bare = _without_prefix(spec)
+        bare = _without_prefix(tokenizer.backend)
         own, plain, spaced = (
             backend.encode(text, add_special_tokens=False).ids
             for backend, text in ((tokenizer.backend, "a"), (bare, "a"), (bare, " a"))
         )
-        return cls(bare, own == spaced != plain, _unknown(spec, tokenizer))
+        return cls(tokenizer, bare, own == spaced != plain)
 
     def encode(self, text: str, units: Sequence[Bounds]) -> list[Pieces]:
         """The ids of each unit."""
@@ -121,7 +121,7 @@ class UnitTokenizer:
     def _read(self, spaced: bool, encoding: Any) -> Pieces:
         ids = tuple(encoding.ids)
         if not ids:
-            return (self.unknown,), 0
+            return (_unknown(self.tokenizer),), 0
         first = next((place for place, (_start, end) in enumerate(encoding.offsets) if end > spaced), len(ids) - 1)
         return ids, first
 
@@ -130,13 +130,27 @@ def _spaced(unit: str, spaced: bool) -> str:
     return f" {unit}" if spaced else unit
 
 
-def _without_prefix(spec: dict[str, Any]) -> Backend:
-    """The tokenizer of a tokenizer.json, except that it does not put a space in front of a text."""
-    changed = {part: _unprefixed(spec.get(part)) for part in ("normalizer", "pre_tokenizer")}
-    copy = Backend.from_str(json.dumps({**spec, **changed}))
-    copy.no_truncation()
-    copy.no_padding()
-    return copy
+def _without_prefix(backend: Backend) -> Backend:
+    """A tokenizer with the same vocabulary that neither puts a space in front of a text nor takes one away."""
+    bare = Backend(backend.model)  # shares the vocabulary, which would take long to copy
+    bare.normalizer, bare.pre_tokenizer = _changed(backend.normalizer), _changed(backend.pre_tokenizer)
+    added = backend.get_added_tokens_decoder()
+    whole = Backend(backend.model)
+    whole.normalizer, whole.pre_tokenizer = bare.normalizer, bare.pre_tokenizer
+    whole.add_tokens([added[index] for index in sorted(added)])
+    return whole if whole.get_added_tokens_decoder().keys() == added.keys() else bare  # others would get wrong ids
+
+
+def _changed(part: Any) -> Any:
+    """A normaliser or pre-tokenizer without what it puts in front, or takes away there; None where nothing is left."""
+    if part is None:
+        return None
+    spec = _unprefixed(json.loads(part.__getstate__()))
+    if spec is None:
+        return None
+    part = copy.deepcopy(part)
+    part.__setstate__(json.dumps(spec).encode())
+    return part
 
 
 def _unprefixed(part: Any) -> Any:
@@ -164,11 +178,12 @@ def _takes_spaces(part: Any, beside: Sequence[Any]) -> bool:
     return part.get("type") == "WhitespaceSplit" and any(each.get("type") == "Metaspace" for each in beside)
 
 
-def _unknown(spec: dict[str, Any], tokenizer: Tokenizer) -> int:
-    """The unknown token's id, or the padding's where the vocabulary has none."""
-    model = spec.get("model", {})
-    if isinstance(model.get("unk_id"), int):
-        return int(model["unk_id"])
-    name = model.get("unk_token")
-    found = tokenizer.backend.token_to_id(name) if isinstance(name, str) else None
-    return tokenizer.pad_id if found is None else found
+def _unknown(tokenizer: Tokenizer) -> int:
+    """Stands for a unit that is read as nothing, such as a zero-width space: the unknown token, or else padding."""
+    if "unknown" not in tokenizer.memo:
+        model = json.loads(tokenizer.backend.to_str()).get("model", {})
+        found, name = model.get("unk_id"), model.get("unk_token")
+        if isinstance(name, str):
+            found = tokenizer.backend.token_to_id(name)
+        tokenizer.memo["unknown"] = found if isinstance(found, int) else tokenizer.pad_id
+    return int(tokenizer.memo["unknown"])
