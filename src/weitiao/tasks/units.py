@@ -28,6 +28,7 @@ WIDE = (
     "\U00020000-\U0003ffff"
 )
 JOINER = "\u200d"
+NO_CHARACTER = "\U0010ffff"  # never one, so that no vocabulary has it
 Bounds = tuple[int, int]
 Key = tuple[str, bool]  # a unit, and whether a space precedes it
 Pieces = tuple[tuple[int, ...], int]  # token ids, and which of them is the first behind that space
@@ -122,7 +123,9 @@ class UnitTokenizer:
         ids = tuple(encoding.ids)
         if not ids:
             return (_unknown(self.tokenizer),), 0
-        first = next((place for place, (_start, end) in enumerate(encoding.offsets) if end > spaced), len(ids) - 1)
+        first = 0
+        while spaced and first < len(ids) - 1 and (encoding.token_to_chars(first) or (0, 0))[1] <= 1:
+            first += 1  # the space alone
         return ids, first
 
 
@@ -180,10 +183,9 @@ def _takes_spaces(part: Any, beside: Sequence[Any]) -> bool:
 
 def _unknown(tokenizer: Tokenizer) -> int:
     """Stands for a unit that is read as nothing, such as a zero-width space: the unknown token, or else padding."""
-    if "unknown" not in tokenizer.memo:
-        model = json.loads(tokenizer.backend.to_str()).get("model", {})
-        found, name = model.get("unk_id"), model.get("unk_token")
-        if isinstance(name, str):
-            found = tokenizer.backend.token_to_id(name)
-        tokenizer.memo["unknown"] = found if isinstance(found, int) else tokenizer.pad_id
-    return int(tokenizer.memo["unknown"])
+    name = getattr(tokenizer.backend.model, "unk_token", None)
+    if isinstance(name, str):
+        found = tokenizer.backend.token_to_id(name)
+        return tokenizer.pad_id if found is None else found
+    told = tokenizer.backend.model.tokenize(NO_CHARACTER)  # Unigram does not tell its name
+    return int(told[0].id) if len(told) == 1 else tokenizer.pad_id
