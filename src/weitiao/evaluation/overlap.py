@@ -59,10 +59,10 @@ def _value(metric: Metric, records: Sequence[AnswerRecord], rarity: Mapping[str,
 
 
 def _rarity(texts: Iterable[str]) -> Mapping[str, float]:
-    """Term -> its inverse document frequency; a term that no text has is as rare as can be."""
+    """Term -> its inverse document frequency, smoothed, so that a word of every text still counts a little."""
     listed = list(texts)
     seen = Counter(term for text in listed for term in set[str]().union(*_terms(text, units_of(text))))
-    return {term: math.log((1 + len(listed)) / (1 + count)) for term, count in seen.items()}
+    return {term: 1 + math.log((1 + len(listed)) / (1 + count)) for term, count in seen.items()}
 
 
 def _terms(text: str, units: Sequence[Bounds]) -> list[frozenset[str]]:

@@ -9,7 +9,6 @@ Notation: U units, T tokens.
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import unicodedata
@@ -20,6 +19,7 @@ from itertools import groupby
 from typing import Any
 
 from tokenizers import Tokenizer as Backend
+from tokenizers import normalizers, pre_tokenizers
 
 from weitiao.text import Tokenizer
 
@@ -136,7 +136,8 @@ def _spaced(unit: str, spaced: bool) -> str:
 def _without_prefix(backend: Backend) -> Backend:
     """A tokenizer with the same vocabulary that neither puts a space in front of a text nor takes one away."""
     bare = Backend(backend.model)  # shares the vocabulary, which would take long to copy
-    bare.normalizer, bare.pre_tokenizer = _changed(backend.normalizer), _changed(backend.pre_tokenizer)
+    bare.normalizer = _changed(backend.normalizer, normalizers.Sequence([]))
+    bare.pre_tokenizer = _changed(backend.pre_tokenizer, pre_tokenizers.Sequence([]))
     added = backend.get_added_tokens_decoder()
     whole = Backend(backend.model)
     whole.normalizer, whole.pre_tokenizer = bare.normalizer, bare.pre_tokenizer
@@ -144,16 +145,15 @@ def _without_prefix(backend: Backend) -> Backend:
     return whole if whole.get_added_tokens_decoder().keys() == added.keys() else bare  # others would get wrong ids
 
 
-def _changed(part: Any) -> Any:
-    """A normaliser or pre-tokenizer without what it puts in front, or takes away there; None where nothing is left."""
+def _changed(part: Any, blank: Any) -> Any:
+    """A normaliser or pre-tokenizer without what it puts in front, or takes away there, made of a blank one."""
     if part is None:
         return None
     spec = _unprefixed(json.loads(part.__getstate__()))
     if spec is None:
         return None
-    part = copy.deepcopy(part)
-    part.__setstate__(json.dumps(spec).encode())
-    return part
+    blank.__setstate__(json.dumps(spec).encode())
+    return blank
 
 
 def _unprefixed(part: Any) -> Any:
