@@ -167,3 +167,10 @@ def test_rare_words_count_more() -> None:
     text = "The town is the town. Rome has a river."
     gold = row("Which river of the town?", ["Rome has a river."], text)
     assert baseline([*common, gold], [gold], [gold])[0] == ["Rome has a river."]
+
+
+def test_the_card_says_how_the_model_is_loaded() -> None:
+    from weitiao.evaluation.card import _stock_usage
+
+    assert "AutoModelForQuestionAnswering.from_pretrained('m')" in _stock_usage("answer", "m")
+    assert "pipeline(\"token-classification\", model='m')" in _stock_usage("tag", "m")
