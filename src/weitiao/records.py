@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -358,3 +358,76 @@ class RankPrediction(Prediction):
 
     def shown(self) -> tuple[str, str]:
         return f"{self.score:.4f}", NO_CONFIDENCE
+
+
+class GoldAnswer(BaseModel):
+    """An answer to a question, and where it stands in the text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str = Field(description="its words")
+    start: int | None = Field(
+        default=None, description="first character, from 0; null where these words do not stand in the text", ge=0
+    )
+
+    @property
+    def end(self) -> int | None:
+        """Behind its last character."""
+        return None if self.start is None else self.start + len(self.text)
+
+
+class AnswerRecord(Record):
+    """A question and the text in which its answer stands, if it does."""
+
+    question: str = Field(description="what is asked")
+    text: str = Field(description="where the answer is looked for")
+    answers: tuple[GoldAnswer, ...] | None = Field(
+        default=None,
+        description="what is right, all of them; empty where the text holds no answer, null where unlabelled",
+    )
+    id: str = Field(default="", description="the source's own name of the question")
+    language: Literal["", "en", "zh"] = Field(
+        default="",
+        description="whose rules compare answers, told by the text when a row is read; empty: by the answers",
+    )
+    guessed: int = Field(
+        default=0, description="answers whose place the source tells wrongly, or not although it has several", ge=0
+    )
+
+    @property
+    def placed(self) -> tuple[tuple[int, int], ...]:
+        """(start, end) of the answers that stand in the text."""
+        return tuple((each.start, each.start + len(each.text)) for each in self.answers or () if each.start is not None)
+
+
+class FoundAnswer(BaseModel):
+    """A piece of the text that may be the answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str = Field(description="the piece itself, text[start:end]")
+    start: int = Field(description="first character, from 0", ge=0)
+    end: int = Field(description="behind the last character", ge=1)
+    confidence: float = Field(description="probability among all pieces that are allowed, 0 to 1")
+
+
+class AnswerPrediction(Prediction):
+    """The answer to an `AnswerRecord`."""
+
+    surface: ClassVar[Mapping[str, Any]] = {"n_best": True}  # the answer itself is what is scored
+
+    text: str = Field(description="the answer, text[start:end]; empty where the text holds none")
+    start: int | None = Field(default=None, description="its first character, from 0; null without an answer")
+    end: int | None = Field(default=None, description="behind its last character; null without an answer")
+    confidence: float = Field(description="probability of this answer, or of there being none, 0 to 1")
+    no_answer: bool = Field(default=False, description="true when the text holds no answer")
+    no_answer_score: float = Field(
+        default=0.0,
+        description="score of there being no answer minus that of the best piece; above the run's threshold: none",
+    )
+    n_best: tuple[FoundAnswer, ...] = Field(
+        default=(), description="the likeliest pieces with different words, best first"
+    )
+
+    def shown(self) -> tuple[str, str]:
+        return _("(no answer)") if self.no_answer else self.text, f"{self.confidence:.2f}"

@@ -12,6 +12,7 @@ BASELINES = Table(
         "bm25": "weitiao.evaluation.ranking:bm25",
         "event_gazetteer": "weitiao.evaluation.events:event_gazetteer",
         "gazetteer": "weitiao.evaluation.gazetteer:gazetteer",
+        "lexical_overlap": "weitiao.evaluation.overlap:lexical_overlap",
         "mean": "weitiao.evaluation.numbers:mean",
         "majority": "weitiao.evaluation.baselines:majority",
         "majority_gazetteer": "weitiao.evaluation.intents:majority_gazetteer",
@@ -25,6 +26,7 @@ BASELINES = Table(
 ANALYSES = Table(
     "analysis",
     {
+        "answer": "weitiao.evaluation.answers:analyse",
         "classify": "weitiao.evaluation.classification:analyse",
         "embed": "weitiao.evaluation.similarity:analyse",
         "event": "weitiao.evaluation.events:analyse",

@@ -24,6 +24,9 @@ PIPELINES: Mapping[str, str] = {
     "tag": "token-classification",
 }
 NUMBERS = frozenset({"rank", "regress"})  # tasks whose label space is the scale of a number
+TAGS: Mapping[str, str] = {**PIPELINES, "answer": "question-answering"}  # what the Hub calls the tasks
+CLASSES: Mapping[str, str] = {"answer": "AutoModelForQuestionAnswering"}  # of tasks without a pipeline
+INPUTS: Mapping[str, str] = {"answer": '("question", "text")'}  # of tasks that need more than a text
 
 
 def render_card(
@@ -68,14 +71,14 @@ def _front_matter(report: Report, languages: Sequence[str], license_name: str) -
         "license": license_name,
         **({"language": list(languages)} if languages else {}),
         "library_name": "transformers",
-        **({"pipeline_tag": PIPELINES[report.task]} if report.task in PIPELINES else {}),
+        **({"pipeline_tag": TAGS[report.task]} if report.task in TAGS else {}),
         "tags": ["weitiao", report.task],
         "model-index": [
             {
                 "name": report.run,
                 "results": [
                     {
-                        "task": {"type": PIPELINES.get(report.task, report.task)},
+                        "task": {"type": TAGS.get(report.task, report.task)},
                         "dataset": {"name": f"{report.run} ({report.split})", "type": "private"},
                         "metrics": [
                             {
@@ -152,12 +155,10 @@ def _baseline(report: Report, name: str) -> str:
 
 def _usage(report: Report, head: str) -> str:
     folder = f"path/to/{report.run}"
-    ours = f'```python\nimport weitiao\n\nrun = weitiao.load({folder!r})\nprint(run.predict(["..."]))\n```'
-    if head == "stock" and report.task in PIPELINES:
-        stock = (
-            "```python\nfrom transformers import pipeline\n\n"
-            f'answer = pipeline("{PIPELINES[report.task]}", model={folder + "/model"!r})\nprint(answer("..."))\n```'
-        )
+    asked = INPUTS.get(report.task, '"..."')
+    ours = f"```python\nimport weitiao\n\nrun = weitiao.load({folder!r})\nprint(run.predict([{asked}]))\n```"
+    if head == "stock" and (report.task in PIPELINES or report.task in CLASSES):
+        stock = _stock_usage(report.task, folder + "/model")
         note = _(
             "In plain transformers, without weitiao (thresholds and abstention are weitiao's, and not applied there):"
         )
@@ -170,6 +171,19 @@ def _usage(report: Report, head: str) -> str:
         return "\n\n".join([_("With weitiao:"), ours, _("In sentence-transformers, the same vectors:"), theirs])
     return "\n\n".join(
         [_("The head `{head}` loads through weitiao, not in plain transformers:").format(head=head), ours]
+    )
+
+
+def _stock_usage(task: str, model: str) -> str:
+    """How plain transformers loads the model."""
+    if task in PIPELINES:
+        return (
+            "```python\nfrom transformers import pipeline\n\n"
+            f'answer = pipeline("{PIPELINES[task]}", model={model!r})\nprint(answer("..."))\n```'
+        )
+    return (
+        f"```python\nfrom transformers import {CLASSES[task]}\n\n"
+        f"model = {CLASSES[task]}.from_pretrained({model!r})\n```"
     )
 
 

@@ -195,7 +195,7 @@ def _refuse_unlike(a: Answered, b: Answered) -> None:
                 "{a} is a run of task {first} and {b} of task {second}; only runs of the same task can be compared"
             ).format(a=a.path, first=a.task, b=b.path, second=b.task)
         )
-    for option in ("multi_label", "learn"):
+    for option in ("multi_label", "learn", "metric_language"):
         if a.options.get(option) != b.options.get(option):
             raise Refused(
                 _("{a} and {b} differ in `{option}`; only runs of the same task can be compared").format(

@@ -28,7 +28,6 @@ def metric_title(name: str, multi_label: bool = False) -> str:
         "span_recall": _("Span recall (strict)"),
         "macro_span_f1": _("Macro span F1 (strict)"),
         "partial_span_f1": _("Span F1, a wrong border counts half"),
-        "exact_match": _("Texts with every span right"),
         "sentence_exact": _("Utterances with intents and slots right"),
         "intent_accuracy": _("Intent accuracy"),
         "slot_f1": _("Slot F1 (strict)"),
@@ -57,6 +56,7 @@ def metric_title(name: str, multi_label: bool = False) -> str:
         "mae": _("Mean absolute error"),
         "rmse": _("Root mean squared error"),
         "mean_error": _("mean error (answer − gold)"),
+        "exact_match": _("Exact match: nothing missing, nothing too much"),
         "precision": _("precision"),
         "recall": _("recall"),
         "f1": "F1",
@@ -91,6 +91,9 @@ def baseline_title(name: str) -> str:
         "tfidf_similarity": _("TF-IDF"),
     }
     return titles.get(name, name)
+    return {
+        "lexical_overlap": _("Lexical overlap"),
+    }.get(name, name)
 
 
 def table_title(name: str) -> str:
@@ -111,6 +114,10 @@ def table_title(name: str) -> str:
         "by_dimension": _("By numbers that are kept of the vector"),
         "queries": _("Queries by number of texts"),
         "errors_by_gold": _("Errors by the gold number"),
+        "answer_errors": _("What became of the answers"),
+        "answer_existence": _("Does the text hold an answer?"),
+        "answers_by_length": _("By length of the answer, in words or Chinese characters"),
+        "answers_by_question": _("By question word"),
     }
     return titles.get(name, name.replace("_", " "))
 
@@ -136,6 +143,13 @@ def row_title(label: str) -> str:
         "shared_trigger": _("several of one type and one trigger"),
         "nested_span": _("overlaps another span"),
         "single_span": _("stands alone"),
+        "partly_right": _("overlaps the right answer"),
+        "elsewhere": _("elsewhere in the text"),
+        "missed_answer": _("said that there is none"),
+        "answered_none": _("answered where there is none"),
+        "has_answer": _("holds an answer"),
+        "has_none": _("holds none"),
+        "other_question": _("others"),
     }
     return titles.get(label, label)
 

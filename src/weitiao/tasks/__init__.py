@@ -27,6 +27,7 @@ Settings = Mapping[str, Any]  # what `calibrate` found on dev, JSON-able, such a
 TASKS = Table(
     "task",
     {
+        "answer": "weitiao.tasks.answer:Answer",
         "classify": "weitiao.tasks.classify:Classify",
         "embed": "weitiao.tasks.embed:Embed",
         "event": "weitiao.tasks.event:EventTask",

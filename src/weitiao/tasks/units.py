@@ -19,6 +19,7 @@ from itertools import groupby
 from typing import Any
 
 from tokenizers import Tokenizer as Backend
+from tokenizers import normalizers, pre_tokenizers
 
 from weitiao.text import Tokenizer
 
@@ -27,8 +28,11 @@ WIDE = (
     "\U00020000-\U0003ffff"
 )
 JOINER = "\u200d"
+NO_CHARACTER = "\U0010ffff"  # never one, so that no vocabulary has it
 Bounds = tuple[int, int]
-Encoded = Sequence[tuple[tuple[int, ...], int]]  # of each unit: its ids, place among them of the token that opens it
+Key = tuple[str, bool]  # a unit, and whether a space precedes it
+Pieces = tuple[tuple[int, ...], int]  # token ids, and which of them is the first behind that space: it opens the unit
+Encoded = Sequence[Pieces]  # of each unit
 
 
 def units_of(text: str) -> list[Bounds]:
@@ -54,7 +58,7 @@ def _marks() -> str:
     codes = [code for code in range(0x300, 0x1F400) if unicodedata.category(chr(code)) in ("Mn", "Mc", "Me")]
     codes += [*range(0x1F3FB, 0x1F400), *range(0xE0020, 0xE0080), *range(0xE0100, 0xE01F0)]
     ranges = []
-    for _key, group in groupby(enumerate(codes), lambda each: each[1] - each[0]):
+    for _key, group in groupby(enumerate(sorted(set(codes))), lambda each: each[1] - each[0]):
         run = [code for _index, code in group]
         ranges.append(f"{chr(run[0])}-{chr(run[-1])}")
     return "".join(ranges)
@@ -65,16 +69,16 @@ class UnitTokenizer:
     """Token ids of units, as a model's tokenizer gives them inside running text.
 
     Args:
-        backend: the tokenizer, changed so that it puts no space in front of a text.
-        opens: whether the unchanged one does.
-        unknown: id for a unit that the tokenizer reads as nothing, such as a zero-width space.
-        known: (unit, whether a space precedes it) -> its ids, and which of them is the first behind that space.
+        tokenizer: the model's own.
+        backend: the same, changed so that it neither puts a space in front of a text nor takes one away.
+        opens: whether the unchanged one puts one there.
+        known: what was tokenised so far.
     """
 
+    tokenizer: Tokenizer
     backend: Backend
     opens: bool
-    unknown: int
-    known: dict[tuple[str, bool], tuple[tuple[int, ...], int]] = field(default_factory=dict)
+    known: dict[Key, Pieces] = field(default_factory=dict)
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> UnitTokenizer:
@@ -91,42 +95,39 @@ class UnitTokenizer:
             backend.encode(text, add_special_tokens=False).ids
             for backend, text in ((tokenizer.backend, "a"), (bare, "a"), (bare, " a"))
         )
-        return cls(bare, own == spaced != plain, _unknown(tokenizer))
+        return cls(tokenizer, bare, own == spaced != plain)
 
-    def encode(self, text: str, units: Sequence[Bounds]) -> list[tuple[tuple[int, ...], int]]:
-        """(ids, place among them of the token that opens the unit) of each unit."""
-        found = []
-        for start, end in units:
-            key = (text[start:end], text[start - 1].isspace() if start else self.opens)
-            if key not in self.known:
-                self.known[key] = self._tokens(*key)
-            found.append(self.known[key])
-        return found
+    def encode(self, text: str, units: Sequence[Bounds]) -> list[Pieces]:
+        """The ids of each unit."""
+        return self.encode_all([(text, units)])[0]
 
-    def encode_all(self, texts: Sequence[tuple[str, Sequence[Bounds]]]) -> list[Encoded]:
-        """As `encode`, of many texts, whose units are tokenised together."""
-        self.prepare(texts)
-        return [self.encode(text, units) for text, units in texts]
+    def encode_all(self, texts: Iterable[tuple[str, Sequence[Bounds]]]) -> list[Encoded]:
+        """As `encode`, of many texts: all new units are tokenised together, several times faster than one by one."""
+        keys = [self._keys(text, units) for text, units in texts]
+        self._learn(set[Key]().union(*keys))
+        known = self.known
+        return [[known[key] for key in own] for own in keys]
 
-    def prepare(self, texts: Iterable[tuple[str, Sequence[Bounds]]]) -> None:
-        """Tokenise all units of many texts together, which is several times faster than one by one."""
-        wanted = {
-            (text[start:end], text[start - 1].isspace() if start else self.opens)
-            for text, units in texts
-            for start, end in units
-        }
-        keys = [key for key in wanted if key not in self.known]
-        encodings = self.backend.encode_batch([_spaced(*key) for key in keys], add_special_tokens=False)
-        self.known.update((key, self._read(key[1], each)) for key, each in zip(keys, encodings, strict=True))
+    @property
+    def unknown(self) -> int:
+        """The id of what the vocabulary does not know."""
+        return _unknown(self.tokenizer)
 
-    def _tokens(self, unit: str, spaced: bool) -> tuple[tuple[int, ...], int]:
-        return self._read(spaced, self.backend.encode(_spaced(unit, spaced), add_special_tokens=False))
+    def _keys(self, text: str, units: Sequence[Bounds]) -> list[Key]:
+        return [(text[start:end], text[start - 1].isspace() if start else self.opens) for start, end in units]
 
-    def _read(self, spaced: bool, encoding: Any) -> tuple[tuple[int, ...], int]:
+    def _learn(self, keys: Iterable[Key]) -> None:
+        new = [key for key in keys if key not in self.known]
+        encodings = self.backend.encode_batch([_spaced(*key) for key in new], add_special_tokens=False)
+        self.known.update((key, self._read(key[1], each)) for key, each in zip(new, encodings, strict=True))
+
+    def _read(self, spaced: bool, encoding: Any) -> Pieces:
         ids = tuple(encoding.ids)
         if not ids:
             return (self.unknown,), 0
-        first = next((place for place, (_start, end) in enumerate(encoding.offsets) if end > spaced), len(ids) - 1)
+        first = 0
+        while spaced and first < len(ids) - 1 and (encoding.token_to_chars(first) or (0, 0))[1] <= 1:
+            first += 1  # the space alone
         return ids, first
 
 
@@ -135,38 +136,58 @@ def _spaced(unit: str, spaced: bool) -> str:
 
 
 def _without_prefix(backend: Backend) -> Backend:
-    """A copy that does not put a space in front of a text."""
-    spec = json.loads(backend.to_str())
-    spec["normalizer"] = _unprefixed(spec.get("normalizer"))
-    spec["pre_tokenizer"] = _unprefixed(spec.get("pre_tokenizer"))
-    copy = Backend.from_str(json.dumps(spec))
-    copy.no_truncation()
-    copy.no_padding()
-    return copy
+    """A tokenizer with the same vocabulary that neither puts a space in front of a text nor takes one away."""
+    bare = Backend(backend.model)  # shares the vocabulary, which would take long to copy
+    bare.normalizer = _changed(backend.normalizer, normalizers.Sequence([]))
+    bare.pre_tokenizer = _changed(backend.pre_tokenizer, pre_tokenizers.Sequence([]))
+    added = backend.get_added_tokens_decoder()
+    whole = Backend(backend.model)
+    whole.normalizer, whole.pre_tokenizer = bare.normalizer, bare.pre_tokenizer
+    whole.add_tokens([added[index] for index in sorted(added)])
+    return whole if whole.get_added_tokens_decoder().keys() == added.keys() else bare  # others would get wrong ids
+
+
+def _changed(part: Any, blank: Any) -> Any:
+    """A normaliser or pre-tokenizer without what it puts in front, or takes away there, made of a blank one."""
+    if part is None:
+        return None
+    spec = _unprefixed(json.loads(part.__getstate__()))
+    if spec is None:
+        return None
+    blank.__setstate__(json.dumps(spec).encode())
+    return blank
 
 
 def _unprefixed(part: Any) -> Any:
-    """A normaliser or pre-tokenizer of a tokenizer.json without what it puts in front."""
+    """A normaliser or pre-tokenizer of a tokenizer.json without what it puts in front, or takes away there."""
     if not isinstance(part, dict):
         return part
     kind = part.get("type")
     if kind == "Prepend":
         return None
+    if kind == "Strip":
+        return {**part, "strip_left": False}
     if kind == "Metaspace":
         return {**part, "prepend_scheme": "never"}
     if kind == "ByteLevel":
         return {**part, "add_prefix_space": False}
     for name in ("normalizers", "pretokenizers"):
         if name in part:
-            return {**part, name: [each for inner in part[name] if (each := _unprefixed(inner)) is not None]}
+            inner = [each for each in part[name] if not _takes_spaces(each, part[name])]
+            return {**part, name: [changed for each in inner if (changed := _unprefixed(each)) is not None]}
     return part
 
 
+def _takes_spaces(part: Any, beside: Sequence[Any]) -> bool:
+    """Whether a pre-tokenizer leaves nothing of the space that a Metaspace beside it would mark."""
+    return part.get("type") == "WhitespaceSplit" and any(each.get("type") == "Metaspace" for each in beside)
+
+
 def _unknown(tokenizer: Tokenizer) -> int:
-    """The unknown token's id, or the padding's where the vocabulary has none."""
-    model = json.loads(tokenizer.backend.to_str()).get("model", {})
-    if isinstance(model.get("unk_id"), int):
-        return int(model["unk_id"])
-    name = model.get("unk_token")
-    found = tokenizer.backend.token_to_id(name) if isinstance(name, str) else None
-    return tokenizer.pad_id if found is None else found
+    """Stands for a unit that is read as nothing, such as a zero-width space: the unknown token, or else padding."""
+    name = getattr(tokenizer.backend.model, "unk_token", None)
+    if isinstance(name, str):
+        found = tokenizer.backend.token_to_id(name)
+        return tokenizer.pad_id if found is None else found
+    told = tokenizer.backend.model.tokenize(NO_CHARACTER)  # Unigram does not tell its name
+    return int(told[0].id) if len(told) == 1 else tokenizer.pad_id

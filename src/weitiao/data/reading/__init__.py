@@ -47,6 +47,7 @@ FORMATS = Table(
         "parquet": "weitiao.data.reading.parquet:Parquet",
         "rasa": "weitiao.data.reading.rasa:Rasa",
         "splits": "weitiao.data.reading.splits:Splits",
+        "squad": "weitiao.data.reading.squad:Squad",
         "tsv": "weitiao.data.reading.delimited:Tsv",
         "word_tag": "weitiao.data.reading.word_tag:WordTag",
         "xlsx": "weitiao.data.reading.xlsx:Xlsx",

@@ -25,18 +25,13 @@ class Json:
     """One JSON value: an array of rows, splits, columns, or rows by id."""
 
     def sniff(self, source: Source) -> float:
-        if source.suffix in LINES:
+        if source.suffix in LINES or holds_passages(source.decoded.text):
             return 0.0
         looks = _looks_like(source.decoded.text)
         return 0.9 if looks == "json" else 0.6 if source.suffix == ".json" and not looks else 0.0
 
     def read(self, source: Source, _options: ReadOptions) -> Reading:
-        text = source.decoded.text
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise _invalid(error, source.name) from error
-        shape, pairs = _shaped(value, source.name)
+        shape, pairs = _shaped(parsed(source), source.name)
         rows = [_row(each, source.name, number, extra) for number, (each, extra) in enumerate(pairs, start=1)]
         return _reading(source, "json", rows, shape, SPLIT if shape == "splits" else "")
 
@@ -71,6 +66,23 @@ class JsonLines:
         for row in rows():
             columns.update(dict.fromkeys(row.fields))
         return Stream(source.name, list(columns), rows)
+
+
+def parsed(source: Source) -> Any:
+    """The one JSON value of a source.
+
+    Raises:
+        ProblemsFound: it is none.
+    """
+    try:
+        return json.loads(source.decoded.text)
+    except (ValueError, RecursionError) as error:
+        raise _invalid(error, source.name) from error
+
+
+def holds_passages(text: str) -> bool:
+    """Whether the JSON is one of documents with passages with questions, which the format `squad` reads."""
+    return all(f'"{key}"' in text for key in ("paragraphs", "qas", "context")) and _looks_like(text) == "json"
 
 
 def _reading(source: Source, format_name: str, rows: list[Row], shape: str, split_column: str) -> Reading:

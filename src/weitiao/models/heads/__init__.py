@@ -18,6 +18,7 @@ from weitiao.tables import Table
 HEADS = Table(
     "head",
     {
+        "answer": "weitiao.models.heads.answer:AnswerHead",
         "classify": "weitiao.models.heads.classify:ClassifyHead",
         "embed": "weitiao.models.heads.embed:EmbedHead",
         "event": "weitiao.models.heads.event:EventHead",
