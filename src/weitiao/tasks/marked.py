@@ -91,7 +91,7 @@ class Marked:
         self, text: str, tokens: tuple[Bounds, ...] | None, fields: Mapping[str, object]
     ) -> tuple[Span, ...] | None:
         """The gold spans of a row; None where it has none to tell."""
-        if fields.get("tags") is None:
+        if fields.get("tags") is None or isinstance(fields.get("spans"), list):
             return read_spans(text, fields.get("spans"))
         bounds, names = tokens or (), read_tags(fields["tags"], tokens)
         try:

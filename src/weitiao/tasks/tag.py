@@ -1,8 +1,10 @@
 """Tag: spans in a text that do not overlap: named entities, words with their parts of speech, word borders.
 
-Fields `text` and `spans`, or `tokens` and `tags` in any scheme, become a `TagRecord`; its units (Chinese characters, words,
-signs, or the source's tokens) become one `Feature` or several windows, whose `logits` [T, C] are read by the best allowed
-sequence of tags. Offsets are half-open and count characters of the untouched text. Notation: U units, T tokens, C tags.
+Fields `text` and `spans`, or `tokens` and `tags` in any scheme, become a `TagRecord`; its units (Chinese characters,
+words, signs, or the source's tokens) become one `Feature` or several windows, whose `logits` [T, C] are read by the
+best allowed sequence of tags. Offsets are half-open and count characters of the untouched text.
+
+Notation: U units, T tokens, C tags.
 """
 
 from __future__ import annotations
