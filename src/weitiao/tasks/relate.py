@@ -145,10 +145,10 @@ class Relate:
         index = {label: position for position, label in enumerate(labels)}
         pieces, wrapping, marks = UnitTokenizer.of(tokenizer), tokenizer.wrapping(), marks_of(tokenizer)
         units = {text: units_of(text) for text in {record.text for record in records}}
-        pieces.prepare(units.items())
+        encoded = dict(zip(units, pieces.encode_all(units.items()), strict=True))
         features = []
         for group, record in enumerate(records):
-            tokens = [ids for ids, _first in pieces.encode(record.text, units[record.text])]
+            tokens = [ids for ids, _first in encoded[record.text]]
             room = max_length - len(wrapping)
             pair = marked(tokens, units[record.text], record.head, record.tail, marks=marks, room=room)
             ids, types = wrapping.wrap(pair.ids)

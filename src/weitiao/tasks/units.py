@@ -97,7 +97,7 @@ class UnitTokenizer:
         )
         return cls(tokenizer, bare, own == spaced != plain)
 
-    def encode(self, text: str, units: Sequence[Bounds]) -> list[Pieces]:
+    def encode(self, text: str, units: Sequence[Bounds]) -> Encoded:
         """The ids of each unit."""
         return self.encode_all([(text, units)])[0]
 
