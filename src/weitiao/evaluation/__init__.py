@@ -11,6 +11,7 @@ BASELINES = Table(
     {
         "gazetteer": "weitiao.evaluation.gazetteer:gazetteer",
         "majority": "weitiao.evaluation.baselines:majority",
+        "right_attachment": "weitiao.evaluation.attachment:right_attachment",
         "tfidf": "weitiao.evaluation.baselines:tfidf",
     },
 )
@@ -18,6 +19,7 @@ ANALYSES = Table(
     "analysis",
     {
         "classify": "weitiao.evaluation.classification:analyse",
+        "parse": "weitiao.evaluation.trees:analyse",
         "tag": "weitiao.evaluation.spans:analyse",
     },
 )

@@ -35,13 +35,23 @@ def metric_title(name: str, multi_label: bool = False) -> str:
         "share": _("share"),
         "token_accuracy": _("Token accuracy (O included)"),
         "macro_f1_with_outside": _("Macro F1 over tokens with O as a label"),
+        "las": _("LAS (head and relation right, without subtypes)"),
+        "uas": _("UAS (head right)"),
+        "upos_accuracy": _("Part of speech right"),
+        "las_with_subtypes": _("LAS with subtypes"),
     }
     return titles.get(name, name.replace("_", " "))
 
 
 def baseline_title(name: str) -> str:
     """What a baseline is called on the page."""
-    return {"majority": _("Majority"), "tfidf": _("TF-IDF"), "gazetteer": _("Gazetteer")}.get(name, name)
+    titles = {
+        "majority": _("Majority"),
+        "tfidf": _("TF-IDF"),
+        "gazetteer": _("Gazetteer"),
+        "right_attachment": _("Each word on its neighbour"),
+    }
+    return titles.get(name, name)
 
 
 def table_title(name: str) -> str:
@@ -52,6 +62,9 @@ def table_title(name: str) -> str:
         "spans_by_form": _("Spans by surface form"),
         "by_unit": _("Beside the strict scores: by unit"),
         "span_alignment": _("Can tags give the gold spans?"),
+        "trees_by_relation": _("Words by relation"),
+        "trees_by_distance": _("Words by distance to their head"),
+        "trees_by_length": _("Words by length of their sentence"),
     }
     return titles.get(name, name.replace("_", " "))
 
@@ -71,6 +84,7 @@ def row_title(label: str) -> str:
         "fits": _("yes"),
         "border_in_unit": _("no: it begins or ends inside a unit"),
         "overlapping_span": _("no: it overlaps a longer span"),
+        "to_root": _("the root"),
     }
     return titles.get(label, label)
 

@@ -28,6 +28,7 @@ TASKS = Table(
     "task",
     {
         "classify": "weitiao.tasks.classify:Classify",
+        "parse": "weitiao.tasks.parse:Parse",
         "tag": "weitiao.tasks.tag:Tag",
     },
 )

@@ -12,7 +12,7 @@ from weitiao.evaluation.titles import split_title
 from weitiao.evaluation.verdict import explain, headline
 from weitiao.messages import _
 
-SHOWN = ("accuracy", "macro_f1", "mcc", "span_precision", "span_recall", "exact_match")
+SHOWN = ("accuracy", "macro_f1", "mcc", "span_precision", "span_recall", "exact_match", "uas", "upos_accuracy")
 
 
 @dataclass(frozen=True, slots=True)

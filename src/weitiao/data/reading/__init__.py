@@ -31,6 +31,7 @@ FORMATS = Table(
     "format",
     {
         "conll": "weitiao.data.reading.conll:Conll",
+        "conllu": "weitiao.data.reading.conllu:Conllu",
         "csv": "weitiao.data.reading.delimited:Csv",
         "hub": "weitiao.data.reading.hub:Hub",
         "json": "weitiao.data.reading.json:Json",

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+from weitiao.data.reading.conllu import is_conllu
 from weitiao.data.reading.source import FileReading, Reading, ReadOptions, Source, refusal, union_of_keys
 from weitiao.messages import _
 from weitiao.metrics.spans import parse_tag
@@ -31,6 +32,8 @@ class Conll:
     """A token a line with its tags in columns, a blank line between sentences."""
 
     def sniff(self, source: Source) -> float:
+        if is_conllu(source):
+            return 0.0
         if source.suffix in SUFFIXES:
             return 0.95
         return 0.9 if has_tag_columns(source) else 0.0

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from weitiao.data.reading.conll import has_tag_columns
+from weitiao.data.reading.conllu import is_conllu
 from weitiao.data.reading.header import SAMPLE as HEADER_SAMPLE
 from weitiao.data.reading.header import Header, choose_header
 from weitiao.data.reading.long import LongSource, Stream
@@ -44,7 +45,7 @@ class Csv:
     fallback = ","
 
     def sniff(self, source: Source) -> float:
-        if has_tag_columns(source):
+        if has_tag_columns(source) or is_conllu(source):
             return 0.0
         if source.suffix == ".csv":
             return 0.9
@@ -99,7 +100,7 @@ class Tsv(Csv):
     fallback = "\t"
 
     def sniff(self, source: Source) -> float:
-        if has_tag_columns(source):
+        if has_tag_columns(source) or is_conllu(source):
             return 0.0
         if source.suffix in (".tsv", ".tab"):
             return 0.9

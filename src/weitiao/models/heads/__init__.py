@@ -19,6 +19,7 @@ HEADS = Table(
     "head",
     {
         "classify": "weitiao.models.heads.classify:ClassifyHead",
+        "parse": "weitiao.models.heads.parse:ParseHead",
         "tag": "weitiao.models.heads.tag:TagHead",
     },
 )
