@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PretrainedConfig
+import transformers
+from transformers import AutoConfig, AutoTokenizer, PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
 import corpora
@@ -35,6 +36,10 @@ from weitiao.training.optimiser import OptimiserSpec
 
 HEAD_SEED = 17
 Order = Literal["given", "random", "grouped"]
+HEADS = {  # task -> transformers' class and the collator that pads its rows
+    "classify": ("AutoModelForSequenceClassification", "DataCollatorWithPadding"),
+    "tag": ("AutoModelForTokenClassification", "DataCollatorForTokenClassification"),
+}
 SAMPLERS = {"given": "sequential", "random": "random", "grouped": "group_by_length"}
 
 transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -51,6 +56,8 @@ class FitSpec:
         pad_to_longest: Trainer only: every row padded to the longest of the set, as the tutorials do.
         dropout: rate everywhere; None for what the config says, 0.1 in both starters.
         precision: of the weights and of all arithmetic.
+        epsilon: AdamW's.
+        task: entry of `HEADS`.
         head: 'mean' only with our loop.
         method, options: of our loop.
     """
@@ -64,7 +71,9 @@ class FitSpec:
     pad_to_longest: bool = False
     dropout: float | None = None
     precision: Literal["float32", "float64"] = "float32"
+    epsilon: float = 1e-8
     seed: int = 0
+    task: str = "classify"
     head: Literal["stock", "mean"] = "stock"
     method: str = "full"
     options: dict[str, Any] = field(default_factory=dict)
@@ -110,10 +119,14 @@ class Texts:
 
 def save_start(corpus: corpora.Corpus, workspace: Path) -> None:
     """Save the starter with a fresh stock head and its tokenizer, so that both sides start from the same bytes."""
-    folder = start_of(corpus.name, workspace)
-    source = str(prepare(corpus.starter))
+    save_folder(corpus.starter, len(corpus.labels), start_of(corpus.name, workspace))
+
+
+def save_folder(starter: str, outputs: int, folder: Path, task: str = "classify") -> None:
+    """A starter with a fresh stock head of a task."""
+    source = str(prepare(starter))
     torch.manual_seed(HEAD_SEED)
-    model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=len(corpus.labels))
+    model = getattr(transformers, HEADS[task][0]).from_pretrained(source, num_labels=outputs)
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(source).save_pretrained(folder)
 
@@ -140,7 +153,7 @@ def fresh(workspace: Path) -> Path:
 def fit_ours(start: Path, texts: Texts, spec: FitSpec, folder: Path) -> Fitted:
     """Our loop, without evaluations on the way; `folder` takes its log and its last checkpoint."""
     torch.manual_seed(spec.seed)
-    network = build(start, NetworkSpec("classify", spec.head, texts.labels, dropout=spec.dropout))
+    network = build(start, NetworkSpec(spec.task, spec.head, texts.labels, dropout=spec.dropout))
     network.to(getattr(torch, spec.precision))
     fitted = Fitted(network)
     settings = _settings(spec, len(texts.train))
@@ -199,13 +212,13 @@ def _settings(spec: FitSpec, rows: int) -> LoopSettings:
         warmup=spec.warmup,
         seed=spec.seed,
         evaluate_every=10 * rows,
-        optimiser=OptimiserSpec(learning_rate=spec.learning_rate),
+        optimiser=OptimiserSpec(learning_rate=spec.learning_rate, epsilon=spec.epsilon),
     )
 
 
 def fit_trainer(start: Path, texts: Texts, spec: FitSpec, folder: Path) -> Fitted:
     """`transformers.Trainer`, timed from the start of its training loop."""
-    from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainerCallback
+    from transformers import PrinterCallback, Trainer, TrainerCallback
 
     fitted = Fitted(None)
     clock = {"started": 0.0}
@@ -226,14 +239,15 @@ def fit_trainer(start: Path, texts: Texts, spec: FitSpec, folder: Path) -> Fitte
         def on_step_end(self, *_arguments: Any, **_named: Any) -> None:
             fitted.ended.append(time.perf_counter() - clock["started"])
 
-    model = AutoModelForSequenceClassification.from_pretrained(start, config=_config(start, spec))
+    auto, collator = (getattr(transformers, name) for name in HEADS[spec.task])
+    model = auto.from_pretrained(start, config=_config(start, spec))
     model.to(getattr(torch, spec.precision))
     tokenizer = AutoTokenizer.from_pretrained(start)
     trainer = Timed(
         model=model,
         args=_arguments(spec, folder),
         train_dataset=_rows(texts.train, tokenizer.pad_token_id if spec.pad_to_longest else None),
-        data_collator=DataCollatorWithPadding(tokenizer),
+        data_collator=collator(tokenizer),
         callbacks=[Clock()],
     )
     trainer.remove_callback(PrinterCallback)
@@ -259,6 +273,7 @@ def _arguments(spec: FitSpec, folder: Path) -> Any:
         max_steps=spec.steps or -1,
         per_device_train_batch_size=spec.batch_size,
         learning_rate=spec.learning_rate,
+        adam_epsilon=spec.epsilon,
         warmup_steps=spec.warmup,  # below 1 it is a share of the steps, as ours
         weight_decay=0.01,
         max_grad_norm=1.0,
@@ -284,7 +299,7 @@ def _rows(features: Iterable[Feature], pad_id: int | None) -> list[dict[str, Any
         row: dict[str, Any] = {"input_ids": feature.input_ids.tolist(), "attention_mask": [1] * len(feature)}
         if feature.token_type_ids is not None:
             row["token_type_ids"] = feature.token_type_ids.tolist()
-        rows.append({**row, "labels": int(feature.targets["labels"])})
+        rows.append({**row, "labels": feature.targets["labels"].tolist()})
     longest = max(len(row["input_ids"]) for row in rows)
     if pad_id is not None:
         for row in rows:
@@ -299,14 +314,14 @@ def correct(model: Any, test: Sequence[Feature]) -> str:
     if isinstance(model, Network):
         logits = [each["logits"] for each in infer(model, test)]
     else:
-        logits = _plain_logits(model, test)
+        logits = plain_logits(model, test)
     return "".join(
         "1" if int(np.argmax(row)) == int(feature.targets["labels"]) else "0"
         for row, feature in zip(logits, test, strict=True)
     )
 
 
-def _plain_logits(model: Any, test: Sequence[Feature]) -> list[Any]:
+def plain_logits(model: Any, test: Sequence[Feature]) -> list[Any]:
     """Logits of a transformers model in row order, by padded batches and nothing else of ours."""
     logits: list[Any] = [None] * len(test)
     with torch.inference_mode():

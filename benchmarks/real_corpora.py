@@ -8,18 +8,14 @@ how its file was read are kept.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import corpora
+import by_recipe
 from harness import Bar, Benchmark, Cell, Result, Settings, Summary, run
 
 RECIPES = Path(__file__).resolve().parent / "recipes"
-QUICK = ("training.max_steps=5", "evaluation.resamples=200")
 
 
 def cells(quick: bool) -> list[Cell]:
@@ -31,20 +27,8 @@ def cells(quick: bool) -> list[Cell]:
 
 def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
     """Train by the recipe and keep the figures of its report."""
-    recipe, output = workspace / "recipe.yaml", workspace / "run"
-    recipe.write_text(settings["recipe"], "utf-8")
-    words = ["train", str(recipe), f"output={output}", *(QUICK if settings["quick"] else ()), "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "weitiao", *words],
-        cwd=corpora.shared_folder(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr[-2000:])
-    report = json.loads(done.stdout)["report"]
-    read = json.loads((output / "data.json").read_text("utf-8"))["files"]
+    done = by_recipe.train(settings["recipe"], workspace, by_recipe.QUICK if settings["quick"] else ())
+    report = done["report"]
     return {
         "rows": report["data"]["rows"],
         "classes": len(report["labels"]),
@@ -52,8 +36,8 @@ def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
         "macro_f1": report["metrics"]["macro_f1"],
         "tfidf": report["baselines"]["tfidf"]["metrics"]["accuracy"],
         "difference": report["baselines"]["tfidf"]["difference"],
-        "seconds": json.loads(done.stdout)["seconds"],
-        "read_as": sorted({f"{each['format']}, {each['encoding']}" for each in read}),
+        "seconds": done["seconds"],
+        "read_as": done["read_as"],
     }
 
 
@@ -62,16 +46,15 @@ def summarise(results: Mapping[str, Result]) -> Summary:
     rows = []
     for name, result in results.items():
         found = result.measured
-        score, gap = found["accuracy"], found["difference"]
         rows.append(
             {
                 "corpus": name,
                 "rows": " / ".join(str(count) for count in found["rows"].values()),
                 "classes": found["classes"],
                 "read as": "; ".join(found["read_as"]),
-                "accuracy": f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]",
+                "accuracy": by_recipe.interval(found["accuracy"]),
                 "TF-IDF": f"{found['tfidf']['value']:.3f}",
-                "difference": f"{gap['value']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}]",
+                "difference": by_recipe.interval(found["difference"], signed=True),
                 "minutes": round(found["seconds"] / 60, 1),
             }
         )

@@ -13,7 +13,9 @@ from pydantic import BaseModel
 
 from tests.model_folder import make_tokenizer
 from weitiao.records import Feature, Outputs, Prediction, Record
-from weitiao.tasks import RowFault, Task
+from weitiao.models import families
+from weitiao.models.heads import HEADS
+from weitiao.tasks import RowFault, Task, by_record, decode_all
 from weitiao.text import Tokenizer
 
 MAX_LENGTH = 12
@@ -44,6 +46,30 @@ class TaskContract:
         records = self.records(self.train)
         labels = self.task.label_space(records)
         return records, labels, self.task.encode(records, tokenizer, labels, MAX_LENGTH)
+
+    def decoded(self, records: list[Any], labels: Sequence[str], features: list[Feature]) -> list[Any]:
+        """The answers of a head that is right."""
+        outputs = [self.outputs(feature, labels) for feature in features]
+        return decode_all(self.task, records, features, outputs, labels, {})
+
+    def test_the_head_is_the_one_that_the_task_names(self) -> None:
+        head = HEADS[self.task.head]
+        assert self.task.stock == head.stock
+        assert not self.task.stock or self.task.stock in families.STOCK
+        labels = self.task.label_space(self.records(self.train))
+        classes = self.task.classes(labels)
+        assert len(set(classes)) == len(classes) > 0
+        json.dumps([list(classes), dict(self.task.head_options())])
+
+    def test_answers_are_shown_in_a_line(self, tokenizer: Tokenizer) -> None:
+        for prediction in self.decoded(*self.features(tokenizer)):
+            answer, sure = prediction.shown()
+            assert answer and sure
+
+    def test_right_is_told(self, tokenizer: Tokenizer) -> None:
+        records, labels, features = self.features(tokenizer)
+        for prediction, record in zip(self.decoded(records, labels, features), records, strict=True):
+            assert self.task.right(prediction, record) in (True, None)
 
     def test_types(self) -> None:
         assert issubclass(self.task.record, Record)
@@ -134,9 +160,7 @@ class TaskContract:
 
     def test_right_outputs_decode_to_the_gold_answer(self, tokenizer: Tokenizer) -> None:
         records, labels, features = self.features(tokenizer)
-        for index, record in enumerate(records):
-            outputs = [self.outputs(feature, labels) for feature in features if feature.group == index]
-            prediction = self.task.decode(record, outputs, labels, {})
+        for record, prediction in zip(records, self.decoded(records, labels, features), strict=True):
             assert self.task.answer(self.answered(record, prediction)) == self.task.answer(record)
             assert self.task.prediction.model_validate(prediction.model_dump()) == prediction
             json.dumps(prediction.model_dump(mode="json"))
@@ -147,23 +171,15 @@ class TaskContract:
 
     def test_settings_are_json_and_decode_takes_them_back(self, tokenizer: Tokenizer) -> None:
         records, labels, features = self.features(tokenizer)
-        outputs = [
-            [self.outputs(feature, labels) for feature in features if feature.group == index]
-            for index in range(len(records))
-        ]
-        settings = self.task.calibrate(records, outputs, labels)
+        own, outputs = by_record(len(records), features, [self.outputs(feature, labels) for feature in features])
+        settings = self.task.calibrate(records, own, outputs, labels)
         again = json.loads(json.dumps(settings))
-        for record, each in zip(records, outputs, strict=True):
-            assert self.task.decode(record, each, labels, again) == self.task.decode(record, each, labels, settings)
+        for record, *each in zip(records, own, outputs, strict=True):
+            assert self.task.decode(record, *each, labels, again) == self.task.decode(record, *each, labels, settings)
 
     def test_metrics_are_one_for_right_answers(self, tokenizer: Tokenizer) -> None:
         records, labels, features = self.features(tokenizer)
-        predictions = [
-            self.task.decode(
-                record, [self.outputs(each, labels) for each in features if each.group == index], labels, {}
-            )
-            for index, record in enumerate(records)
-        ]
+        predictions = self.decoded(records, labels, features)
         answered = [pair for pair in zip(predictions, records, strict=True) if self.task.answer(pair[1])]
         metrics = self.task.metrics(labels)
         assert len({metric.name for metric in metrics}) == len(metrics) > 0

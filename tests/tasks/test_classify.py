@@ -210,20 +210,20 @@ def test_chunks_are_seamless() -> None:
 
 def test_probabilities_are_exact_for_extreme_logits() -> None:
     record = ClassifyRecord(text="t")
-    sure = Classify().decode(record, [{"logits": np.array([1e4, -1e4, 0.0])}], ["a", "b", "c"], {})
+    sure = Classify().decode(record, [], [{"logits": np.array([1e4, -1e4, 0.0])}], ["a", "b", "c"], {})
     assert (sure.labels, sure.confidence) == (("a",), 1.0)
     assert sum(sure.scores.values()) == pytest.approx(1.0)
     multi = Classify(ClassifyOptions(multi_label=True))
-    answer = multi.decode(record, [{"logits": np.array([800.0, -800.0])}], ["a", "b"], {})
+    answer = multi.decode(record, [], [{"logits": np.array([800.0, -800.0])}], ["a", "b"], {})
     assert answer.scores == {"a": 1.0, "b": 0.0}
 
 
 def test_abstaining() -> None:
     task = Classify(ClassifyOptions(abstain_below=0.8))
-    unsure = task.decode(ClassifyRecord(text="t"), [{"logits": np.array([1.0, 0.0])}], ["a", "b"], {})
+    unsure = task.decode(ClassifyRecord(text="t"), [], [{"logits": np.array([1.0, 0.0])}], ["a", "b"], {})
     assert (unsure.labels, unsure.abstained) == ((), True)
     assert unsure.confidence == pytest.approx(1 / (1 + np.exp(-1)))
-    sure = task.decode(ClassifyRecord(text="t"), [{"logits": np.array([3.0, 0.0])}], ["a", "b"], {})
+    sure = task.decode(ClassifyRecord(text="t"), [], [{"logits": np.array([3.0, 0.0])}], ["a", "b"], {})
     assert (sure.labels, sure.abstained) == (("a",), False)
 
 
@@ -231,12 +231,12 @@ def test_thresholds_of_settings_come_before_the_default() -> None:
     task = Classify(ClassifyOptions(multi_label=True))
     outputs: list[Outputs] = [{"logits": np.array([0.1, 0.1, -0.1])}]
     record = ClassifyRecord(text="t")
-    assert task.decode(record, outputs, ["a", "b", "c"], {}).labels == ("a", "b")
+    assert task.decode(record, [], outputs, ["a", "b", "c"], {}).labels == ("a", "b")
     settings = {"thresholds": {"a": 0.9, "c": 0.2}}
-    assert task.decode(record, outputs, ["a", "b", "c"], settings).labels == ("b", "c")
+    assert task.decode(record, [], outputs, ["a", "b", "c"], settings).labels == ("b", "c")
     fixed = Classify(ClassifyOptions(multi_label=True, threshold=0.4))
-    assert fixed.decode(record, outputs, ["a", "b", "c"], {}).labels == ("a", "b", "c")
-    assert fixed.calibrate([record], [outputs], ["a", "b", "c"]) == {}
+    assert fixed.decode(record, [], outputs, ["a", "b", "c"], {}).labels == ("a", "b", "c")
+    assert fixed.calibrate([record], [[]], [outputs], ["a", "b", "c"]) == {}
 
 
 def f1_of(gold: npt.NDArray[np.bool_], answered: npt.NDArray[np.bool_]) -> float:
@@ -270,8 +270,8 @@ def test_thresholds_ignore_unlabelled_rows_and_unknown_labels() -> None:
         [{"logits": np.array([-2.0])}],
         [{"logits": np.array([9.0])}],
     ]
-    assert task.calibrate(records, outputs, ["a"])["thresholds"]["a"] == pytest.approx(0.5)
-    assert task.calibrate(records[2:], outputs[2:], ["a"]) == {}
+    assert task.calibrate(records, [[]] * len(records), outputs, ["a"])["thresholds"]["a"] == pytest.approx(0.5)
+    assert task.calibrate(records[2:], [[]] * len(records[2:]), outputs[2:], ["a"]) == {}
 
 
 def test_balanced_weights_equal_scikit_learns() -> None:

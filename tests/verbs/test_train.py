@@ -307,7 +307,7 @@ def test_what_is_calibrated_fits_what_is_served(tmp_path: Path) -> None:
     found = weitiao.check(run.folder.recipe)
     assert found.dataset is not None
     dev = found.dataset.records["dev"]
-    served = found.task.calibrate(dev, run.predictor.outputs(dev), found.labels)
+    served = found.task.calibrate(dev, [[]] * len(dev), run.predictor.outputs(dev), found.labels)
     assert read_json(run.path / "model/task.json")["settings"] == served
 
 

@@ -17,7 +17,7 @@ from weitiao.evaluation.verdict import explain
 from weitiao.messages import _
 
 LABELS_SHOWN = 50
-PIPELINES: Mapping[str, str] = {"classify": "text-classification"}
+PIPELINES: Mapping[str, str] = {"classify": "text-classification", "tag": "token-classification"}
 
 
 def render_card(
@@ -32,7 +32,7 @@ def render_card(
 
     Args:
         report: of the run.
-        head: 'stock' (loads in plain transformers) or 'mean' (loads through weitiao).
+        head: 'stock' (loads in plain transformers), or the name of the head that loads through weitiao.
         languages: of the texts, as ISO codes such as 'zh'; none where unknown.
         license_name: of the model, as an SPDX name; 'unknown' unless the user says so.
         base_license: of the pretrained model, where it is known.
@@ -134,10 +134,10 @@ def _baseline(report: Report, name: str) -> str:
 def _usage(report: Report, head: str) -> str:
     folder = f"path/to/{report.run}"
     ours = f'```python\nimport weitiao\n\nrun = weitiao.load({folder!r})\nprint(run.predict(["..."]))\n```'
-    if head == "stock":
+    if head == "stock" and report.task in PIPELINES:
         stock = (
             "```python\nfrom transformers import pipeline\n\n"
-            f'classify = pipeline("text-classification", model={folder + "/model"!r})\nprint(classify("..."))\n```'
+            f'answer = pipeline("{PIPELINES[report.task]}", model={folder + "/model"!r})\nprint(answer("..."))\n```'
         )
         note = _(
             "In plain transformers, without weitiao (thresholds and abstention are weitiao's, and not applied there):"

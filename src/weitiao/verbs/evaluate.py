@@ -216,7 +216,7 @@ def _facts(folder: RunFolder, recipe: Recipe, predictor: Predictor) -> RunFacts:
         data=before.data if before else DataSummary(),
         timing=before.timing if before else Timing(),
         training=recipe.training,
-        head=recipe.model.head,
+        head=recipe.model.head if predictor.task.pools else "",
     )
 
 

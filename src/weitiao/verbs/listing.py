@@ -64,15 +64,18 @@ def _formats() -> Iterator[Entry]:
 
 
 def _metrics() -> Iterator[Entry]:
-    """Of every task, by the two kinds of labels that have metrics of their own."""
+    """Of every task; classification has two kinds of labels with metrics of their own."""
     from weitiao.metrics.classification import multi_label_metrics, single_label_metrics
+    from weitiao.tasks import TASKS
 
     labels = ["a", "b"]
     kinds: dict[str, list[str]] = {}
-    for about, metrics in (
-        (_("classify, one label"), single_label_metrics(labels)),
-        (_("classify, several labels"), multi_label_metrics(labels)),
-    ):
+    groups = {name: TASKS[name]().metrics(labels) for name in TASKS if name != "classify"}
+    groups |= {
+        _("classify, one label"): single_label_metrics(labels),
+        _("classify, several labels"): multi_label_metrics(labels),
+    }
+    for about, metrics in sorted(groups.items()):
         for metric in metrics:
             kinds.setdefault(metric.name, []).append(about)
     for name, abouts in kinds.items():

@@ -11,9 +11,9 @@ from weitiao.artifact import RunFolder, write_text
 from weitiao.evaluation.report import RunFacts, measure, read_curves
 from weitiao.evaluation.schema import DataSummary, Timing
 from weitiao.evaluation.writing import write_report
-from weitiao.recipe import dump_recipe
+from weitiao.recipe import Recipe, dump_recipe
 from weitiao.records import Prediction, Record
-from weitiao.tasks import Settings
+from weitiao.tasks import Settings, Task
 from weitiao.text import CHINESE, han_share
 from weitiao.verbs.fitting import Fitted, Part, answers
 from weitiao.verbs.preflight import Preflight
@@ -32,7 +32,7 @@ def report(found: Preflight, folder: RunFolder, fits: Fits) -> None:
         show=found.recipe.report, facts=_facts(found, folder, fits, settings),
     )  # fmt: skip
     write_report(
-        made, folder, head=found.recipe.model.head, languages=_languages(found, part),
+        made, folder, head=loading_head(found.recipe, found.task), languages=_languages(found, part),
         base_license=found.folder.license if found.folder else "", speak=found.recipe.report.language,
     )  # fmt: skip
 
@@ -57,8 +57,15 @@ def _facts(found: Preflight, folder: RunFolder, fits: Fits, settings: Settings) 
         seeds=fits.seeds,
         folds=fits.folds,
         training=recipe.training,
-        head=recipe.model.head,
+        head=recipe.model.head if found.task.pools else "",
     )
+
+
+def loading_head(recipe: Recipe, task: Task[Any, Any]) -> str:
+    """'stock' where the model answers in plain transformers as here, else what loads through weitiao alone."""
+    if recipe.model.head == "mean":
+        return "mean"
+    return "crf" if task.head_options().get("crf") else "stock" if task.stock else task.head
 
 
 def timing(fitted: Sequence[Fitted]) -> Timing:
