@@ -1,9 +1,9 @@
 """CoNLL-U: a word a line in ten columns, comments above, a blank line behind (universaldependencies.org/format.html).
 
 A sentence becomes a Row: its `text`, its syntactic words (`tokens`, their `bounds` in the text, `upos`, `heads`,
-`deprels`, ...), the `document` that a `# newdoc` began, and, so that the writer gives the same file back, `comments` and
-`others`: ranges such as `1-2` and empty nodes such as `1.1`. The words of a range stand where they are in it ("do" and
-"n't" in "don't"); where a range is not its words put together ("im" for "in" and "dem"), each has the bounds of the
+`deprels`, ...), the `document` that a `# newdoc` began, and, so that the writer gives the same file back, `comments`
+and `others`: ranges such as `1-2` and empty nodes such as `1.1`. The words of a range stand where they are in it: "do"
+and "n't" in "don't". Where a range is not its words put together ("im" for "in" and "dem"), each has the bounds of the
 whole range.
 """
 
