@@ -59,7 +59,9 @@ def cells(quick: bool) -> list[Cell]:
         for system in SYSTEMS
     ]  # fmt: skip
     timed = {"corpus": "conll2003", "steps": 4 if quick else TIMED_STEPS, "cpu": machine.facts()["cpu"]}
-    made += [Cell(f"speed-{index}", {**timed, "kind": "speed", "index": index}) for index in range(1 if quick else ROUNDS)]
+    made += [
+        Cell(f"speed-{index}", {**timed, "kind": "speed", "index": index}) for index in range(1 if quick else ROUNDS)
+    ]
     made += [Cell(f"memory-{system}", {**timed, "kind": "memory", "system": system}) for system in SYSTEMS]
     return made
 

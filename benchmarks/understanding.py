@@ -46,9 +46,7 @@ def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
     done = by_recipe.train(settings["recipe"], workspace, by_recipe.QUICK if settings["quick"] else ())
     report = done["report"]
     headline = report["headline"]
-    best = max(
-        report["baselines"].items(), key=lambda each: each[1]["metrics"][headline]["value"], default=("", {})
-    )
+    best = max(report["baselines"].items(), key=lambda each: each[1]["metrics"][headline]["value"], default=("", {}))
     return {
         "task": report["task"],
         "model": report["model"],

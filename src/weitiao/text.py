@@ -266,8 +266,11 @@ def _pad_id(config: dict[str, object], settings: dict[str, object], backend: Bac
 
 def is_wide(character: str) -> bool:
     """Whether the character stands alone, without spaces around it: Chinese, kana and their punctuation."""
-    return "\u2e80" <= character <= "\u9fff" or "\uf900" <= character <= "\ufaff" or "\uff00" <= character <= "\uffef" or (
-        "\U00020000" <= character <= "\U0003ffff"
+    return (
+        "\u2e80" <= character <= "\u9fff"
+        or "\uf900" <= character <= "\ufaff"
+        or "\uff00" <= character <= "\uffef"
+        or ("\U00020000" <= character <= "\U0003ffff")
     )
 
 

@@ -19,6 +19,7 @@ from weitiao.cli import main
 from weitiao.cli.app import VERBS
 from weitiao.cli.layout import columns, table, wrap
 from weitiao.errors import Problem, ProblemsFound
+from weitiao.tasks import TASKS
 
 HEAVY = ("torch", "transformers", "numpy", "pandas", "sklearn", "pyarrow", "fastapi", "rich")
 
@@ -99,7 +100,7 @@ def test_every_verb_is_one_call_in_python() -> None:
         (["evaluate", "nowhere"], "error: nowhere: no such run folder;"),
         (
             ["new", "clasify"],
-            "error: 'clasify' is neither a task nor a ready recipe; expected one of: classify, classify-en,",
+            f"error: 'clasify' is neither a task nor a ready recipe; expected one of: {', '.join(TASKS)}, classify-en,",
         ),
         (["check", "nowhere.yaml"], "error: nowhere.yaml: the recipe cannot be read (No such file or directory);"),
     ],

@@ -169,4 +169,4 @@ def test_figures_read_well():
     assert plain(-0.0312, signed=True) == "\u22123.1"
     assert plain(0.5, "mcc") == "0.500"
     assert metric_title("accuracy", multi_label=True) == "Accuracy (all labels right)"
-    assert metric_title("exact_match") == "exact match"
+    assert metric_title("some_metric") == "some metric"

@@ -1,6 +1,7 @@
 """Mistakes about files (rows, recipe, model) and about the bytes in them."""
 
 from tests.mistakes.cases import GOOD, RECIPE, Case, csv, data, planted, rows
+from weitiao.data.reading import FORMATS
 
 FILES = "files"
 ENCODINGS = "encodings"
@@ -68,7 +69,7 @@ FILE_CASES = [
     Case(
         "unknown format",
         FILES,
-        ["error good.csv: unknown format 'xml'; expected one of: csv, hub, json, jsonl, parquet, tsv, xlsx"],
+        [f"error good.csv: unknown format 'xml'; expected one of: {', '.join(FORMATS)}"],
         data("train: good.csv", "format: xml"),
     ),
     Case(

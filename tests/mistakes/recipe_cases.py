@@ -1,6 +1,7 @@
 """Mistakes in the recipe itself: names that do not exist, and values that cannot be."""
 
 from tests.mistakes.cases import RECIPE, Case, data
+from weitiao.tasks import TASKS
 
 NAMES = "recipe names"
 VALUES = "recipe values"
@@ -47,10 +48,14 @@ RECIPE_CASES = [
     ),
     named(
         "task misspelt",
-        "1: unknown task 'clasify'; expected one of: classify; did you mean 'classify'?",
+        f"1: unknown task 'clasify'; expected one of: {', '.join(TASKS)}; did you mean 'classify'?",
         recipe=RECIPE.replace("classify", "clasify"),
     ),
-    named("task unknown", "1: unknown task 'ner'; expected one of: classify", recipe=RECIPE.replace("classify", "ner")),
+    named(
+        "task unknown",
+        f"1: unknown task 'ner'; expected one of: {', '.join(TASKS)}",
+        recipe=RECIPE.replace("classify", "ner"),
+    ),
     named(
         "task option misspelt",
         "1: unknown key 'task.multilabel'; did you mean 'multi_label'?",

@@ -46,7 +46,11 @@ def test_folder_is_read(made: Path) -> None:
     assert model.path == made
     assert model.parameters == {name: tuple(tensor.shape) for name, tensor in state.items()}
     assert model.size == sum(tensor.numel() for tensor in state.values())
-    assert (model.family, model.license, model.has_class("AutoModelForSequenceClassification")) == ("bert", "apache-2.0", True)
+    assert (model.family, model.license, model.has_class("AutoModelForSequenceClassification")) == (
+        "bert",
+        "apache-2.0",
+        True,
+    )
     assert model.config["hidden_size"] == 32
 
 
@@ -190,7 +194,9 @@ def test_families_are_those_of_transformers() -> None:
     from transformers.models.auto import modeling_auto
 
     assert families.families() == set(modeling_auto.MODEL_MAPPING_NAMES)
-    assert families.families(families.STOCK["AutoModelForSequenceClassification"]) == set(modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES)
+    assert families.families(families.STOCK["AutoModelForSequenceClassification"]) == set(
+        modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
+    )
     assert all(families.known(family) for family in FAMILIES)
     assert not families.known("vit", families.STOCK["AutoModelForSequenceClassification"])
 

@@ -12,9 +12,9 @@ import pytest
 from pydantic import BaseModel
 
 from tests.model_folder import make_tokenizer
-from weitiao.records import Feature, Outputs, Prediction, Record
 from weitiao.models import families
 from weitiao.models.heads import HEADS
+from weitiao.records import Feature, Outputs, Prediction, Record
 from weitiao.tasks import RowFault, Task, by_record, decode_all
 from weitiao.text import Tokenizer
 

@@ -89,13 +89,12 @@ def test_spans_of_units_go_there_and_back(text: str, data: st.DataObject) -> Non
         assert misaligned([cut], units) == [cut]
 
 
-def metaspace() -> Backend:
+def metaspace(normalizer: normalizers.Normalizer, splitter: pre_tokenizers.PreTokenizer) -> Tokenizer:
     """As SentencePiece's unigram tokenizers: a space is a sign of its own, put in front of a text."""
     pieces = ["<unk>", "\u2581", *"abcdefghijklmnopqrstuvwxyzABC0123456789.,'我们北京好在", "\u2581a", "\u2581film", "\u2581the", "北京", "很好"]
     backend = Backend(models.Unigram([(piece, -float(len(piece) < 2) - 1.0) for piece in pieces], unk_id=0))
-    backend.normalizer = normalizers.NFKC()
-    backend.pre_tokenizer = pre_tokenizers.Metaspace()
-    return backend
+    backend.normalizer, backend.pre_tokenizer = normalizer, splitter
+    return Tokenizer(backend, pad_id=0, segments=False, max_length=64)
 
 
 @cache
@@ -110,7 +109,13 @@ TOKENIZERS: dict[str, Callable[[], Tokenizer]] = {
     "words": lambda: Tokenizer(make_tokenizer(), pad_id=0, segments=True, max_length=64),
     "word pieces": lambda: load_tokenizer(folder("bert")),
     "bytes": lambda: load_tokenizer(folder("roberta")),
-    "metaspace": lambda: Tokenizer(metaspace(), pad_id=0, segments=False, max_length=64),
+    "metaspace": lambda: metaspace(normalizers.NFKC(), pre_tokenizers.Metaspace()),
+    "stripped": lambda: metaspace(
+        normalizers.Sequence([normalizers.NFKC(), normalizers.Strip()]), pre_tokenizers.Metaspace()
+    ),
+    "split": lambda: metaspace(
+        normalizers.NFKC(), pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    ),
     "starter:en": lambda: starter("en"),
     "starter:zh-en": lambda: starter("zh-en"),
 }

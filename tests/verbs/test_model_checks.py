@@ -12,10 +12,12 @@ from tests.model_folder import make_model_folder
 from weitiao.models.reference import ModelFolder, resolve
 from weitiao.models.starters import STARTERS
 from weitiao.recipe import Recipe, load_recipe
+from weitiao.tasks.classify import Classify
 from weitiao.verbs.check import check
 from weitiao.verbs.frame import frame
 from weitiao.verbs.model_checks import MEAN_POOLED, POOLERS, untrained_pooler
 
+TASK = Classify()
 MESSAGE = "the stock head of this model starts with an untrained pooler; `model.head=mean` usually learns faster"
 
 
@@ -37,7 +39,7 @@ def sharded(folder: Path) -> None:
 
 
 def notes(folder: Path, **model: Any) -> list[str]:
-    return [finding.message for finding in untrained_pooler(recipe(**model), resolve(str(folder)))]
+    return [finding.message for finding in untrained_pooler(recipe(**model), TASK, resolve(str(folder)))]
 
 
 @pytest.mark.parametrize("in_shards", [False, True])
@@ -72,14 +74,14 @@ def test_check_says_so_as_a_note_at_the_model(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize("family", ["roberta", "distilbert", "gpt2"])
 def test_other_families_have_none_to_lack(family: str) -> None:
     folder = ModelFolder(Path(), "m", {"model_type": family}, {}, "")
-    assert list(untrained_pooler(recipe(), folder)) == []
+    assert list(untrained_pooler(recipe(), TASK, folder)) == []
 
 
 def test_starters_are_known_whatever_their_files_hold() -> None:
     assert {f"starter:{name}" for name, each in STARTERS.items() if each.conversion != "gguf"} == MEAN_POOLED
     shapes = {"pooler.dense.weight": (384, 384)}
     folder = ModelFolder(Path(), "starter:en", {"model_type": "bert"}, shapes, "Apache-2.0")
-    assert [finding.message for finding in untrained_pooler(recipe(), folder)] == [MESSAGE]
+    assert [finding.message for finding in untrained_pooler(recipe(), TASK, folder)] == [MESSAGE]
 
 
 @pytest.mark.parametrize(("family", "tensor"), sorted(POOLERS.items()))

@@ -11,6 +11,8 @@ import pytest
 from weitiao.errors import Refused
 from weitiao.messages import language
 from weitiao.recipe import Recipe, load_recipe
+from weitiao.recipe.ready import ready_recipes
+from weitiao.tasks import TASKS
 from weitiao.verbs.frame import frame
 from weitiao.verbs.new import new, recipe_text
 
@@ -140,9 +142,9 @@ def test_an_existing_file_is_left_alone(tmp_path: Path) -> None:
 def test_an_unknown_name_is_refused_with_a_guess(tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
         new("clasify", tmp_path / "r.yaml")
+    known = ", ".join([*TASKS, *ready_recipes()])
     assert str(refused.value) == (
-        "'clasify' is neither a task nor a ready recipe; expected one of: classify, classify-en, classify-frozen, "
-        "classify-multilabel, classify-pairs, classify-zh, linear-probe, quickstart; did you mean 'classify'?"
+        f"'clasify' is neither a task nor a ready recipe; expected one of: {known}; did you mean 'classify'?"
     )
     assert not (tmp_path / "r.yaml").exists()
 

@@ -171,7 +171,9 @@ def _unit_labels(spans: Iterable[Span], units: Sequence[tuple[int, int]]) -> lis
 def _macro_f1(confusion: Counter[tuple[str, str]]) -> float:
     labels = sorted({label for pair in confusion for label in pair})
     hits, said, gold = (
-        np.array([sum(times for pair, times in confusion.items() if keep(pair, label)) for label in labels], dtype=float)
+        np.array(
+            [sum(times for pair, times in confusion.items() if keep(pair, label)) for label in labels], dtype=float
+        )
         for keep in (_both, _said, _gold)
     )
     scores: FloatArray = f1(hits, said, gold)
@@ -220,7 +222,9 @@ def mistakes(predictions: Predictions, records: Records, *, texts: bool) -> list
         Mistake(
             place=records[index].place,
             gold=_named(records[index].spans or (), predictions[index].spans, records[index].text if texts else None),
-            predicted=_named(predictions[index].spans, records[index].spans or (), records[index].text if texts else None),
+            predicted=_named(
+                predictions[index].spans, records[index].spans or (), records[index].text if texts else None
+            ),
             confidence=sureness,
             text=shortened(records[index].text) if texts else None,
         )

@@ -188,9 +188,7 @@ def nested(spans: Sequence[Span]) -> list[Span]:
 
 def span_label_counts(records: Sequence[TagRecord]) -> LabelCounts:
     """How often each label marks a span, and where."""
-    return LabelCounts.of(
-        ([span.label for span in record.spans or ()], record.file, record.line) for record in records
-    )
+    return LabelCounts.of(([span.label for span in record.spans or ()], record.file, record.line) for record in records)
 
 
 def alignment_problems(

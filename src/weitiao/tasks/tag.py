@@ -21,10 +21,17 @@ from weitiao.metrics.spans import Scheme, may_follow, span_metrics, spans_of_tag
 from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import Feature, FloatArray, FoundSpan, IntArray, Outputs, Span, TagPrediction, TagRecord
 from weitiao.tasks import FieldSpec, RowFault, Settings
-from weitiao.tasks.label_audit import LabelCounts, audit_spans, unanswerable
+from weitiao.tasks.label_audit import audit_spans, unanswerable
 from weitiao.tasks.labels import in_natural_order
 from weitiao.tasks.sequences import best_tags, rules, tag_probabilities
-from weitiao.tasks.spans import alignment_problems, fitting, read_spans, read_tokens, span_label_counts, without_overlaps
+from weitiao.tasks.spans import (
+    alignment_problems,
+    fitting,
+    read_spans,
+    read_tokens,
+    span_label_counts,
+    without_overlaps,
+)
 from weitiao.tasks.units import Bounds, UnitTokenizer, units_of
 from weitiao.tasks.values import is_blank, text_of
 from weitiao.tasks.windows import Window, windows
@@ -128,7 +135,9 @@ class Tag:
         try:
             found = spans_of_tags(names)
         except ValueError as wrong:
-            message = _("tag '{tag}' does not say where a span begins (B-, I-, O, ...); for plain tags, set task.learn=tokens")
+            message = _(
+                "tag '{tag}' does not say where a span begins (B-, I-, O, ...); for plain tags, set task.learn=tokens"
+            )
             raise RowFault(message.format(tag=wrong)) from wrong
         return tuple(Span(start=tokens[a][0], end=tokens[b - 1][1], label=label or WORD) for a, b, label in found)
 

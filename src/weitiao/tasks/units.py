@@ -54,7 +54,9 @@ def _marks() -> str:
     codes = [code for code in range(0x300, 0x1F400) if unicodedata.category(chr(code)) in ("Mn", "Mc", "Me")]
     codes += [*range(0x1F3FB, 0x1F400), *range(0xE0020, 0xE0080), *range(0xE0100, 0xE01F0)]
     ranges = []
-    for _key, group in groupby(enumerate(sorted(set(codes) & set(range(sys.maxunicode + 1)))), lambda each: each[1] - each[0]):
+    for _key, group in groupby(
+        enumerate(sorted(set(codes) & set(range(sys.maxunicode + 1)))), lambda each: each[1] - each[0]
+    ):
         run = [code for _index, code in group]
         ranges.append(f"{chr(run[0])}-{chr(run[-1])}")
     return "".join(ranges)
@@ -141,7 +143,7 @@ def _without_prefix(backend: Backend) -> Backend:
 
 
 def _unprefixed(part: Any) -> Any:
-    """A normaliser or pre-tokenizer of a tokenizer.json without what it puts in front."""
+    """A normaliser or pre-tokenizer of a tokenizer.json without what it puts in front, or takes away there."""
     if not isinstance(part, dict):
         return part
     kind = part.get("type")
@@ -151,9 +153,13 @@ def _unprefixed(part: Any) -> Any:
         return {**part, "prepend_scheme": "never"}
     if kind == "ByteLevel":
         return {**part, "add_prefix_space": False}
+    if kind == "Strip":
+        return {**part, "strip_left": False}
     for name in ("normalizers", "pretokenizers"):
         if name in part:
-            return {**part, name: [each for inner in part[name] if (each := _unprefixed(inner)) is not None]}
+            spaces_are_signs = any(inner.get("type") == "Metaspace" for inner in part[name])
+            inside = [inner for inner in part[name] if not (spaces_are_signs and inner.get("type") == "WhitespaceSplit")]
+            return {**part, name: [each for inner in inside if (each := _unprefixed(inner)) is not None]}
     return part
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -40,5 +41,5 @@ def windows(sizes: Sequence[int], room: int, overlap: int) -> list[Window]:
         if end == len(sizes):
             break
         start = max(int(np.searchsorted(bounds, bounds[end] - overlap)), start + 1)
-    cuts = [0, *((right[0] + left[1] + 1) // 2 for left, right in zip(spans, spans[1:], strict=False)), len(sizes)]
-    return [Window(*span, first, last) for span, first, last in zip(spans, cuts, cuts[1:], strict=True)]
+    cuts = [0, *((right[0] + left[1] + 1) // 2 for left, right in pairwise(spans)), len(sizes)]
+    return [Window(*span, first, last) for span, (first, last) in zip(spans, pairwise(cuts), strict=True)]

@@ -46,7 +46,7 @@ def test_sentences_and_documents(tmp_path: Path, ending: str, name: str) -> None
         "EU B-ORG\nsaid O",
         "EU  B-ORG  \nsaid   O\n\n\n\n",
         "\ufeffEU B-ORG\nsaid O\n\u200b\n",
-        "# id = 1\nEU B-ORG\n# odd\nsaid O\n",
+        "# id = 1\nEU B-ORG\n# an odd one\nsaid O\n",
     ],
 )
 def test_blanks_and_comments_are_no_obstacle(tmp_path: Path, text: str) -> None:
@@ -75,7 +75,7 @@ def test_an_ideographic_space_is_a_token(tmp_path: Path) -> None:
 
 
 def test_a_line_of_another_width_costs_its_sentence(tmp_path: Path) -> None:
-    reading = read(tmp_path, "EU B-ORG\nsaid O\n\nthe\nend O\n\nso O x\n\nit O\n\n# only\n# comments\n")
+    reading = read(tmp_path, "EU B-ORG\nsaid O\n\nthe\nend O\n\nso O x\n\nit O\n\n# only some\n# comments, more or less\n")
     assert [(row.line, row.problem) for row in reading.rows] == [
         (1, ""),
         (4, "line 4 has 1 columns, the others have 2"),

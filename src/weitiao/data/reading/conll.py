@@ -87,8 +87,9 @@ def _blocks(text: str) -> Iterator[tuple[str, list[Line]]]:
 
 
 def _width(lines: Iterable[str]) -> int:
-    """The commonest number of columns."""
-    counts = Counter(len(columns_of(line)) for line in lines)
+    """The commonest number of columns, of lines that cannot be comments where there are any."""
+    every = list(lines)
+    counts = Counter(len(columns_of(line)) for line in [line for line in every if line[0] != "#"] or every)
     return max(counts, key=lambda width: (counts[width], width), default=0)
 
 

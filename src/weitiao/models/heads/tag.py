@@ -63,7 +63,7 @@ class TagHead(nn.Module):
         )
 
     @staticmethod
-    def problem_type(options: Mapping[str, Any]) -> None:  # noqa: ARG004
+    def problem_type(options: Mapping[str, Any]) -> None:
         """Token classification has one loss."""
 
     def read(self, answer: Any) -> Tensor:
