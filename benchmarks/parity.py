@@ -141,9 +141,9 @@ def summarise(results: Mapping[str, Result]) -> Summary:
 NOTES = (
     f"Loss bars: largest difference of a step's loss over {STEPS} steps; batches of 32 rows, dropout 0, same rows and "
     f"order; float32 at learning rate 5e-5, Trainer's default, float64 at {RATE}. Both sides take the same steps, as "
-    "float64 shows. In float32 Adam may turn the rounding of gradients near zero (a key's bias has no other) into whole "
-    "steps, so that the same batches, summed in another order, part: see Trainer beside itself. An epsilon of 1e-6, that "
-    "of the original BERT (Devlin et al. 2019), keeps such steps small; transformers' default is 1e-8.",
+    "float64 shows. In float32 Adam may turn the rounding of gradients near zero (a key's bias has no other) into "
+    "whole steps, so that the same batches, summed in another order, part: see Trainer beside itself. An epsilon of "
+    "1e-6, that of the original BERT (Devlin et al. 2019), keeps such steps small; transformers' default is 1e-8.",
     "Score bars: the smaller upper end of the two 95 % intervals of (ours - Trainer) reaches 0: each interval contains "
     "zero or lies above it.",
     f"Scores: accuracy after {EPOCHS} epochs on other rows each seed, dropout 0.1, batch 32, learning rate {RATE}; "

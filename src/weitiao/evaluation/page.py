@@ -103,10 +103,8 @@ def how(settings: Mapping[str, object]) -> str:
         "dev": _("C chosen on dev"),
         "a tenth of train": _("C chosen on a tenth of train"),
     }
-    settings = {
-        key: int(value) if isinstance(value, float) and value.is_integer() else value for key, value in settings.items()
-    }
-    parts = [words.get(str(value), f"{key} = {value}") for key, value in settings.items() if key != "converged"]
+    shown = {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in settings.items()}
+    parts = [words.get(value, f"{key} = {value}") for key, value in shown.items() if key != "converged"]
     return _(", ").join([*parts, *([] if settings.get("converged", True) else [_("not fully converged")])])
 
 

@@ -1,7 +1,7 @@
 """What a report on spans shows beyond its metrics: labels, lengths, new and known forms, kinds of errors, alignment.
 
-Strict scores stand first; what reports of other tools often quote instead (token accuracy, an F1 that counts O as a label)
-stands once beside them, under its own name.
+Strict scores stand first; what reports of other tools often quote instead (token accuracy, an F1 that counts O as a
+label) stands once beside them, under its own name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from weitiao.evaluation.classification import MISTAKES, shortened
 from weitiao.evaluation.schema import Analysis, ClassScore, FigureRow, FigureTable, Mistake
 from weitiao.metrics.classification import f1, precision, recall, split_counts
 from weitiao.metrics.spans import OUTSIDE, keys, span_counts
-from weitiao.records import FloatArray, Span, TagPrediction, TagRecord
+from weitiao.records import Span, TagPrediction, TagRecord
 from weitiao.tasks.spans import fitting, misaligned, nested, without_overlaps
 
 LENGTHS = ((1, 1), (2, 2), (3, 4), (5, 8), (9, None))  # units of a span
@@ -67,8 +67,8 @@ def _pairs(predictions: Predictions, records: Records) -> Iterator[tuple[TagPred
 def kinds_of_errors(answers: Sequence[Span], gold: Sequence[Span]) -> Counter[str]:
     """Right answers, and what became of the other spans: each answer and each missed gold span once.
 
-    `wrong_label`: the borders are right. `wrong_border`: it overlaps a gold span of its label. `wrong_both`: it overlaps
-    one of another label. `spurious`: it overlaps none. `missed`: a gold span that no answer overlaps.
+    `wrong_label`: the borders are right. `wrong_border`: it overlaps a gold span of its label. `wrong_both`: it
+    overlaps one of another label. `spurious`: it overlaps none. `missed`: a gold span that no answer overlaps.
     """
     wanted = set(keys(gold))
     counts: Counter[str] = Counter()
@@ -146,7 +146,7 @@ def _scored(
 
 
 def _by_unit(task: Any, predictions: Predictions, records: Records) -> FigureTable:
-    """What other reports quote: the share of units with the right label, and an F1 in which O is a label like others."""
+    """What other reports quote: the share of units with the right label, and an F1 with O as a label like others."""
     right, total = 0, 0
     confusion: Counter[tuple[str, str]] = Counter()
     for prediction, record in _pairs(predictions, records):
@@ -170,26 +170,12 @@ def _unit_labels(spans: Iterable[Span], units: Sequence[tuple[int, int]]) -> lis
 
 def _macro_f1(confusion: Counter[tuple[str, str]]) -> float:
     labels = sorted({label for pair in confusion for label in pair})
-    hits, said, gold = (
-        np.array(
-            [sum(times for pair, times in confusion.items() if keep(pair, label)) for label in labels], dtype=float
-        )
-        for keep in (_both, _said, _gold)
-    )
-    scores: FloatArray = f1(hits, said, gold)
-    return float(scores.mean())
-
-
-def _both(pair: tuple[str, str], label: str) -> bool:
-    return pair == (label, label)
-
-
-def _said(pair: tuple[str, str], label: str) -> bool:
-    return pair[1] == label
-
-
-def _gold(pair: tuple[str, str], label: str) -> bool:
-    return pair[0] == label
+    gold, said = Counter[str](), Counter[str]()
+    for (truth, answer), times in confusion.items():
+        gold[truth] += times
+        said[answer] += times
+    counts = [(confusion[label, label], said[label], gold[label]) for label in labels]
+    return float(f1(*np.array(counts, dtype=np.float64).T).mean())
 
 
 def _alignment(task: Any, records: Records) -> FigureTable:
@@ -221,14 +207,13 @@ def mistakes(predictions: Predictions, records: Records, *, texts: bool) -> list
     return [
         Mistake(
             place=records[index].place,
-            gold=_named(records[index].spans or (), predictions[index].spans, records[index].text if texts else None),
-            predicted=_named(
-                predictions[index].spans, records[index].spans or (), records[index].text if texts else None
-            ),
+            gold=_named(records[index].spans or (), predictions[index].spans, text),
+            predicted=_named(predictions[index].spans, records[index].spans or (), text),
             confidence=sureness,
-            text=shortened(records[index].text) if texts else None,
+            text=None if text is None else shortened(text),
         )
         for sureness, index in wrong[:MISTAKES]
+        for text in [records[index].text if texts else None]
     ]
 
 

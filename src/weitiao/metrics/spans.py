@@ -166,9 +166,8 @@ class PartialF1:
         left -= set(exact)
         credit = float(len(exact))
         for start, end, label in (span for span in found if span not in exact):
-            touched = next(
-                (each for each in sorted(left) if each[0] < end and start < each[1] and each[2] == label), None
-            )
+            over = (each for each in sorted(left) if each[0] < end and start < each[1] and each[2] == label)
+            touched = next(over, None)
             if touched is not None:
                 left.discard(touched)
                 credit += 0.5

@@ -1,8 +1,10 @@
 """Tag: spans in a text that do not overlap: named entities, words with their parts of speech, word borders.
 
-Fields `text` and `spans`, or `tokens` and `tags` in any scheme, become a `TagRecord`; its units (Chinese characters, words,
-signs, or the source's tokens) become one `Feature` or several windows, whose `logits` [T, C] are read by the best allowed
-sequence of tags. Offsets are half-open and count characters of the untouched text. Notation: U units, T tokens, C tags.
+Fields `text` and `spans`, or `tokens` and `tags` in any scheme, become a `TagRecord`; its units (Chinese characters,
+words, signs, or the source's tokens) become one `Feature` or several windows, whose `logits` [T, C] are read by the
+best allowed sequence of tags. Offsets are half-open and count characters of the untouched text.
+
+Notation: U units, T tokens, C tags.
 """
 
 from __future__ import annotations
@@ -42,12 +44,14 @@ OVERLAP = 4  # neighbouring windows share this part of the room: a quarter
 WORD = "word"  # label of a token that has none of its own
 
 # fmt: off
-TEXT = FieldSpec("text", required=False, aliases=("text", "sentence", "content", "data", "\u6587\u672c", "\u53e5\u5b50", "\u6b63\u6587", "\u5185\u5bb9"))
-TOKENS = FieldSpec("tokens", required=False, asked=False, aliases=("tokens", "words", "\u8bcd"))
-SPANS = FieldSpec("spans", required=False, only_labelled=True, aliases=(
-    "spans", "entities", "label", "labels", "ner", "\u5b9e\u4f53", "\u6807\u6ce8",
+TEXT = FieldSpec("text", required=False, aliases=(
+    "text", "sentence", "content", "data", "文本", "句子", "正文", "内容",
 ))
-TAGS = FieldSpec("tags", required=False, only_labelled=True, aliases=("tags", "ner_tags", "\u6807\u7b7e"))
+TOKENS = FieldSpec("tokens", required=False, asked=False, aliases=("tokens", "words", "词"))
+SPANS = FieldSpec("spans", required=False, only_labelled=True, aliases=(
+    "spans", "entities", "label", "labels", "ner", "实体", "标注",
+))
+TAGS = FieldSpec("tags", required=False, only_labelled=True, aliases=("tags", "ner_tags", "标签"))
 # fmt: on
 
 

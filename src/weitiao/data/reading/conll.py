@@ -1,7 +1,7 @@
 """Token columns: a token a line with its tags, a blank line between sentences (CoNLL 2000-2003 and all that followed).
 
-A sentence becomes a Row: its columns by number as lists, `tokens` (the first), `tags` (the last), the `text` that the tokens
-make, and the `document` that a `-DOCSTART-` line began. Comments, CRLF and a missing end are no obstacle.
+A sentence becomes a Row: its columns by number as lists, `tokens` (the first), `tags` (the last), the `text` that the
+tokens make, and the `document` that a `-DOCSTART-` line began. Comments, CRLF and a missing end are no obstacle.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 The linear head learns each tag by itself; what may follow what is kept when tags are read (tasks/sequences.py). The CRF
 also learns which tag follows which. A unit (a Chinese character, an English word) is tagged at its first token.
 
-Notation: B rows, T tokens, U units of the longest row, C tags; row and column C of the transitions are the text's borders.
+Notation: B rows, T tokens, U units of the longest row, C tags; row and column C of the transitions are the text's
+borders.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class TagHead(nn.Module):
         """The logits, [B, T, C]."""
         return answer.logits  # type: ignore[no-any-return]
 
-    def outputs(self, hidden: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def outputs(self, hidden: Tensor, batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002 - one signature for all heads
         """{"logits": [B, T, C]}, and with a CRF {"transitions": [B, C + 1, C + 1]}."""
         found = {"logits": hidden}
         if self.crf is not None:
