@@ -77,7 +77,9 @@ def test_each_answer_is_of_one_kind_and_missed_is_what_nothing_touches(
 
 
 def rows(table: FigureTable) -> dict[str, tuple[int, dict[str, float]]]:
-    return {row.label: (row.count, {name: round(value, 4) for name, value in row.figures.items()}) for row in table.rows}
+    return {
+        row.label: (row.count, {name: round(value, 4) for name, value in row.figures.items()}) for row in table.rows
+    }
 
 
 GOLD = [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -81,15 +83,14 @@ def test_by_hand(tags: str, spans: list[Found]) -> None:
 @pytest.mark.parametrize("tag", ["X", "B-", "NN", "o", "O-X", "BX", "-X", "", "SpaceAfter=No"])
 def test_what_is_no_tag(tag: str) -> None:
     assert parse_tag(tag) is None
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=f"^{re.escape(tag)}$"):
         spans_of_tags(["O", tag])
-    assert caught.value.args == (tag,)
 
 
 @st.composite
 def disjoint(draw: st.DrawFn) -> tuple[list[Found], int]:
     cuts = sorted(draw(st.sets(st.integers(0, 14), max_size=8)))
-    pairs = [(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if draw(st.booleans())]
+    pairs = [(a, b) for a, b in pairwise(cuts) if draw(st.booleans())]
     return [(a, b, draw(st.sampled_from("XY"))) for a, b in pairs], 14
 
 
@@ -102,7 +103,7 @@ def test_tags_of_spans_are_allowed_and_read_back(made: tuple[list[Found], int], 
     names = tag_names(["X", "Y"], scheme)
     allowed, border = may_follow(names), len(names)
     path = [border, *(names.index(tag) for tag in tags), border]
-    assert all(allowed[a, b] for a, b in zip(path, path[1:], strict=False))
+    assert all(allowed[a, b] for a, b in pairwise(path))
 
 
 @settings(max_examples=300, deadline=None)
@@ -112,13 +113,15 @@ def test_allowed_is_what_spans_have_and_nothing_else(scheme: Any, picks: list[in
     tags = [names[pick % len(names)] for pick in picks]
     allowed, border = may_follow(names), len(names)
     path = [border, *(names.index(tag) for tag in tags), border]
-    follows = all(allowed[a, b] for a, b in zip(path, path[1:], strict=False))
+    follows = all(allowed[a, b] for a, b in pairwise(path))
     assert follows == (tags_of_spans(spans_of_tags(tags), len(tags), scheme) == tags)
 
 
 Spans = list[Found]
 SPANS = st.lists(
-    st.tuples(st.integers(0, 6), st.integers(1, 3), st.sampled_from("XYZ")).map(lambda each: (each[0], each[0] + each[1], each[2])),
+    st.tuples(st.integers(0, 6), st.integers(1, 3), st.sampled_from("XYZ")).map(
+        lambda each: (each[0], each[0] + each[1], each[2])
+    ),
     unique=True,
     max_size=5,
 )
@@ -129,7 +132,9 @@ def prediction(spans: Spans) -> TagPrediction:
 
 
 def record(spans: Spans | None) -> TagRecord:
-    return TagRecord(text="a" * 9, spans=None if spans is None else tuple(Span(start=a, end=b, label=label) for a, b, label in spans))
+    return TagRecord(
+        text="a" * 9, spans=None if spans is None else tuple(Span(start=a, end=b, label=label) for a, b, label in spans)
+    )
 
 
 def values(rows: Sequence[tuple[Spans, Spans]], metrics: Sequence[Metric]) -> dict[str, float]:
@@ -160,7 +165,9 @@ def test_strict_scores_are_those_of_sets(rows: list[tuple[Spans, Spans]]) -> Non
     assert found["span_recall"] == pytest.approx(recall, abs=1e-9)
     assert found["span_f1"] == pytest.approx(f1, abs=1e-9)
     present = sorted({span[3] for span in said | gold})
-    each = [ratios({span for span in said if span[3] == k}, {span for span in gold if span[3] == k})[2] for k in present]
+    each = [
+        ratios({span for span in said if span[3] == k}, {span for span in gold if span[3] == k})[2] for k in present
+    ]
     assert found["macro_span_f1"] == pytest.approx(sum(each) / len(each) if each else 0.0, abs=1e-9)
     whole = sum(sorted(spans) == sorted(own) for spans, own in rows) / len(rows)
     assert found["exact_match"] == pytest.approx(whole)

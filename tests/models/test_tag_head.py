@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def test_class_weights_and_smoothing_are_torch_s() -> None:
 def path_score(scores: Tensor, emissions: Tensor, tags: tuple[int, ...]) -> Tensor:
     """Sum along one sequence, borders included."""
     path = [len(scores) - 1, *tags, len(scores) - 1]
-    steps = torch.stack([scores[a, b] for a, b in zip(path, path[1:], strict=False)]).sum()
+    steps = torch.stack([scores[a, b] for a, b in pairwise(path)]).sum()
     return steps + torch.stack([emissions[unit, tag] for unit, tag in enumerate(tags)]).sum()
 
 
@@ -83,7 +83,9 @@ def test_the_chain_s_loss_is_that_of_all_sequences(scheme: str) -> None:
     expected = torch.zeros(())
     for row, length in enumerate(lengths):
         if length:
-            own = [path_score(chain.scores(), emissions[row], each) for each in product(range(len(tags)), repeat=length)]
+            own = [
+                path_score(chain.scores(), emissions[row], each) for each in product(range(len(tags)), repeat=length)
+            ]
             expected = expected + torch.logsumexp(torch.stack(own), 0)
             expected = expected - path_score(chain.scores(), emissions[row], tuple(gold[row, :length].tolist()))
     torch.testing.assert_close(chain(emissions, gold, inside), expected)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ def score(emissions: Array, transitions: Array, tags: tuple[int, ...]) -> float:
     """Sum along one sequence, borders included."""
     border = emissions.shape[1]
     path = [border, *tags, border]
-    steps = sum(transitions[before, after] for before, after in zip(path, path[1:], strict=False))
+    steps = sum(transitions[before, after] for before, after in pairwise(path))
     return float(steps + sum(emissions[unit, tag] for unit, tag in enumerate(tags)))
 
 
@@ -74,6 +74,7 @@ def test_what_the_rules_forbid_is_never_chosen(scheme: Any, units: int, seed: in
 def test_a_linear_head_has_a_softmax_and_no_units_no_tags() -> None:
     np.testing.assert_allclose(tag_probabilities(np.log([[1.0, 3.0]]), None), [[0.25, 0.75]])
     assert best_tags(np.zeros((0, 2)), np.zeros((3, 3))).tolist() == []
+    assert tag_probabilities(np.zeros((0, 2)), np.zeros((3, 3))).shape == (0, 2)
 
 
 def test_of_long_texts_too() -> None:

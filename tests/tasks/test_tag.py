@@ -133,7 +133,8 @@ def test_spans_as_sources_write_them(value: object, spans: list[tuple[int, int, 
         ({"spans": [[3, 3, "A"]]}, "the span 3-3 (A) lies outside the text of 10 characters"),
         ({"spans": [[-1, 3, "A"]]}, "the span -1-3 (A) lies outside the text of 10 characters"),
         ({"spans": [[4, 5, "A"]]}, "the span 4-5 (A) is blank"),
-        ({"spans": [{"start": 0, "end": 4, "label": "A", "text": "film"}]}, "the span 0-4 (A) is 'good' in the text and 'film' in its own words"),
+        ({"spans": [{"start": 0, "end": 4, "label": "A", "text": "film"}]}, 
+         "the span 0-4 (A) is 'good' in the text and 'film' in its own words"),
         ({"spans": [[0, 4]]}, "expected a span as [start, end, label]; got [0, 4]"),
         ({"spans": [[0, 4, ""]]}, "a span without a label"),
         ({"spans": [["x", 4, "A"]]}, "'x' is no offset"),
@@ -150,7 +151,8 @@ def test_spans_as_sources_write_them(value: object, spans: list[tuple[int, int, 
         ({"tokens": ["good"], "tags": ["O", "O"]}, "2 tags for 1 tokens"),
         ({"tokens": ["good"], "tags": {"a": 1}}, "expected a list of tags; got dict"),
         ({"tags": ["O"]}, "1 tags for 0 tokens"),
-        ({"tokens": ["good"], "tags": ["ADJ"]}, "tag 'ADJ' does not say where a span begins (B-, I-, O, ...); for plain tags, set task.learn=tokens"),
+        ({"tokens": ["good"], "tags": ["ADJ"]}, 
+         "tag 'ADJ' does not say where a span begins (B-, I-, O, ...); for plain tags, set task.learn=tokens"),
     ],
 )  # fmt: skip
 def test_rows_that_cannot_be_used(fields: Mapping[str, object], fault: str) -> None:
@@ -184,7 +186,9 @@ def test_every_window_answers_its_own_part(tokenizer: Tokenizer) -> None:
     words = ["good", "bad", "film", "a"] * 10
     for feature in features:
         ids = feature.input_ids[feature.places["tokens"]].tolist()
-        assert [tokenizer.backend.id_to_token(each) for each in ids] == [words[unit] for unit in feature.places["units"]]
+        assert [tokenizer.backend.id_to_token(each) for each in ids] == [
+            words[unit] for unit in feature.places["units"]
+        ]
 
 
 def test_a_unit_longer_than_the_model_reads_is_cut_and_answered(tokenizer: Tokenizer) -> None:
@@ -196,7 +200,13 @@ def test_a_unit_longer_than_the_model_reads_is_cut_and_answered(tokenizer: Token
 
 def test_context_is_of_the_same_document_in_order(tokenizer: Tokenizer) -> None:
     task = Tag(TagOptions(context=3))
-    texts = [("d", 1, "good film"), ("d", 5, "the service was bad"), ("e", 2, "not a film"), ("d", 3, "bad"), ("", 4, "a")]
+    texts = [
+        ("d", 1, "good film"),
+        ("d", 5, "the service was bad"),
+        ("e", 2, "not a film"),
+        ("d", 3, "bad"),
+        ("", 4, "a"),
+    ]
     records = [task.read({"text": text, "spans": []}, file="f", line=line, group=group) for group, line, text in texts]
     features = task.encode(records, tokenizer, [], 20)
     read_as = [[tokenizer.backend.id_to_token(each) for each in feature.input_ids] for feature in features]
@@ -215,7 +225,10 @@ def test_context_is_of_the_same_document_in_order(tokenizer: Tokenizer) -> None:
 
 def test_what_tags_cannot_give_is_told_and_learnt_as_far_as_it_goes(tokenizer: Tokenizer) -> None:
     task = Tag()
-    rows = [{"text": "good films", "spans": [[5, 9, "X"]]}, {"text": "the good film", "spans": [[0, 13, "X"], [4, 8, "Y"]]}]
+    rows = [
+        {"text": "good films", "spans": [[5, 9, "X"]]},
+        {"text": "the good film", "spans": [[0, 13, "X"], [4, 8, "Y"]]},
+    ]
     records = [task.read(fields, file="f", line=line) for line, fields in enumerate(rows * 5, 1)]
     found = {problem.code: problem for problem in task.audit({"train": records}, ["X", "Y"])}
     assert found["misaligned-spans"].message == (
@@ -250,13 +263,17 @@ def test_any_spans_of_units_come_back_through_features(data: st.DataObject) -> N
     while unit < len(units):
         width = data.draw(st.integers(0, 3))
         if width and unit + width <= len(units):
-            spans.append(Span(start=units[unit][0], end=units[unit + width - 1][1], label=data.draw(st.sampled_from("XY"))))
+            spans.append(
+                Span(start=units[unit][0], end=units[unit + width - 1][1], label=data.draw(st.sampled_from("XY")))
+            )
         unit += max(width, 1)
     record = bare.model_copy(update={"spans": tuple(spans)})
     features = task.encode([record], own, ["X", "Y"], 10)
     outputs = [TestCrf.outputs(_shell(task), feature, ["X", "Y"]) for feature in features]
     answer = task.decode(record, features, outputs, ["X", "Y"], {})
-    assert [(each.start, each.end, each.label) for each in answer.spans] == [(*each.bounds, each.label) for each in spans]
+    assert [(each.start, each.end, each.label) for each in answer.spans] == [
+        (*each.bounds, each.label) for each in spans
+    ]
     assert task.right(answer, record)
 
 

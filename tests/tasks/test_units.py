@@ -1,10 +1,11 @@
-"""Units and their tokens: every character is in one unit, offsets go there and back, whatever the text and tokenizer."""
+"""Units and their tokens: every character in one unit, offsets there and back, whatever the text and tokenizer."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -29,7 +30,9 @@ HOSTILE = (
 ENGLISH = st.text(st.sampled_from("abcXYZ019 .,'-$%"), max_size=20)
 CHINESE = st.text(st.sampled_from("我们在北京吃饭了吗，。！？ 一二三"), max_size=20)
 MIXED = st.text(st.sampled_from("ab A1我们北京，. 'é"), max_size=20)
-STRANGE = st.text(st.sampled_from(HOSTILE + "a我 1"), max_size=20).map(lambda text: text.replace("\ud83d", "\U0001f600"))
+STRANGE = st.text(st.sampled_from(HOSTILE + "a我 1"), max_size=20).map(
+    lambda text: text.replace("\ud83d", "\U0001f600")
+)
 ANY = st.text(max_size=12)
 TEXTS = st.one_of(ENGLISH, CHINESE, MIXED, STRANGE, ANY)
 
@@ -39,7 +42,7 @@ TEXTS = st.one_of(ENGLISH, CHINESE, MIXED, STRANGE, ANY)
 def test_every_visible_character_is_in_one_unit(text: str) -> None:
     units = units_of(text)
     assert all(start < end for start, end in units)
-    assert all(left[1] <= right[0] for left, right in zip(units, units[1:], strict=False))
+    assert all(left[1] <= right[0] for left, right in pairwise(units))
     covered = {place for start, end in units for place in range(start, end)}
     assert all(place in covered for place, character in enumerate(text) if not character.isspace())
     assert not any(text[start].isspace() for start, _end in units)
@@ -91,7 +94,16 @@ def test_spans_of_units_go_there_and_back(text: str, data: st.DataObject) -> Non
 
 def metaspace(normalizer: normalizers.Normalizer, splitter: pre_tokenizers.PreTokenizer) -> Tokenizer:
     """As SentencePiece's unigram tokenizers: a space is a sign of its own, put in front of a text."""
-    pieces = ["<unk>", "\u2581", *"abcdefghijklmnopqrstuvwxyzABC0123456789.,'我们北京好在", "\u2581a", "\u2581film", "\u2581the", "北京", "很好"]
+    pieces = [
+        "<unk>",
+        "\u2581",
+        *"abcdefghijklmnopqrstuvwxyzABC0123456789.,'我们北京好在",
+        "\u2581a",
+        "\u2581film",
+        "\u2581the",
+        "北京",
+        "很好",
+    ]
     backend = Backend(models.Unigram([(piece, -float(len(piece) < 2) - 1.0) for piece in pieces], unk_id=0))
     backend.normalizer, backend.pre_tokenizer = normalizer, splitter
     return Tokenizer(backend, pad_id=0, segments=False, max_length=64)
@@ -158,7 +170,9 @@ def test_units_of_words_have_the_tokens_of_the_whole_text(name: str) -> None:
     own = tokenizer(name)
     for text in ("a film", "the film was good", "A warm film 10 times"):
         encoded = UnitTokenizer.of(own).encode(text, units_of(text))
-        assert [each for ids, _first in encoded for each in ids] == own.backend.encode(text, add_special_tokens=False).ids
+        assert [each for ids, _first in encoded for each in ids] == own.backend.encode(
+            text, add_special_tokens=False
+        ).ids
 
 
 @pytest.mark.parametrize("name", ["bytes"])

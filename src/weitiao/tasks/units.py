@@ -155,7 +155,9 @@ def _unprefixed(part: Any) -> Any:
     for name in ("normalizers", "pretokenizers"):
         if name in part:
             spaces_are_signs = any(inner.get("type") == "Metaspace" for inner in part[name])
-            inside = [inner for inner in part[name] if not (spaces_are_signs and inner.get("type") == "WhitespaceSplit")]
+            inside = [
+                inner for inner in part[name] if not (spaces_are_signs and inner.get("type") == "WhitespaceSplit")
+            ]
             return {**part, name: [each for inner in inside if (each := _unprefixed(inner)) is not None]}
     return part
 

@@ -12,7 +12,10 @@ from weitiao.data.reading.conll import columns_of
 from weitiao.data.reading.source import Source
 from weitiao.errors import ProblemsFound
 
-CONLL2003 = "-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\nPeter NNP B-NP B-PER\n\n-DOCSTART- -X- -X- O\n\nHe PRP B-NP O\n"
+CONLL2003 = (
+    "-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\nPeter NNP B-NP B-PER\n\n"
+    "-DOCSTART- -X- -X- O\n\nHe PRP B-NP O\n"
+)
 
 
 def read(folder: Path, text: str, name: str = "f.conll") -> Reading:
@@ -75,7 +78,9 @@ def test_an_ideographic_space_is_a_token(tmp_path: Path) -> None:
 
 
 def test_a_line_of_another_width_costs_its_sentence(tmp_path: Path) -> None:
-    reading = read(tmp_path, "EU B-ORG\nsaid O\n\nthe\nend O\n\nso O x\n\nit O\n\n# only some\n# comments, more or less\n")
+    reading = read(
+        tmp_path, "EU B-ORG\nsaid O\n\nthe\nend O\n\nso O x\n\nit O\n\n# only some\n# comments, more or less\n"
+    )
     assert [(row.line, row.problem) for row in reading.rows] == [
         (1, ""),
         (4, "line 4 has 1 columns, the others have 2"),
