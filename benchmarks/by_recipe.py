@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ QUICK = ("training.max_steps=5", "evaluation.resamples=200")
 
 def train(recipe: str, workspace: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """What the run said: its report, its seconds, and how its files were read."""
-    path, output = workspace / "recipe.yaml", workspace / "run"
+    own = Path(tempfile.mkdtemp(dir=workspace))
+    path, output = own / "recipe.yaml", own / "run"
     path.write_text(recipe, "utf-8")
     words = ["train", str(path), f"output={output}", *overrides, "--json"]
     done = subprocess.run(

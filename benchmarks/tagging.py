@@ -225,7 +225,8 @@ NOTES = (
     f"Loss bars: largest difference of a step's loss over {STEPS} steps, batches of 32 rows, dropout 0, float32, same "
     "rows and order, learning rate 5e-5. Features are the same on both sides, and so is what reads spans from logits.",
     f"Scores: strict span F1 after {EPOCHS} epochs on {ROWS} other rows each seed, dropout 0.1, batch 32, learning "
-    f"rate {RATE}, both grouped by length; bars: the smaller upper end of the two intervals of (ours - Trainer) reaches 0.",
+    f"rate {RATE}, both grouped by length; bars: the smaller upper end of the two intervals of (ours - Trainer) is at "
+    "least 0.",
     f"Speed: conll2003, {TIMED_STEPS} steps of 32 rows, both grouped by length, real tokens a second, ratio within a "
     "round, median of the rounds. Memory: largest resident memory of a process that trains one side alone.",
 )

@@ -87,11 +87,11 @@ def _row(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 NOTES = (
-    "model: starters, zh-en has 37.1 M parameters, en 22.7 M; BERT-base has 110 M. rows: train / dev / test, as far "
-    "as each is there; fewer than the data set has are a seeded sample, so that a cell ends within ten minutes on two "
-    "cores.",
-    "score: with its 95 % interval, on test (dev where there is no test split); difference: score less that of the best "
-    "cheap baseline on the same rows, paired.",
+    "model: starters, zh-en has 37.1 M parameters, en 22.7 M; BERT-base has 110 M.",
+    "rows: train / dev / test, where they are there; fewer than the data set has are a seeded sample, so that a cell "
+    "ends within ten minutes on two cores.",
+    "score: with its 95 % interval, on test (dev where there is no test split); difference: score less that of the "
+    "best cheap baseline on the same rows, paired.",
     "BERT-base: what was published for a model of that size trained on the whole training set, for scale: other "
     "metrics, splits and sizes make it no comparison.",
 )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from weitiao.serving.server import serve as serve
     from weitiao.verbs.check import check as check
     from weitiao.verbs.compare import compare as compare
+    from weitiao.verbs.convert import convert as convert
     from weitiao.verbs.doctor import doctor as doctor
     from weitiao.verbs.evaluate import evaluate as evaluate
     from weitiao.verbs.listing import entries as list_entries
@@ -42,6 +43,7 @@ _WHERE = {
     "WeitiaoError": "weitiao.errors:WeitiaoError",
     "check": "weitiao.verbs.check:check",
     "compare": "weitiao.verbs.compare:compare",
+    "convert": "weitiao.verbs.convert:convert",
     "convert_model": "weitiao.models.convert:convert",
     "doctor": "weitiao.verbs.doctor:doctor",
     "evaluate": "weitiao.verbs.evaluate:evaluate",
@@ -63,6 +65,7 @@ __all__ = [
     "__version__",
     "check",
     "compare",
+    "convert",
     "convert_model",
     "doctor",
     "evaluate",

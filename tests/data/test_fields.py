@@ -33,6 +33,18 @@ def test_the_longest_texts_and_the_fewest_labels_are_suggested(order: Sequence[i
     assert "such as data.fields.label=mood; " in label
 
 
+def test_paths_reach_into_objects_and_lists() -> None:
+    fields = {"sentence": "x", "info": [{"score": "0.5"}, {"score": "-1"}]}
+    source = Reading(FileReading("f", "", "json", 1), list(fields), [Row(fields, "f", 1), Row({"info": []}, "f", 2)])
+    columns, problems = map_columns(source, {"text": "sentence", "label": "info.2.score"}, FIELDS)
+    assert problems == []
+    assert [columns.apply(row.fields) for row in source.rows] == [
+        {"text": "x", "label": "-1"},
+        {"text": None, "label": None},
+    ]
+    assert "no column 'info.3.score'" in told(source, {"text": "sentence", "label": "info.3.score"})[0]
+
+
 def test_a_column_of_another_field_is_not_suggested() -> None:
     source = reading("text", "shop", "mood", rows=[(row[1], row[0], row[2]) for row in EXPORT])
     assert "data.fields.label=mood;" in told(source)[0]

@@ -73,6 +73,36 @@ FILE_CASES = [
         data("train: good.csv", "format: xml"),
     ),
     Case(
+        "parallel files of different lengths",
+        FILES,
+        [
+            "error atis/seq.out: has 1 lines, atis/seq.in has 2; each line must stand beside its sentence",
+        ],
+        data("train: atis"),
+        {"atis/seq.in": "a b\nc\n", "atis/seq.out": "O O\n"},
+    ),
+    Case(
+        "tasks that were all skipped",
+        FILES,
+        ["error tasks.json: no task has an annotation that was not skipped; predictions do not count"],
+        data("train: tasks.json"),
+        {"tasks.json": '[{"data": {"text": "a"}, "annotations": [{"was_cancelled": true, "result": []}]}]'},
+    ),
+    Case(
+        "a folder of another layout",
+        FILES,
+        ["error atis: no .ann file in it"],
+        data("train: atis", "format: brat"),
+        {"atis/seq.in": "a b\n", "atis/seq.out": "O O\n"},
+    ),
+    Case(
+        "all splits given as one",
+        FILES,
+        ["error all: holds several splits (dev, train); give it as `data.file`, not as `data.train`"],
+        data("train: all"),
+        {"all/train.csv": GOOD, "all/dev.csv": GOOD},
+    ),
+    Case(
         "no such model",
         FILES,
         [

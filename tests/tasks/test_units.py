@@ -76,7 +76,7 @@ def test_units_by_hand(text: str, units: list[str]) -> None:
 @settings(max_examples=300, deadline=None)
 @given(TEXTS, st.data())
 def test_spans_of_units_go_there_and_back(text: str, data: st.DataObject) -> None:
-    """Any run of units is a span that the units give exactly; one that cuts a unit is told, and holds what it touches."""
+    """Any run of units is a span that the units give exactly; one that cuts a unit is told, and holds all of it."""
     units = units_of(text)
     if not units:
         return

@@ -9,6 +9,7 @@ import typer
 from weitiao.cli import (
     check,
     compare,
+    convert,
     doctor,
     evaluate,
     listing,
@@ -34,6 +35,7 @@ VERBS = (
     (evaluate.evaluate, "evaluate", evaluate.ABOUT),
     (predict.predict, "predict", predict.ABOUT),
     (compare.compare, "compare", compare.ABOUT),
+    (convert.convert, "convert", convert.ABOUT),
     (serve.serve, "serve", serve.ABOUT),
     (quickstart.quickstart, "quickstart", quickstart.ABOUT),
     (schema.schema, "schema", schema.ABOUT),

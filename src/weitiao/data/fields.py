@@ -39,7 +39,7 @@ class FieldMap:
     """Where each field of a source's rows stands.
 
     Args:
-        paths: field -> keys that lead to its value; one key, or several into nested objects.
+        paths: field -> keys that lead to its value; one key, or several into nested objects and lists.
     """
 
     paths: Mapping[str, tuple[str, ...]]
@@ -139,9 +139,12 @@ def _by_alias(aliases: Sequence[str], columns: Sequence[str], taken: set[str]) -
 def _inner(row: Mapping[str, object], path: Sequence[str]) -> object:
     value: object = row
     for key in path:
-        if not isinstance(value, Mapping):
+        if isinstance(value, list | tuple) and key.isdigit():
+            value = value[int(key) - 1] if 1 <= int(key) <= len(value) else None
+        elif isinstance(value, Mapping):
+            value = value.get(key)
+        else:
             return None
-        value = value.get(key)
     return value
 
 

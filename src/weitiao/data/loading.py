@@ -136,7 +136,7 @@ def _load_part(
     rows = _load_rows(
         reading.rows, FieldMap({**mapped.paths, SPLIT: split}) if split else mapped, part.split, task, ledger
     )
-    return rows, [file], problems + _too_many_faults(ledger, reading.file.path, spec.max_dropped)
+    return rows, [file], problems + _too_many_faults(ledger, reading, spec.max_dropped)
 
 
 def _read(part: Part, spec: DataSpec, task: _TaskReading) -> Reading:
@@ -218,15 +218,20 @@ def _word(value: object) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _too_many_faults(ledger: Ledger, file: str, allowed: float) -> list[Problem]:
+def _too_many_faults(ledger: Ledger, reading: Reading, allowed: float) -> list[Problem]:
     """An error where more rows are faulty than allowed; otherwise a note."""
-    faults = [drop for drop in ledger.faults if drop.file == file]
+    file = reading.file.path
+    files = {row.file for row in reading.rows}  # several, of a folder or a zip
+    faults = [drop for drop in ledger.faults if drop.file in files]
     if not faults:
         return []
-    rows = ledger.read[file]
+    rows = sum(ledger.read[each] for each in files)
     places = tuple(RowPlace(drop.file, drop.line, note=drop.reason) for drop in faults)
     named = _("; ").join(
-        _("line {line}: {reason}").format(line=drop.line, reason=drop.reason) for drop in faults[:FIRST_FAULTS]
+        _("line {line}: {reason}").format(line=drop.line, reason=drop.reason)
+        if drop.file == file
+        else f"{drop.file}:{drop.line}: {drop.reason}"
+        for drop in faults[:FIRST_FAULTS]
     )
     more = _("; and {count} more").format(count=len(faults) - FIRST_FAULTS) if len(faults) > FIRST_FAULTS else ""
     if len(faults) <= allowed * rows:
@@ -235,9 +240,11 @@ def _too_many_faults(ledger: Ledger, file: str, allowed: float) -> list[Problem]
             "{count} of {rows} rows cannot be used and are left out ({named}{more})",
             len(faults),
         ).format(count=len(faults), rows=rows, named=named, more=more)
-        return [Problem("dropped-rows", message, file=file, line=faults[0].line, severity="note", rows=places)]
+        return [
+            Problem("dropped-rows", message, file=faults[0].file, line=faults[0].line, severity="note", rows=places)
+        ]
     message = _(
         "{count} of {rows} rows cannot be used, more than data.max_dropped = {allowed} allows "
         "({named}{more}); repair them or raise it"
     ).format(count=len(faults), rows=rows, allowed=f"{allowed:.2%}", named=named, more=more)
-    return [Problem("too-many-dropped", message, file=file, line=faults[0].line, rows=places)]
+    return [Problem("too-many-dropped", message, file=faults[0].file, line=faults[0].line, rows=places)]

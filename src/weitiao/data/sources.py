@@ -9,6 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from weitiao.data.reading import takes_folder
 from weitiao.errors import Problem
 from weitiao.messages import _
 from weitiao.recipe import DataSpec
@@ -51,18 +52,18 @@ def plan_parts(spec: DataSpec, memory: Mapping[str, Any]) -> tuple[list[Part], d
             shares[key] = share
             continue
         wrong = _bare_share(told[key], key)
-        found, missing = _parts_of(told[key], key) if not wrong else ([], [])
+        found, missing = _parts_of(told[key], key, spec.format) if not wrong else ([], [])
         parts += found
         problems += [*wrong, *missing]
     return parts, shares, problems + _shared_files(parts)
 
 
-def _parts_of(source: Any, key: str) -> tuple[list[Part], list[Problem]]:
+def _parts_of(source: Any, key: str, format: str | None) -> tuple[list[Part], list[Problem]]:  # noqa: A002
     split = "" if key == "file" else key
     if isinstance(source, str) or (
         isinstance(source, list) and source and all(isinstance(each, str) for each in source)
     ):
-        names, problems = expand(source)
+        names, problems = expand(source, format)
         return [Part(name, split) for name in names], problems
     return [Part(f"memory:{key}", split, source)], []
 
@@ -95,12 +96,16 @@ def _bare_share(source: Any, key: str) -> list[Problem]:
     return [Problem("bad-share", message)]
 
 
-def expand(source: str | Sequence[str]) -> tuple[list[str], list[Problem]]:
-    """The files and hub ids of one source, in order (those of a glob sorted), and what is missing."""
+def expand(source: str | Sequence[str], format: str | None = None) -> tuple[list[str], list[Problem]]:  # noqa: A002
+    """The files, folders and hub ids of one source, in order (those of a glob sorted), and what is missing.
+
+    Args:
+        format: the format that the user names; it may be one of folders.
+    """
     names: list[str] = []
     problems: list[Problem] = []
     for word in [source] if isinstance(source, str) else source:
-        found, wrong = _expand_one(word)
+        found, wrong = _expand_one(word, format)
         names += found
         problems += wrong
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -108,12 +113,12 @@ def expand(source: str | Sequence[str]) -> tuple[list[str], list[Problem]]:
     return names, problems
 
 
-def _expand_one(word: str) -> tuple[list[str], list[Problem]]:
+def _expand_one(word: str, format: str | None) -> tuple[list[str], list[Problem]]:  # noqa: A002
     path = Path(word).expanduser()
     if word.startswith(HUB) or path.is_file():
         return [word], []
     if path.is_dir():
-        return [], [_folder(path, word)]
+        return ([word], []) if takes_folder(path, format) else ([], [_folder(path, word)])
     if WILD.intersection(word):
         found = sorted(each for each in glob(str(path), recursive=True) if Path(each).is_file())  # noqa: PTH207
         return found, [] if found else [_unmatched(path, word)]

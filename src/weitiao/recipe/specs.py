@@ -87,9 +87,7 @@ class DataSpec(Options):
         default_factory=dict,
         description="split -> values of the split column (or keys of a JSON object) that belong to it",
     )
-    format: str | None = Field(
-        default=None, description="csv, tsv, json, jsonl, parquet or xlsx; default: told by content"
-    )
+    format: str | None = Field(default=None, description="a name of `weitiao list formats`; default: told by content")
     encoding: str | None = Field(default=None, description="text encoding; default: told by content")
     delimiter: str | None = Field(default=None, description="column delimiter of text tables; default: sniffed")
     header: bool | None = Field(default=None, description="whether the first row names the columns; default: sniffed")

@@ -129,7 +129,7 @@ class Tag:
         learn, tags = self.options.learn, fields.get("tags")
         if learn == "borders":
             return None if tokens is None else tuple(Span(start=a, end=b, label=WORD) for a, b in tokens)
-        if tags is None:
+        if tags is None or (learn == "spans" and isinstance(fields.get("spans"), list)):
             return read_spans(text, fields.get("spans"))
         names = [text_of(tag) or "" for tag in _listed(tags)]
         if tokens is None or len(names) != len(tokens):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data.reading.test_conllu import DONT, word
+from tests.data.writing.contract import WriterContract
 from weitiao.data.reading import read_rows
 from weitiao.data.writing import WRITERS
+from weitiao.verbs.convert import convert
 
 WRITER = WRITERS["conllu"]()
 
@@ -21,6 +23,14 @@ def written(folder: Path, *rows: Mapping[str, Any]) -> tuple[str, list[str]]:
     path = folder / "out.conllu"
     lost = WRITER.write(rows, path)
     return path.read_bytes().decode(), lost
+
+
+class TestConllu(WriterContract):
+    name = format = "conllu"
+    rows: ClassVar[list[dict[str, Any]]] = [
+        {"text": "他说 OK.", "tokens": ["他", "说", "OK", "."], "heads": [2, 0, 2, 2], "document": "d"},
+        {"text": "OK", "tokens": ["OK"], "deprels": ["root"], "document": "d", "sent_id": "7"},
+    ]
 
 
 @pytest.mark.parametrize("name", ["ud_english_ewt/en_ewt-ud-*.conllu", "ud_chinese_gsdsimp/zh_gsdsimp-ud-*.conllu"])
@@ -81,8 +91,8 @@ def test_what_is_lost_is_told(tmp_path: Path) -> None:
     ]
     text, lost = written(tmp_path, *rows)
     assert lost == [
-        "CoNLL-U has no place for the column `spans` of 2 rows",
-        "`upos` of 1 row does not have one value a token, and is left out",
+        "the column spans is left out (2 rows)",
+        "the column upos of 1 row does not have one value a token, and is left out",
         "1 row without tokens is left out",
         "tabs or line breaks inside 3 cells or texts became spaces",
     ]
@@ -119,3 +129,11 @@ def test_made_rows_read_back(
     assert written(folder, *rows)[1] == []
     reading = read_rows(str(folder / "out.conllu"), encoding="utf-8")
     assert [{name: row.fields[name] for name in rows[0]} for row in reading.rows] == rows
+
+
+def test_converting_changes_nothing(tmp_path: Path) -> None:
+    text = "\n".join([*DONT[:5], *DONT[5:6], *DONT[7:8], word(4, ".", 3, "punct"), "", ""]).replace(" im.", ".")
+    (tmp_path / "a.conllu").write_text(text, "utf-8")
+    done = convert(tmp_path / "a.conllu", tmp_path / "b.conllu")
+    assert (done.read_as, done.written_as, done.lost) == ("conllu", "conllu", [])
+    assert (tmp_path / "b.conllu").read_text("utf-8") == text

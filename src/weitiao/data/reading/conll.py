@@ -1,11 +1,13 @@
 """Token columns: a token a line with its tags, a blank line between sentences (CoNLL 2000-2003 and all that followed).
 
 A sentence becomes a Row: its columns by number as lists, `tokens` (the first), `tags` (the last), the `text` that the
-tokens make, and the `document` that a `-DOCSTART-` line began. Comments, CRLF and a missing end are no obstacle.
+tokens make (or a comment `# text = ...` above them says), and the `document` that a `-DOCSTART-` line began. Other
+comments, CRLF and a missing end are no obstacle.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +25,7 @@ DOCUMENT = "-DOCSTART-"
 INVISIBLE = "\ufeff\u200b\u2060 \t\r"
 SAMPLE = 400  # lines by which a file is told
 TAGGED = 0.98  # share of lines whose last column must be a tag
+STATED = re.compile(r"#\s*text\s*=\s?(?P<text>.*)")  # as in CoNLL-U; our writer puts odd texts there as JSON strings
 CHARACTERS = 0.95  # share of tokens of one character from which a Chinese file is one of characters
 
 Line = tuple[int, str]  # number from 1, text
@@ -43,7 +46,7 @@ class Conll:
         width = _width(line for _document, lines in blocks for _number, line in lines)
         if width < 2:
             raise refusal("no-columns", _("no line has two columns; expected a token and its tag a line"), source.name)
-        characters = _of_characters(blocks, width)
+        characters = of_characters(_first_cells(blocks, width))
         rows = [_row(lines, document, width, source.name, characters=characters) for document, lines in blocks]
         documents = any(document for document, _lines in blocks)
         how = _("{columns} columns a token, {sentences} sentences").format(columns=width, sentences=len(rows))
@@ -56,7 +59,7 @@ class Conll:
 def has_tag_columns(source: Source) -> bool:
     """Whether the text is one of token columns, the last of which says where spans begin."""
     lines = list(islice(source.decoded.text.splitlines(), SAMPLE))
-    filled = [columns_of(line) for line in lines if line.strip(INVISIBLE)]
+    filled = [columns_of(line) for line in lines if line.strip(INVISIBLE) and not STATED.fullmatch(line)]
     tags = [parse_tag(columns[-1]) for columns in filled if len(columns) > 1]
     said = [tag for tag in tags if tag is not None]
     sentences = len(filled) < len(lines)
@@ -93,18 +96,26 @@ def _width(lines: Iterable[str]) -> int:
     return max(counts, key=lambda width: (counts[width], width), default=0)
 
 
-def _of_characters(blocks: Sequence[tuple[str, Sequence[Line]]], width: int) -> bool:
-    tokens = [
-        cells[0] for _document, lines in blocks for _number, line in lines if len(cells := columns_of(line)) == width
-    ]
+def of_characters(tokens: Sequence[str]) -> bool:
+    """Whether the tokens of a file are the characters of a Chinese text."""
     single = sum(len(token) == 1 for token in tokens)
     return single > CHARACTERS * len(tokens) and han_share("".join(tokens)) > 0
+
+
+def _first_cells(blocks: Sequence[tuple[str, Sequence[Line]]], width: int) -> list[str]:
+    return [
+        cells[0] for _document, lines in blocks for _number, line in lines if len(cells := columns_of(line)) == width
+    ]
 
 
 def _row(lines: Sequence[Line], document: str, width: int, file: str, *, characters: bool) -> Row:
     first = lines[0][0]
     cells: list[list[str]] = []
+    stated = ""
     for number, line in lines:
+        if found := STATED.fullmatch(line):
+            stated = found["text"]
+            continue
         own = columns_of(line)
         if len(own) == width and own[0]:
             cells.append(own)
@@ -117,5 +128,22 @@ def _row(lines: Sequence[Line], document: str, width: int, file: str, *, charact
         return Row({}, file, first, _("a sentence of comments"))
     columns: dict[str, object] = {str(index): list(column) for index, column in enumerate(zip(*cells, strict=True), 1)}
     tokens = [own[0] for own in cells]
-    named = {"text": join_tokens(tokens, characters=characters), "tokens": tokens, "tags": [own[-1] for own in cells]}
+    text = stated_text(stated, tokens) or join_tokens(tokens, characters=characters)
+    named = {"text": text, "tokens": tokens, "tags": [own[-1] for own in cells]}
     return Row({**columns, **named, **({"document": document} if document else {})}, file, first)
+
+
+def stated_text(given: str, tokens: Sequence[str]) -> str:
+    """The text that a comment states, plain or as a JSON string; empty where it is not that of the tokens."""
+    spelt = "".join("".join(tokens).split())
+    return next((text for text in (_unquoted(given), given) if text and "".join(text.split()) == spelt), "")
+
+
+def _unquoted(given: str) -> str:
+    if not given.startswith('"'):
+        return ""
+    try:
+        value = json.loads(given)
+    except ValueError:
+        return ""
+    return value if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""One source on its way in: its bytes, its text, and what a reader hands back.
+"""One source on its way in: its bytes and text (members, of a folder or zip), and what a reader hands back.
 
 The bytes are read once, so that fingerprint, sniffing and rows are of the same file even if it changes meanwhile.
 """
@@ -6,6 +6,8 @@ The bytes are read once, so that fingerprint, sniffing and rows are of the same 
 from __future__ import annotations
 
 import hashlib
+import io
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, time
@@ -14,9 +16,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from weitiao.data.reading.encoding import Decoded, decode
+from weitiao.data.reading.opening import first_objects
 from weitiao.errors import Problem, ProblemsFound
 from weitiao.messages import _, ngettext, system_reason
 from weitiao.records import Row
+
+ZIP = b"PK\x03\x04"
+WORKBOOK = frozenset({"[Content_Types].xml", "mimetype"})  # what a zip that is a workbook holds
 
 
 def refusal(code: str, message: str, file: str, line: int = 0) -> ProblemsFound:
@@ -26,7 +32,7 @@ def refusal(code: str, message: str, file: str, line: int = 0) -> ProblemsFound:
 
 @dataclass(frozen=True)
 class Source:
-    """A file to read.
+    """A file, a folder or a zip to read.
 
     Args:
         path: where it is.
@@ -53,6 +59,47 @@ class Source:
         return hashlib.sha256(self.data).hexdigest()
 
     @cached_property
+    def members(self) -> Mapping[str, Source]:
+        """The files of a folder (two levels deep) or of a zip, by their path inside it; none of a plain file."""
+        if self.path.is_dir():
+            found = sorted(each for level in ("*", "*/*") for each in self.path.glob(level) if each.is_file())
+            inner = {each.relative_to(self.path).as_posix(): each for each in found}
+            return {
+                name: Source(each, self._inside(name), self.encoding) for name, each in inner.items() if _shown(name)
+            }
+        if not self.data.startswith(ZIP):
+            return {}
+        try:
+            archive = zipfile.ZipFile(io.BytesIO(self.data))
+        except zipfile.BadZipFile:
+            return {}
+        names = sorted(each.filename for each in archive.infolist() if not each.is_dir())
+        if WORKBOOK.intersection(names):
+            return {}
+        shown = [name for name in names if _shown(name)]
+        tops = {name.partition("/")[0] for name in shown if "/" in name}
+        top = f"{tops.pop()}/" if len(tops) == 1 and all("/" in name for name in shown) else ""  # a zipped folder
+        return {
+            name.removeprefix(top): Member(
+                self.path / name, self._inside(name), self.encoding, archive=archive, inner=name
+            )
+            for name in shown
+        }
+
+    @property
+    def is_gathered(self) -> bool:
+        """Whether it is a folder or a zip."""
+        return self.path.is_dir() or bool(self.members)
+
+    def _inside(self, name: str) -> str:
+        return f"{self.name.rstrip('/')}/{name}"
+
+    @cached_property
+    def first_objects(self) -> list[dict[str, Any]]:
+        """The first JSON objects of the text, by which the layout of a tool is told; none where it is not JSON."""
+        return first_objects(self.decoded.text)
+
+    @cached_property
     def decoded(self) -> Decoded:
         """The text, its encoding, and how that was told."""
         return decode(self.data, self.encoding, self.name)
@@ -75,6 +122,39 @@ class Source:
             count,
         ).format(count=count)
         return [Problem("replacement-characters", message, file=self.name, line=line, severity="warning")]
+
+
+def _shown(name: str) -> bool:
+    """Whether a member is one of the user's own files, not of the system's."""
+    return not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
+@dataclass(frozen=True)
+class Member(Source):
+    """A file inside a zip."""
+
+    archive: zipfile.ZipFile = field(kw_only=True)
+    inner: str = field(kw_only=True)
+
+    @cached_property
+    def data(self) -> bytes:
+        """The whole file, unpacked."""
+        try:
+            return self.archive.read(self.inner)
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError) as error:
+            message = _("the file cannot be unpacked ({reason})").format(reason=error)
+            raise refusal("unreadable-file", message, self.name) from error
+
+    @cached_property
+    def members(self) -> Mapping[str, Source]:
+        """None: a zip inside a zip is not opened."""
+        return {}
+
+
+def joint_fingerprint(members: Mapping[str, Source]) -> str:
+    """Fingerprint of several files and their names."""
+    listed = "\n".join(f"{name} {member.sha256}" for name, member in members.items())
+    return hashlib.sha256(listed.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

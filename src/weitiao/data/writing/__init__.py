@@ -1,7 +1,7 @@
-"""Rows out: one file a format, behind the lazy table `WRITERS`.
+"""Rows out, into files that other tools read: one file a format, behind the lazy table `WRITERS`.
 
-A writer takes the fields of rows as the reader of its format gives them, writes the file whole or not at all, and says
-in sentences what of them the format could not hold.
+A writer takes rows in the inner form (`text`, `spans`, `relations`, `label`, `tokens`, `tags`, and whatever else) and
+answers with sentences about what its format could not hold. A file is written whole or not at all.
 """
 
 from __future__ import annotations
@@ -12,17 +12,34 @@ from typing import Protocol
 
 from weitiao.tables import Table
 
+__all__ = ["ENDINGS", "WRITERS", "InnerRow", "Writer"]
+
+InnerRow = Mapping[str, object]
+
 WRITERS = Table(
     "writer",
     {
+        "conll": "weitiao.data.writing.conll:Conll",
         "conllu": "weitiao.data.writing.conllu:ConlluWriter",
+        "doccano": "weitiao.data.writing.doccano:Doccano",
+        "jsonl": "weitiao.data.writing.jsonl:JsonLines",
+        "label_studio": "weitiao.data.writing.label_studio:LabelStudio",
     },
 )
 
+ENDINGS = {".conll": "conll", ".bio": "conll", ".jsonl": "jsonl", ".ndjson": "jsonl", ".conllu": "conllu"}
+
 
 class Writer(Protocol):
-    """Writes one format; built without arguments."""
+    """Writes one format; built without arguments.
 
-    def write(self, rows: Iterable[Mapping[str, object]], path: Path) -> list[str]:
-        """Write the rows; the sentences say what the format could not hold, and are empty where it held everything."""
+    One that needs `tokens` in every row says so by a class attribute `tokenised`.
+    """
+
+    def write(self, rows: Iterable[InnerRow], path: Path) -> list[str]:
+        """Write every row.
+
+        Returns:
+            what the format could not hold, in sentences with counts.
+        """
         ...

@@ -11,9 +11,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 from weitiao.artifact import replacing
 from weitiao.data.reading.conllu import COLUMNS, SPACELESS, standing
+from weitiao.data.writing import InnerRow
+from weitiao.data.writing.losses import Losses
 from weitiao.messages import ngettext
 
 KNOWN = frozenset({"sent_id", "document", "text", "tokens", "bounds", "comments", "others", *COLUMNS})
@@ -23,10 +26,11 @@ NOTHING = "_"
 
 
 class ConlluWriter:
-    """Sentences of words in ten columns."""
+    """CoNLL-U: a word a line in ten columns, comments above."""
 
-    def write(self, rows: Iterable[Mapping[str, object]], path: Path) -> list[str]:
-        """Write the sentences; see `weitiao.data.writing.Writer`."""
+    tokenised: ClassVar[bool] = True
+
+    def write(self, rows: Iterable[InnerRow], path: Path) -> list[str]:
         lost = _Lost()
         document = ""
         with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
@@ -43,45 +47,32 @@ class _Lost:
     def __init__(self) -> None:
         self.wordless = 0
         self.broken = 0
-        self.columns: Counter[str] = Counter()
+        self.losses = Losses()
         self.unequal: Counter[str] = Counter()
 
     def sentences(self) -> list[str]:
         """One a kind."""
-        messages = [
-            *((name, count, self._column(count)) for name, count in sorted(self.columns.items())),
-            *((name, count, self._unequal(count)) for name, count in sorted(self.unequal.items())),
-        ]
-        found = [message.format(column=name, count=count) for name, count, message in messages]
+        found = self.losses.sentences()
+        for column, count in self.unequal.items():
+            message = ngettext(
+                "the column {column} of {count} row does not have one value a token, and is left out",
+                "the column {column} of {count} rows does not have one value a token, and is left out",
+                count,
+            )
+            found.append(message.format(column=column, count=f"{count:,}"))
         if self.wordless:
             message = ngettext(
                 "{count} row without tokens is left out", "{count} rows without tokens are left out", self.wordless
             )
-            found.append(message.format(count=self.wordless))
+            found.append(message.format(count=f"{self.wordless:,}"))
         if self.broken:
             message = ngettext(
                 "a tab or line break inside {count} cell or text became a space",
                 "tabs or line breaks inside {count} cells or texts became spaces",
                 self.broken,
             )
-            found.append(message.format(count=self.broken))
+            found.append(message.format(count=f"{self.broken:,}"))
         return found
-
-    @staticmethod
-    def _column(count: int) -> str:
-        return ngettext(
-            "CoNLL-U has no place for the column `{column}` of {count} row",
-            "CoNLL-U has no place for the column `{column}` of {count} rows",
-            count,
-        )
-
-    @staticmethod
-    def _unequal(count: int) -> str:
-        return ngettext(
-            "`{column}` of {count} row does not have one value a token, and is left out",
-            "`{column}` of {count} rows does not have one value a token, and is left out",
-            count,
-        )
 
     def cell(self, value: object) -> str:
         """The value inside a column."""
@@ -97,13 +88,13 @@ class _Lost:
         return plain
 
 
-def _sentence(row: Mapping[str, object], document: str, lost: _Lost) -> list[str]:
+def _sentence(row: InnerRow, document: str, lost: _Lost) -> list[str]:
     """The lines of a row; none where it has no words."""
     words = _listed(row.get("form")) or _listed(row.get("tokens"))
     if not words:
         lost.wordless += 1
         return []
-    lost.columns.update(name for name, value in row.items() if name not in KNOWN and value not in (None, "", [], ()))
+    lost.losses.leave(name for name, value in row.items() if name not in KNOWN and value not in (None, "", [], ()))
     columns = [words, *(_column(row, name, len(words), lost) for name in COLUMNS[1:-1]), _misc(row, words, lost)]
     lines = [
         "\t".join([str(number), *(lost.cell(cell) or NOTHING for cell in cells)])
@@ -120,7 +111,7 @@ def _listed(value: object) -> list[object]:
     return list(value) if isinstance(value, Sequence) else []
 
 
-def _column(row: Mapping[str, object], name: str, length: int, lost: _Lost) -> list[object]:
+def _column(row: InnerRow, name: str, length: int, lost: _Lost) -> list[object]:
     value = row.get(name)
     cells = _listed(value)
     if value is not None and len(cells) != length:
@@ -128,7 +119,7 @@ def _column(row: Mapping[str, object], name: str, length: int, lost: _Lost) -> l
     return cells if len(cells) == length else [NOTHING] * length
 
 
-def _misc(row: Mapping[str, object], words: Sequence[object], lost: _Lost) -> list[object]:
+def _misc(row: InnerRow, words: Sequence[object], lost: _Lost) -> list[object]:
     """The last column; where the row has none, what its text tells of spaces."""
     if row.get("misc") is not None:
         return _column(row, "misc", len(words), lost)
@@ -138,7 +129,7 @@ def _misc(row: Mapping[str, object], words: Sequence[object], lost: _Lost) -> li
     return [*spaceless, NOTHING] if len(bounds) == len(words) else [NOTHING] * len(words)
 
 
-def _bounds(row: Mapping[str, object], words: Sequence[object]) -> Sequence[Sequence[int]]:
+def _bounds(row: InnerRow, words: Sequence[object]) -> Sequence[Sequence[int]]:
     told = row.get("bounds")
     if isinstance(told, Sequence) and len(told) == len(words):
         return told
@@ -146,13 +137,13 @@ def _bounds(row: Mapping[str, object], words: Sequence[object]) -> Sequence[Sequ
     return (standing(text, [str(word) for word in words]) or []) if isinstance(text, str) else []
 
 
-def _others(row: Mapping[str, object]) -> list[tuple[int, Sequence[object]]]:
+def _others(row: InnerRow) -> list[tuple[int, Sequence[object]]]:
     """Ranges and empty nodes as the reader gives them: behind how many words, and the cells."""
     value = row.get("others")
     return [(int(before), cells) for before, cells in value] if isinstance(value, Sequence) else []
 
 
-def _comments(row: Mapping[str, object], document: str, lost: _Lost) -> list[str]:
+def _comments(row: InnerRow, document: str, lost: _Lost) -> list[str]:
     given = row.get("comments")
     if given is not None:
         return [lost.line(line) for line in _listed(given)]
