@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from weitiao.errors import WeitiaoError as WeitiaoError
     from weitiao.models.convert import convert as convert_model
     from weitiao.recipe import Recipe as Recipe
+    from weitiao.serving.pipeline import Pipeline as Pipeline
     from weitiao.serving.predictor import load as load
     from weitiao.serving.server import serve as serve
     from weitiao.verbs.check import check as check
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 _silence()
 
 _WHERE = {
+    "Pipeline": "weitiao.serving.pipeline:Pipeline",
     "Recipe": "weitiao.recipe:Recipe",
     "Run": "weitiao.verbs.run:Run",
     "WeitiaoError": "weitiao.errors:WeitiaoError",
@@ -59,6 +61,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "Pipeline",
     "Recipe",
     "Run",
     "WeitiaoError",

@@ -20,6 +20,7 @@ from weitiao.messages import _
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]
+NO_CONFIDENCE = "—"  # of answers that are numbers
 Outputs = Mapping[str, FloatArray]  # named arrays of one feature, such as {"logits": [C]}
 
 
@@ -127,11 +128,11 @@ class FoundSpan(Span):
     """A span that a model found."""
 
     text: str = Field("", description="the piece itself, text[start:end]")
-    confidence: float = Field(description="mean probability of the tags that make it, 0 to 1")
+    confidence: float = Field(description="its probability, or the mean of that of the tags that make it, 0 to 1")
 
 
 class TagRecord(Record):
-    """A text and the spans in it: entities, words, or tokens with their parts of speech."""
+    """A text and the spans in it: entities (of the task `span`, nested ones too), words, or tokens with their tags."""
 
     text: str = Field(description="the text to tag")
     spans: tuple[Span, ...] | None = Field(None, description="in order; None where unlabelled")
@@ -145,7 +146,7 @@ class TagPrediction(Prediction):
 
     surface: ClassVar[Mapping[str, Any]] = {"spans": {"__all__": {"text"}}}
 
-    spans: tuple[FoundSpan, ...] = Field(description="what was found, in order, without overlaps")
+    spans: tuple[FoundSpan, ...] = Field(description="what was found, in order; of the task `tag` without overlaps")
 
     def shown(self) -> tuple[str, str]:
         answer = " | ".join(f"{span.label}: {span.text}" for span in self.spans) or _("(none)")
@@ -219,3 +220,186 @@ class ParsePrediction(Prediction):
             f"{number} {each.form} {each.upos} {each.deprel} {each.head}" for number, each in enumerate(self.tokens, 1)
         )
         return answer, f"{sum(each.confidence for each in self.tokens) / max(len(self.tokens), 1):.2f}"
+
+
+class IntentSlotRecord(TagRecord):
+    """What someone says, what is meant by it (one intent or several), and the spans that fill its slots."""
+
+    intents: tuple[str, ...] | None = Field(None, description="at least one; None where unlabelled")
+
+
+class IntentSlotPrediction(TagPrediction):
+    """The answer to an `IntentSlotRecord`."""
+
+    intents: tuple[str, ...] = Field(description="the answer; at least one")
+    confidence: float = Field(description="probability of the most likely intent, 0 to 1")
+    scores: dict[str, float] = Field(description="probability of each intent")
+
+    def shown(self) -> tuple[str, str]:
+        slots = " | ".join(f"{span.label}: {span.text}" for span in self.spans)
+        answer = " | ".join(self.intents)
+        return f"{answer} [{slots}]" if slots else answer, f"{self.confidence:.2f}"
+
+
+class RelateRecord(ClassifyRecord):
+    """A text with two marked spans, and the relation of the first to the second as its label."""
+
+    text_pair: None = Field(default=None, exclude=True, description="never there")
+    head: tuple[int, int] = Field(description="(start, end) of the first span, half-open, in characters of the text")
+    tail: tuple[int, int] = Field(description="(start, end) of the second span")
+    guessed: bool = Field(
+        False, description="a span was named by words that stand in the text more than once; the first place is taken"
+    )
+
+    @property
+    def surface(self) -> str:
+        """The text with its spans marked: the same text with another pair is another question."""
+        marks = [(self.head[0], True, "<e1>"), (self.head[1], False, "</e1>")]
+        marks += [(self.tail[0], True, "<e2>"), (self.tail[1], False, "</e2>")]
+        text = self.text
+        for place, _opens, mark in sorted(marks, reverse=True):
+            text = text[:place] + mark + text[place:]
+        return text
+
+
+class Relation(BaseModel):
+    """A directed relation between two of a text's spans."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    head: int = Field(description="which of the spans, from 0", ge=0)
+    tail: int = Field(description="which of the spans it is related to", ge=0)
+    label: str = Field(description="the relation of the first to the second")
+
+
+class FoundRelation(Relation):
+    """A relation that a model found."""
+
+    confidence: float = Field(description="probability of the relation, 0 to 1")
+
+
+class GraphRecord(TagRecord):
+    """A text, the spans in it, and the relations among them: what a pipeline of two models is scored on."""
+
+    relations: tuple[Relation, ...] = Field(default=(), description="among `spans`, by their places")
+
+
+class GraphPrediction(TagPrediction):
+    """The answer of a pipeline: spans, and the relations among them."""
+
+    relations: tuple[FoundRelation, ...] = Field(description="among `spans`, by their places")
+
+    def shown(self) -> tuple[str, str]:
+        told = [
+            f"{self.spans[each.head].text} > {each.label} > {self.spans[each.tail].text}" for each in self.relations
+        ]
+        sure = min((each.confidence for each in self.relations), default=1.0)
+        return " | ".join(told) or _("(none)"), f"{sure:.2f}"
+
+
+class Event(BaseModel):
+    """An event: the piece of text that tells of it (its trigger), and who or what takes part."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: str = Field(description="what kind of event")
+    start: int = Field(description="first character of the trigger, from 0", ge=0)
+    end: int = Field(description="behind the last character of the trigger", ge=1)
+    arguments: tuple[Span, ...] = Field(description="who or what takes part, in order; `label` is the role")
+
+
+class FoundEvent(Event):
+    """An event that a model found."""
+
+    text: str = Field("", description="the trigger itself, text[start:end]")
+    confidence: float = Field(description="probability of the trigger, 0 to 1")
+    arguments: tuple[FoundSpan, ...] = Field(description="who or what takes part, in order; `label` is the role")
+
+
+class EventRecord(Record):
+    """A text and the events in it."""
+
+    text: str = Field(description="the text to read")
+    events: tuple[Event, ...] | None = Field(None, description="by place of their triggers; None where unlabelled")
+    tokens: tuple[tuple[int, int], ...] | None = Field(
+        None, description="(start, end) of each token, where the source has tokens"
+    )
+
+
+class EventPrediction(Prediction):
+    """The answer to an `EventRecord`."""
+
+    surface: ClassVar[Mapping[str, Any]] = {
+        "events": {"__all__": {"text": True, "arguments": {"__all__": {"text"}}}},
+    }
+
+    events: tuple[FoundEvent, ...] = Field(description="what was found, by place of the triggers")
+
+    def shown(self) -> tuple[str, str]:
+        answer = " | ".join(
+            f"{event.type}: {event.text} ({', '.join(f'{each.label}: {each.text}' for each in event.arguments)})"
+            for event in self.events
+        )
+        return answer or _("(none)"), f"{min((event.confidence for event in self.events), default=1.0):.2f}"
+
+
+class RegressRecord(Record):
+    """A text, or a pair of texts, and a number about it."""
+
+    text: str = Field(description="the text")
+    text_pair: str | None = Field(None, description="second text, for pairs")
+    score: float | None = Field(None, description="the number; None where unlabelled")
+
+    @property
+    def surface(self) -> str:
+        """The text; the texts of a pair, joined."""
+        return self.text if self.text_pair is None else f"{self.text}\n{self.text_pair}"
+
+
+class RegressPrediction(Prediction):
+    """The answer to a `RegressRecord`."""
+
+    score: float = Field(description="the number, in the units of the training rows")
+
+    def shown(self) -> tuple[str, str]:
+        return f"{self.score:.4g}", NO_CONFIDENCE
+
+
+class EmbedRecord(Record):
+    """A text, and by task one that belongs to it, ones that do not, or a score of how alike the two are."""
+
+    text: str = Field(description="the text")
+    text_pair: str | None = Field(None, description="a text that belongs to it, or that is compared with it")
+    negative: tuple[str, ...] | None = Field(None, description="texts that look as if they belonged to it and do not")
+    score: float | None = Field(None, description="how alike the two texts are, on any scale")
+
+
+class EmbedPrediction(Prediction):
+    """The answer to an `EmbedRecord`: vectors of length 1, whose product is the cosine of their angle."""
+
+    vector: tuple[float, ...] = Field(description="of the text")
+    pair: tuple[float, ...] | None = Field(None, description="of the second text, where there is one")
+    similarity: float | None = Field(None, description="cosine of the two, -1 to 1")
+
+    def shown(self) -> tuple[str, str]:
+        if self.similarity is not None:
+            return f"{self.similarity:.3f}", NO_CONFIDENCE
+        return ", ".join(f"{each:.3f}" for each in self.vector[:4]) + ", ...", NO_CONFIDENCE
+
+
+class RankRecord(Record):
+    """A query, a text that may answer it, and how well it does."""
+
+    query: str = Field(description="what is asked")
+    text: str = Field(description="a text that may answer it")
+    label: float | None = Field(None, description="0 for a text that does not; higher for better ones", ge=0)
+    query_id: str = Field("", description="the same for all rows of one query; a digest of it")
+
+
+class RankPrediction(Prediction):
+    """The answer to a `RankRecord`; the texts of a query are ranked by it."""
+
+    score: float = Field(description="how well the text answers the query, 0 to 1")
+
+    def shown(self) -> tuple[str, str]:
+        return f"{self.score:.4f}", NO_CONFIDENCE

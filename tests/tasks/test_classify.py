@@ -19,7 +19,8 @@ from weitiao.data.fields import map_columns
 from weitiao.data.reading import FileReading, Reading
 from weitiao.records import ClassifyPrediction, ClassifyRecord, Feature, Outputs, Row
 from weitiao.tasks import TASKS, RowFault
-from weitiao.tasks.classify import CHUNK, Classify, ClassifyOptions, best_threshold
+from weitiao.tasks.classify import Classify, ClassifyOptions, best_threshold
+from weitiao.tasks.pairs import CHUNK
 
 TRAIN = [
     {"text": "good film", "label": "POS"},

@@ -10,15 +10,18 @@ import torch
 
 from tests.models.families import LABELS, features
 from tests.training.fits import SETTINGS, StoppedError, accuracy, run, same, weights
-from weitiao.errors import NonFiniteLoss, NothingLearnt
+from weitiao.errors import NonFiniteLoss, NothingLearnt, Refused
 from weitiao.models.batch import Batch
 from weitiao.models.heads import Loss
+from weitiao.models.heads.classify import ClassifyHead
 from weitiao.models.inference import infer
 from weitiao.models.network import Network
 from weitiao.records import Feature
 from weitiao.training import checkpoint
+from weitiao.training.batching import epoch_steps
 from weitiao.training.journal import Journal
 from weitiao.training.optimiser import OptimiserSpec
+from weitiao.training.processes import Processes
 
 
 def test_it_learns(tmp_path: Path) -> None:
@@ -219,3 +222,29 @@ def test_settings_are_the_recipe_defaults() -> None:
     shared = set(OptimiserSpec.__dataclass_fields__) & set(TrainingSpec.model_fields) - {"learning_rate"}
     assert {name: getattr(spec, name) for name in shared} == {name: getattr(optimiser, name) for name in shared}
     assert SETTINGS.optimiser.name == spec.optimizer
+
+
+def test_a_step_whose_rows_are_compared_is_never_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[int]] = []
+
+    def objective(network: Network, batch: Batch) -> Loss:
+        seen.append(list(batch.rows))
+        return network.loss(batch)
+
+    rows = features("bert", 16, longest=12)
+    run(tmp_path / "split", rows=rows, epochs=1, token_budget=1, objective=objective)
+    assert [len(each) for each in seen] == [1] * 16
+    seen.clear()
+    monkeypatch.setattr(ClassifyHead, "coupled", True, raising=False)
+    run(tmp_path / "whole", rows=rows, epochs=1, token_budget=1, objective=objective)
+    assert [len(each) for each in seen] == [8, 8]
+    assert seen == epoch_steps(rows, 8, "grouped", SETTINGS.seed, 0)
+
+
+def test_several_processes_do_not_share_such_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ClassifyHead, "coupled", True, raising=False)
+    monkeypatch.setattr(Processes, "current", classmethod(lambda cls: cls(0, 2)))
+    with pytest.raises(
+        Refused, match=r"compares all rows of a step with each other, and 2 processes would each see a part"
+    ):
+        run(tmp_path)

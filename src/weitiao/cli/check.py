@@ -82,7 +82,10 @@ def _print_files(found: Preflight) -> None:
 
 def _plan_rows(found: Preflight, plan: Plan) -> Iterator[tuple[str, str]]:
     yield _("rows"), _(", ").join(f"{split_title(split)} {count:,}" for split, count in plan.rows.items())
-    yield _("classes"), _classes(found, plan)
+    if len(found.task.classes(found.labels)) > 1:
+        yield _("classes"), _classes(found, plan)
+    elif list(found.task.classes(found.labels)) != list(found.labels):
+        yield _("scores"), ", ".join(found.labels)
     for split, lengths in plan.lengths.items():
         shown = _("half up to {p50}, 95 % up to {p95}, longest {max}").format(
             p50=lengths["p50"], p95=lengths["p95"], max=lengths["max"]

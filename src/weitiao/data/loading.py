@@ -209,7 +209,7 @@ def _load_rows(rows: Sequence[Row], mapped: FieldMap, split: str, task: _TaskRea
         except ValueError as fault:
             ledger.drop(row.file, row.line, FAULTY, (str(fault).splitlines() or [type(fault).__name__])[0])
             continue
-        item = Item(row.file, row.line, task.surface(record), task.answer(record), group)
+        item = Item(row.file, row.line, task.surface(record), task.answer(record), record.group)
         loaded.append(Loaded(record, item, split, own_split))
     return loaded
 

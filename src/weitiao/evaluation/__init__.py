@@ -9,17 +9,32 @@ from weitiao.tables import Table
 BASELINES = Table(
     "baseline",
     {
+        "bm25": "weitiao.evaluation.ranking:bm25",
+        "event_gazetteer": "weitiao.evaluation.events:event_gazetteer",
         "gazetteer": "weitiao.evaluation.gazetteer:gazetteer",
         "majority": "weitiao.evaluation.baselines:majority",
+        "majority_gazetteer": "weitiao.evaluation.intents:majority_gazetteer",
+        "mean": "weitiao.evaluation.numbers:mean",
         "right_attachment": "weitiao.evaluation.attachment:right_attachment",
         "tfidf": "weitiao.evaluation.baselines:tfidf",
+        "tfidf_between": "weitiao.evaluation.relations:tfidf_between",
+        "tfidf_gazetteer": "weitiao.evaluation.intents:tfidf_gazetteer",
+        "tfidf_score": "weitiao.evaluation.numbers:tfidf_score",
+        "tfidf_similarity": "weitiao.evaluation.similarity:tfidf_similarity",
     },
 )
 ANALYSES = Table(
     "analysis",
     {
         "classify": "weitiao.evaluation.classification:analyse",
+        "embed": "weitiao.evaluation.similarity:analyse",
+        "event": "weitiao.evaluation.events:analyse",
+        "intent_slot": "weitiao.evaluation.intents:analyse",
         "parse": "weitiao.evaluation.trees:analyse",
+        "rank": "weitiao.evaluation.ranking:analyse",
+        "regress": "weitiao.evaluation.numbers:analyse",
+        "relate": "weitiao.evaluation.relations:analyse",
+        "span": "weitiao.evaluation.spans:analyse_overlapping",
         "tag": "weitiao.evaluation.spans:analyse",
     },
 )

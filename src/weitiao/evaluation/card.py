@@ -10,14 +10,20 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from weitiao.evaluation.page import note_of, plain, spread_sentences, standing
+from weitiao.evaluation.page import NO_SHARES, note_of, plain, spread_sentences, standing
 from weitiao.evaluation.schema import Report
 from weitiao.evaluation.titles import baseline_title, metric_title, split_title
 from weitiao.evaluation.verdict import explain
 from weitiao.messages import _
 
 LABELS_SHOWN = 50
-PIPELINES: Mapping[str, str] = {"classify": "text-classification", "tag": "token-classification"}
+PIPELINES: Mapping[str, str] = {
+    "classify": "text-classification",
+    "rank": "text-classification",
+    "regress": "text-classification",
+    "tag": "token-classification",
+}
+NUMBERS = frozenset({"rank", "regress"})  # tasks whose label space is the scale of a number
 
 
 def render_card(
@@ -95,8 +101,16 @@ def _about(report: Report) -> str:
         _("Task `{task}`, fine-tuned from `{model}` with method `{method}` by weitiao {version}.").format(
             task=report.task, model=_code(report.model), method=report.method, version=report.weitiao
         ),
-        _("Labels: {labels}").format(labels=labels) + (_(" and {count} more").format(count=more) if more > 0 else ""),
     ]
+    if report.task in NUMBERS:
+        lines.append(_("Scale of the training scores: {scale}").format(scale=labels))
+        if report.task == "regress":
+            lines.append(_("In plain transformers, an answer is the output times sd plus mean."))
+    elif report.task != "embed":
+        lines.append(
+            _("Labels: {labels}").format(labels=labels)
+            + (_(" and {count} more").format(count=more) if more > 0 else "")
+        )
     return "\n\n".join(lines)
 
 
@@ -121,7 +135,12 @@ def _scores(report: Report) -> str:
 
 def _baseline(report: Report, name: str) -> str:
     score, gap = report.baselines[name].metrics[report.headline], report.baselines[name].difference
-    return "- " + _("{baseline}: {metric} {value}; the model minus it: {gap} points ({low} to {high})").format(
+    sentence = (
+        _("{baseline}: {metric} {value}; the model minus it: {gap} points ({low} to {high})")
+        if report.headline not in NO_SHARES
+        else _("{baseline}: {metric} {value}; the model minus it: {gap} ({low} to {high})")
+    )
+    return "- " + sentence.format(
         baseline=baseline_title(name),
         metric=metric_title(report.headline, report.multi_label),
         value=plain(score.value, report.headline),
@@ -143,6 +162,12 @@ def _usage(report: Report, head: str) -> str:
             "In plain transformers, without weitiao (thresholds and abstention are weitiao's, and not applied there):"
         )
         return "\n\n".join([_("With weitiao:"), ours, note, stock])
+    if report.task == "embed":
+        theirs = (
+            "```python\nfrom sentence_transformers import SentenceTransformer\n\n"
+            f'model = SentenceTransformer({folder + "/model"!r})\nprint(model.encode(["..."]))\n```'
+        )
+        return "\n\n".join([_("With weitiao:"), ours, _("In sentence-transformers, the same vectors:"), theirs])
     return "\n\n".join(
         [_("The head `{head}` loads through weitiao, not in plain transformers:").format(head=head), ours]
     )

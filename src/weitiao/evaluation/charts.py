@@ -63,8 +63,15 @@ def _short(text: str, characters: int) -> str:
     return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
-def interval_bars(rows: Sequence[tuple[str, Score]], title: str) -> Markup:
-    """One line a system: a dot for the value, a bar for the interval; the first is the model."""
+def interval_bars(rows: Sequence[tuple[str, Score]], title: str, *, percent: bool = True) -> Markup:
+    """One line a system: a dot for the value, a bar for the interval; the first is the model.
+
+    Args:
+        rows: (name, score) of each system.
+        title: for those who cannot see the chart.
+        percent: whether values are shares.
+    """
+    factor, digits = (100, 1) if percent else (1, 3)
     left, width, step, top = 120, 620, 38, 8
     bottom = top + step * len(rows)
     low, high = min(score.low for _name, score in rows), max(score.high for _name, score in rows)
@@ -73,10 +80,11 @@ def interval_bars(rows: Sequence[tuple[str, Score]], title: str) -> Markup:
     parts = []
     for tick in scale.ticks():
         parts.append(_line(scale(tick), top, scale(tick), bottom, "grid"))
-        parts.append(_text(scale(tick), bottom + 16, f"{100 * tick:.3g}", "tick", "middle"))
+        parts.append(_text(scale(tick), bottom + 16, f"{factor * tick:.3g}", "tick", "middle"))
     for index, (name, score) in enumerate(rows):
         y, kind = top + step * (index + 0.5), "a" if index == 0 else "b"
-        figures = f"{name}: {100 * score.value:.1f} ({100 * score.low:.1f} – {100 * score.high:.1f})"
+        value, bottom_end, top_end = (f"{factor * each:.{digits}f}" for each in (score.value, score.low, score.high))
+        figures = f"{name}: {value} ({bottom_end} – {top_end})"
         parts.append(_text(left - 14, y + 4.5, _short(name, 14), "label strong" if index == 0 else "label", "end"))
         parts.append(_line(scale(score.low), y, scale(score.high), y, f"bar {kind}"))
         parts.append(_dot(scale(score.value), y, 6, f"fill {kind}", figures))
@@ -95,7 +103,9 @@ def line_chart(series: Sequence[tuple[str, str, Points]], title: str, *, percent
     values = [y for _name, _kind, points in series for _x, y in points]
     epochs = [x for _name, _kind, points in series for x, _y in points]
     margin = (max(values) - min(values)) * 0.08 or 0.02
-    floor = min(values) - margin if percent else max(0.0, min(values) - margin)
+    floor = min(values) - margin
+    if not percent and min(values) >= 0:
+        floor = max(0.0, floor)
     across = Scale(min(0.0, *epochs), max(epochs), left, width - 12)
     up = Scale(floor, max(values) + margin, height - bottom, 26)
     parts = []

@@ -217,8 +217,9 @@ def _rows_of(run: Answered) -> str:
 
 
 def _record(task: Any, row: Mapping[str, Any]) -> Any:
-    """The gold part of a line; its texts, which are not in it, are empty."""
-    needed = {name: "" for name, field in task.record.model_fields.items() if field.is_required()}
+    """The gold part of a line; its texts, and where in them it asks, which are not in it, are empty."""
+    fields = task.record.model_fields.items()
+    needed = {name: "" if field.annotation is str else (0, 0) for name, field in fields if field.is_required()}
     return task.record.model_validate({**needed, **{key: value for key, value in row.items() if key != "prediction"}})
 
 

@@ -1,8 +1,8 @@
 """Percentile bootstrap intervals of any Metric, and of the difference between two systems on the same rows.
 
 A metric is a value of summed counts, so a resample of rows is a weighted sum of count rows; equal count rows are drawn
-together, which gives the same distribution for a fraction of the work. Rows that belong together (a document's, a
-patient's) are resampled together when their unit is named.
+together, which gives the same distribution for a fraction of the work. A `ListMetric` is told how often each row was
+drawn. Rows that belong together (a document's, a patient's) are resampled together when their unit is named.
 
 Notation: N rows, U units, D distinct rows of counts, K counts, R resamples.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -18,10 +19,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from weitiao.metrics import Metric
+from weitiao.metrics import AnyMetric, ListMetric, Metric
 from weitiao.records import FloatArray
 
-Value = Callable[[FloatArray], FloatArray]  # [..., K] -> [...]
+Value = Callable[
+    [FloatArray], FloatArray
+]  # [..., K] -> [...]; of a list, how often each row was drawn, [..., N] -> [...]
 
 CHUNK = 4_000_000  # numbers held at once: 32 MB of weights and sums
 
@@ -66,16 +69,32 @@ class Sample:
         return self.times @ self.counts
 
 
-def interval(metric: Metric, predictions: Sequence[Any], records: Sequence[Any], resampling: Resampling) -> Score:
+def interval(metric: AnyMetric, predictions: Sequence[Any], records: Sequence[Any], resampling: Resampling) -> Score:
     """The metric over the rows, with its interval."""
+    if isinstance(metric, ListMetric):
+        return list_interval(metric, metric.rows(predictions, records), resampling)
     rows = [metric.counts(each, record) for each, record in zip(predictions, records, strict=True)]
     return bootstrap(metric.value, collect(rows, resampling.units), resampling)
 
 
 def intervals(
+    metrics: Sequence[AnyMetric], predictions: Sequence[Any], records: Sequence[Any], resampling: Resampling
+) -> dict[str, Score]:
+    """Every metric over the rows, by name; those of counts share their resamples, and those of lists theirs."""
+    scores = _summed([each for each in metrics if not isinstance(each, ListMetric)], predictions, records, resampling)
+    whole = [each for each in metrics if isinstance(each, ListMetric)]
+    values = [partial(each.of, each.rows(predictions, records)) for each in whole]
+    found = list_bootstraps(values, len(records), resampling) if whole else []
+    scores.update({metric.name: score for metric, score in zip(whole, found, strict=True)})
+    return {metric.name: scores[metric.name] for metric in metrics}
+
+
+def _summed(
     metrics: Sequence[Metric], predictions: Sequence[Any], records: Sequence[Any], resampling: Resampling
 ) -> dict[str, Score]:
-    """Every metric over the rows, by name, all from the same resamples: equal metrics have equal intervals."""
+    """Metrics that are sums of counts: all from the same resamples, so that equal metrics have equal intervals."""
+    if not metrics:
+        return {}
     pairs = list(zip(predictions, records, strict=True))
 
     def counts(metric: Metric, rows: Sequence[int]) -> FloatArray:
@@ -98,7 +117,7 @@ def intervals(
     for sample, group in alike.values():
         found = bootstraps([metric.value for metric in group], sample, resampling)
         scores.update({metric.name: score for metric, score in zip(group, found, strict=True)})
-    return {metric.name: scores[metric.name] for metric in metrics}
+    return scores
 
 
 def _rows_of_units(rows: int, units: Sequence[Hashable] | None) -> Iterable[Sequence[int]]:
@@ -111,9 +130,11 @@ def _rows_of_units(rows: int, units: Sequence[Hashable] | None) -> Iterable[Sequ
 
 
 def difference(
-    metric: Metric, first: Sequence[Any], second: Sequence[Any], records: Sequence[Any], resampling: Resampling
+    metric: AnyMetric, first: Sequence[Any], second: Sequence[Any], records: Sequence[Any], resampling: Resampling
 ) -> Score:
     """The metric of `first` minus that of `second` on the same rows, with the interval of the paired bootstrap."""
+    if isinstance(metric, ListMetric):
+        return _list_difference(metric, metric.rows(first, records), metric.rows(second, records), resampling)
     rows = [
         np.concatenate([metric.counts(one, record), metric.counts(other, record)])
         for one, other, record in zip(first, second, records, strict=True)
@@ -155,11 +176,16 @@ def bootstraps(values: Sequence[Value], sample: Sample, resampling: Resampling) 
     if not len(sample.times):
         raise ValueError("no rows to resample")
     drawn = [[value(sums) for value in values] for sums in _resampled(sample, resampling)]
+    return _scores(drawn, [float(value(sample.total)) for value in values], resampling)
+
+
+def _scores(drawn: Sequence[Sequence[FloatArray]], whole: Sequence[float], resampling: Resampling) -> list[Score]:
+    """Each value of the whole sample between the percentiles of its resamples, which come in chunks."""
     tail = (1 - resampling.confidence) / 2
     scores = []
-    for value, chunks in zip(values, zip(*drawn, strict=True), strict=True):
+    for value, chunks in zip(whole, zip(*drawn, strict=True), strict=True):
         low, high = np.quantile(np.concatenate(chunks), [tail, 1 - tail])
-        scores.append(Score(value=float(value(sample.total)), low=float(low), high=float(high)))
+        scores.append(Score(value=value, low=float(low), high=float(high)))
     return scores
 
 
@@ -171,3 +197,36 @@ def _resampled(sample: Sample, resampling: Resampling) -> Iterator[FloatArray]:
     for start in range(0, resampling.resamples, chunk):
         size = min(chunk, resampling.resamples - start)
         yield rng.multinomial(units, sample.times / units, size=size) @ sample.counts  # [size, D] @ [D, K]
+
+
+def list_interval(metric: ListMetric, rows: FloatArray, resampling: Resampling) -> Score:
+    """The metric over `rows` [N, K], which may be some of all those that it looked at, with its interval."""
+    return list_bootstraps([partial(metric.of, rows)], len(rows), resampling)[0]
+
+
+def _list_difference(metric: ListMetric, first: FloatArray, second: FloatArray, resampling: Resampling) -> Score:
+    def gap(times: FloatArray) -> FloatArray:
+        return metric.of(first, times) - metric.of(second, times)
+
+    return list_bootstraps([gap], len(first), resampling)[0]
+
+
+def list_bootstraps(values: Sequence[Value], rows: int, resampling: Resampling) -> list[Score]:
+    """Several values of the same resamples; each is told how often every row was drawn, [R, N] -> [R]."""
+    if not rows:
+        raise ValueError("no rows to resample")
+    drawn = [[value(times) for value in values] for times in _drawn(rows, resampling)]
+    return _scores(drawn, [float(value(np.ones(rows))) for value in values], resampling)
+
+
+def _drawn(rows: int, resampling: Resampling) -> Iterator[FloatArray]:
+    """How often each row is in each resample, [R, N], in chunks."""
+    rng = np.random.default_rng(resampling.seed)
+    numbers: dict[Hashable, int] = {}
+    units = range(rows) if resampling.units is None else resampling.units
+    unit = np.array([numbers.setdefault(each, len(numbers)) for each in units])  # [N]
+    count = len(numbers)
+    chunk = max(1, CHUNK // (4 * rows))  # a value makes some arrays of this size
+    for start in range(0, resampling.resamples, chunk):
+        size = min(chunk, resampling.resamples - start)
+        yield rng.multinomial(count, np.full(count, 1 / count), size=size)[:, unit].astype(np.float64)

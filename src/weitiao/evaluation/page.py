@@ -92,7 +92,8 @@ def plain(value: float, name: str = "", *, signed: bool = False) -> str:
     return text.replace("-", "\u2212")
 
 
-NO_SHARES = frozenset({"mcc", "loss", "ece", "brier", "negative_log_likelihood"})
+CORRELATIONS = frozenset({"mcc", "pearson", "spearman"})
+NO_SHARES = CORRELATIONS | {"loss", "ece", "brier", "negative_log_likelihood", "mae", "rmse", "mean_error"}
 
 
 def how(settings: Mapping[str, object]) -> str:
@@ -135,21 +136,23 @@ def standing(report: Report) -> Standing | None:
         "low": plain(gap.low, report.headline, signed=True),
         "high": plain(gap.high, report.headline, signed=True),
     }
-    if gap.low > 0:
-        return Standing(
-            "better",
-            _("Better than the strongest baseline, {baseline}: {value} points ({low} to {high}).").format(**figures),
-        )
-    if gap.high < 0:
-        return Standing(
-            "worse", _("Worse than the cheap baseline {baseline}: {value} points ({low} to {high}).").format(**figures)
-        )
-    return Standing(
-        "equal",
-        _("Not shown to be better than the cheap baseline {baseline}: {value} points ({low} to {high}).").format(
-            **figures
+    kind: Literal["better", "equal", "worse"] = "better" if gap.low > 0 else "worse" if gap.high < 0 else "equal"
+    return Standing(kind, _sentence(kind, points=report.headline not in NO_SHARES).format(**figures))
+
+
+def _sentence(kind: str, *, points: bool) -> str:
+    """Better, equal or worse; differences of shares are in points."""
+    sentences = {
+        ("better", True): _("Better than the strongest baseline, {baseline}: {value} points ({low} to {high})."),
+        ("worse", True): _("Worse than the cheap baseline {baseline}: {value} points ({low} to {high})."),
+        ("equal", True): _(
+            "Not shown to be better than the cheap baseline {baseline}: {value} points ({low} to {high})."
         ),
-    )
+        ("better", False): _("Better than the strongest baseline, {baseline}: {value} ({low} to {high})."),
+        ("worse", False): _("Worse than the cheap baseline {baseline}: {value} ({low} to {high})."),
+        ("equal", False): _("Not shown to be better than the cheap baseline {baseline}: {value} ({low} to {high})."),
+    }
+    return sentences[kind, points]
 
 
 def spread_sentences(report: Report) -> list[str]:
@@ -195,7 +198,8 @@ def _charts(report: Report) -> dict[str, Markup | None]:
 def _intervals(report: Report) -> Markup:
     rows: list[tuple[str, Score]] = [(_("this model"), report.metrics[report.headline])]
     rows += [(baseline_title(name), each.metrics[report.headline]) for name, each in report.baselines.items()]
-    return charts.interval_bars(rows, _("The score and the baselines, with intervals"))
+    percent = report.headline not in NO_SHARES
+    return charts.interval_bars(rows, _("The score and the baselines, with intervals"), percent=percent)
 
 
 def _losses(report: Report) -> Sequence[tuple[str, str, charts.Points]]:
@@ -210,7 +214,7 @@ def _losses(report: Report) -> Sequence[tuple[str, str, charts.Points]]:
 def _dev_curve(report: Report) -> Markup | None:
     points = [(p.epoch, p.metrics[report.headline]) for p in report.curves.dev if report.headline in p.metrics]
     name = metric_title(report.headline, report.multi_label)
-    return charts.line_chart([(name, "b", points)], name, percent=True) if points else None
+    return charts.line_chart([(name, "b", points)], name, percent=report.headline not in NO_SHARES) if points else None
 
 
 def _reliability(report: Report) -> Markup | None:

@@ -20,7 +20,7 @@ import numpy as np
 from weitiao import __version__
 from weitiao.evaluation import ANALYSES, BASELINES
 from weitiao.evaluation.baselines import Answers, Splits
-from weitiao.evaluation.intervals import Resampling, difference, interval, intervals
+from weitiao.evaluation.intervals import Resampling, difference, interval, intervals, list_interval
 from weitiao.evaluation.schema import (
     Analysis,
     BaselineScore,
@@ -37,11 +37,12 @@ from weitiao.evaluation.schema import (
 from weitiao.evaluation.sharing import shareable
 from weitiao.evaluation.verdict import Course, judge
 from weitiao.messages import _
-from weitiao.metrics import Metric
+from weitiao.metrics import AnyMetric, ListMetric, direction
 from weitiao.recipe import EvaluationSpec, ReportSpec, TrainingSpec
 
 POINTS = 300  # of the training curve
 OWN = ("train", "dev", "test")  # splits of the run; of other rows, its curves say nothing
+TFIDF = ("tfidf", "tfidf_score", "tfidf_similarity", "bm25")  # baselines that count words
 UNREPORTED = ("name", "training", "head")  # facts that a report has elsewhere
 
 
@@ -141,7 +142,7 @@ def measure(
 def _verdict(
     split: str,
     facts: RunFacts,
-    metric: Metric,
+    metric: AnyMetric,
     baselines: Mapping[str, BaselineScore],
     *,
     dev_rows: int,
@@ -150,18 +151,19 @@ def _verdict(
     if split not in OWN:
         return Verdict(kind="unknown", findings=[], changes=[])
     chosen = facts.training.metric or metric.name
-    by_loss = chosen == "loss"
+    tfidf = next((each.difference for name, each in baselines.items() if name in TFIDF), None)
     return judge(
         Course(
             facts.curves,
-            metric.name if by_loss else chosen,
+            metric.name if direction(chosen) < 0 else chosen,
             dev_rows,
             classes,
             facts.method,
             over_majority=baselines["majority"].difference if "majority" in baselines else None,
-            over_tfidf=baselines["tfidf"].difference if "tfidf" in baselines else None,
+            over_tfidf=tfidf,
             head=facts.head,
-            chosen_by_loss=by_loss,
+            chosen_by_loss=chosen == "loss",
+            chosen_by=chosen if direction(chosen) < 0 and chosen != "loss" else "",
             label_smoothing=facts.training.label_smoothing,
         )
     )
@@ -189,7 +191,12 @@ def note_on(split: str) -> str:
 
 
 def _baseline(
-    name: str, task: Any, splits: Splits, metrics: Sequence[Metric], predictions: Sequence[Any], resampling: Resampling
+    name: str,
+    task: Any,
+    splits: Splits,
+    metrics: Sequence[AnyMetric],
+    predictions: Sequence[Any],
+    resampling: Resampling,
 ) -> BaselineScore:
     began = time.perf_counter()
     answers: Answers = BASELINES[name](task, splits)
@@ -218,18 +225,22 @@ def _analysis(
 
 
 def length_slices(
-    task: Any, metric: Metric, predictions: Sequence[Any], records: Sequence[Any], resampling: Resampling
+    task: Any, metric: AnyMetric, predictions: Sequence[Any], records: Sequence[Any], resampling: Resampling
 ) -> list[Slice]:
     """The headline metric on each quarter of the rows by length of text; quarters that fall together are one."""
     lengths = np.array([len(task.surface(record)) for record in records])  # [N]
     edges = np.unique(np.quantile(lengths, [0.25, 0.5, 0.75], method="inverted_cdf"))
     quarter = np.searchsorted(edges, lengths, side="left")  # [N]
+    whole = metric.rows(predictions, records) if isinstance(metric, ListMetric) else None  # [N, K], seen among all rows
     slices = []
     for each in np.unique(quarter):
         rows = np.flatnonzero(quarter == each).tolist()
         units = None if resampling.units is None else [resampling.units[row] for row in rows]
         inside = Resampling(resampling.resamples, resampling.confidence, resampling.seed, units)
-        score = interval(metric, [predictions[row] for row in rows], [records[row] for row in rows], inside)
+        if whole is not None and isinstance(metric, ListMetric):
+            score = list_interval(metric, whole[rows], inside)
+        else:
+            score = interval(metric, [predictions[row] for row in rows], [records[row] for row in rows], inside)
         slices.append(Slice(low=int(lengths[rows].min()), high=int(lengths[rows].max()), rows=len(rows), score=score))
     return slices
 

@@ -15,7 +15,7 @@ import numpy as np
 from weitiao.evaluation.classification import MISTAKES, shortened
 from weitiao.evaluation.schema import Analysis, ClassScore, FigureRow, FigureTable, Mistake
 from weitiao.metrics.classification import f1, precision, recall, split_counts
-from weitiao.metrics.spans import OUTSIDE, keys, span_counts
+from weitiao.metrics.spans import OUTSIDE, Found, keys, span_counts
 from weitiao.records import Span, TagPrediction, TagRecord
 from weitiao.tasks.spans import fitting, misaligned, nested, without_overlaps
 
@@ -31,7 +31,7 @@ def analyse(
     """The parts of the report that only spans have."""
     known = set(labels)
     tables = [
-        _errors(predictions, records),
+        errors(predictions, records),
         _by_length(task, predictions, records),
         *([_by_form(predictions, records, train)] if train else []),
         _by_unit(task, predictions, records),
@@ -43,6 +43,15 @@ def analyse(
         mistakes=mistakes(predictions, records, texts=texts),
         tables=[table for table in tables if table.rows],
     )
+
+
+def analyse_overlapping(
+    task: Any, labels: Sequence[str], predictions: Predictions, records: Records, *, train: Records, texts: bool
+) -> Analysis:
+    """As `analyse`, of spans that may be nested: these have scores of their own, and flat tags are no question."""
+    found = analyse(task, labels, predictions, records, train=train, texts=texts)
+    flat = [table for table in found.tables if table.name not in ("by_unit", "span_alignment")]
+    return found.model_copy(update={"tables": [*flat, _by_nesting(predictions, records), in_units(task, records)]})
 
 
 def class_scores(predictions: Predictions, records: Records, labels: Sequence[str]) -> list[ClassScore]:
@@ -67,34 +76,35 @@ def _pairs(predictions: Predictions, records: Records) -> Iterator[tuple[TagPred
 def kinds_of_errors(answers: Sequence[Span], gold: Sequence[Span]) -> Counter[str]:
     """Right answers, and what became of the other spans: each answer and each missed gold span once.
 
-    `wrong_label`: the borders are right. `wrong_border`: it overlaps a gold span of its label. `wrong_both`: it
-    overlaps one of another label. `spurious`: it overlaps none. `missed`: a gold span that no answer overlaps.
+    Of a wrong answer, the gold spans that no answer gives count. `wrong_label`: the borders are those of one.
+    `wrong_border`: it overlaps one of its label. `wrong_both`: it overlaps one of another label. `spurious`: it
+    overlaps none. `missed`: a gold span that no wrong answer overlaps.
     """
-    wanted = set(keys(gold))
-    counts: Counter[str] = Counter()
-    for start, end, label in keys(answers):
+    said = set(keys(answers))
+    wanted = set(keys(gold)) - said
+    wrong = [each for each in keys(answers) if each not in set(keys(gold))]
+    counts = Counter({"right": len(answers) - len(wrong)})
+    for start, end, label in wrong:
         over = [each for each in wanted if each[0] < end and start < each[1]]
-        if (start, end, label) in wanted:
-            counts["right"] += 1
-        elif any((start, end) == each[:2] for each in over):
+        if any((start, end) == each[:2] for each in over):
             counts["wrong_label"] += 1
         elif any(label == each[2] for each in over):
             counts["wrong_border"] += 1
         else:
             counts["wrong_both" if over else "spurious"] += 1
-    said = keys(answers)
-    counts["missed"] += sum(not any(a < end and start < b for a, b, _label in said) for start, end, _own in wanted)
+    counts["missed"] += sum(not any(a < end and start < b for a, b, _label in wrong) for start, end, _own in wanted)
     return counts
 
 
-def _errors(predictions: Predictions, records: Records) -> FigureTable:
+def errors(predictions: Predictions, records: Records, name: str = "span_errors") -> FigureTable:
+    """How many of the spans were right, and what became of the others."""
     total: Counter[str] = Counter()
     for prediction, record in _pairs(predictions, records):
         total += kinds_of_errors(prediction.spans, record.spans or ())
     every = max(total.total(), 1)
     names = ("right", "wrong_border", "wrong_label", "wrong_both", "spurious", "missed")
     rows = [FigureRow(label=name, count=total[name], figures={"share": total[name] / every}) for name in names]
-    return FigureTable(name="span_errors", rows=rows)
+    return FigureTable(name=name, rows=rows)
 
 
 def _by_length(task: Any, predictions: Predictions, records: Records) -> FigureTable:
@@ -143,6 +153,26 @@ def _scored(
     ratios = {"precision": precision, "recall": recall, "f1": f1}
     figures = {ratio: float(value(*counts[:, None])[0]) for ratio, value in ratios.items()}
     return [FigureRow(label=name, count=int(counts[2]), figures=figures)]
+
+
+def _by_nesting(predictions: Predictions, records: Records) -> FigureTable:
+    """Strict scores of the spans that overlap another one of their side, and of those that stand alone."""
+    sides = [[_entangled(each.spans or ()) for each in side] for side in (predictions, records)]
+
+    def is_nested(row: int, span: Span) -> bool:
+        return any((span.start, span.end, span.label) in side[row] for side in sides)
+
+    rows = [
+        *_scored("nested_span", predictions, records, is_nested),
+        *_scored("single_span", predictions, records, lambda row, span: not is_nested(row, span)),
+    ]
+    return FigureTable(name="spans_by_nesting", rows=rows)
+
+
+def _entangled(spans: Iterable[Span]) -> set[Found]:
+    """The spans that overlap another one."""
+    every = keys(spans)
+    return {one for one in every for other in every if one != other and one[0] < other[1] and other[0] < one[1]}
 
 
 def _by_unit(task: Any, predictions: Predictions, records: Records) -> FigureTable:
@@ -195,6 +225,19 @@ def _alignment(task: Any, records: Records) -> FigureTable:
     return FigureTable(name="span_alignment", rows=rows)
 
 
+def in_units(task: Any, records: Records) -> FigureTable:
+    """Gold spans that begin and end at units, and those that no model over the units can give."""
+    total = Counter({"fits": 0, "border_in_unit": 0})
+    for record in records:
+        spans = list(record.spans or ())
+        total["border_in_unit"] += len(misaligned(spans, task.units(record)))
+        total["fits"] += len(spans)
+    total["fits"] -= total["border_in_unit"]
+    every = max(total.total(), 1)
+    rows = [FigureRow(label=name, count=count, figures={"share": count / every}) for name, count in total.items()]
+    return FigureTable(name="unit_alignment", rows=rows)
+
+
 def mistakes(predictions: Predictions, records: Records, *, texts: bool) -> list[Mistake]:
     """The texts with the surest wrong span; without texts the spans are told by their places."""
     wrong = []
@@ -207,8 +250,8 @@ def mistakes(predictions: Predictions, records: Records, *, texts: bool) -> list
     return [
         Mistake(
             place=records[index].place,
-            gold=_named(records[index].spans or (), predictions[index].spans, text),
-            predicted=_named(predictions[index].spans, records[index].spans or (), text),
+            gold=lacking(records[index].spans or (), predictions[index].spans, text),
+            predicted=lacking(predictions[index].spans, records[index].spans or (), text),
             confidence=sureness,
             text=None if text is None else shortened(text),
         )
@@ -217,7 +260,7 @@ def mistakes(predictions: Predictions, records: Records, *, texts: bool) -> list
     ]
 
 
-def _named(spans: Iterable[Span], others: Iterable[Span], text: str | None) -> list[str]:
+def lacking(spans: Iterable[Span], others: Iterable[Span], text: str | None) -> list[str]:
     """The spans that the other side lacks, as `label: surface`, or `label start-end`."""
     same = set(keys(others))
     return [

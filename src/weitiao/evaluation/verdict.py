@@ -1,7 +1,8 @@
 """Over-fitted, under-fitted or fine: rules over the curves of training, each with its figures and what to change.
 
-The metric is the one that chose the checkpoint, or the headline where the dev loss did. Noise is one standard error of
-it, sqrt(m (1 - m) / rows): a smaller change is no change. With label smoothing, the least loss there is counts as 0.
+The metric is the one that chose the checkpoint, or the headline where the dev loss (or another of which less is better)
+did. Noise is one standard error of it, sqrt(m (1 - m) / rows): a smaller change is no change. With label smoothing, the
+least loss there is counts as 0.
 
     over-fitted    dev-fell         the dev metric ended more than the noise below its best while the training loss fell
                    dev-loss-rose    the dev loss ended 20 % above its lowest and at twice the training loss
@@ -48,6 +49,7 @@ class Course:
         over_tfidf: the same of the TF-IDF baseline.
         head: kind of the model's head; empty where it is not known.
         chosen_by_loss: whether the lowest dev loss chose the checkpoint.
+        chosen_by: the metric whose lowest value chose the checkpoint, where that is neither `metric` nor the loss.
         label_smoothing: share of each target that was spread over all classes.
     """
 
@@ -60,6 +62,7 @@ class Course:
     over_tfidf: Score | None = None
     head: str = ""
     chosen_by_loss: bool = False
+    chosen_by: str = ""
     label_smoothing: float = 0.0
 
 
@@ -110,6 +113,8 @@ def _dev_fell(course: Course, points: Sequence[DevPoint]) -> Finding | None:
         "last": end,
         "last_epoch": last.epoch,
     }
+    if course.chosen_by:
+        return Finding(code="dev-fell-other-chose", figures={**figures, "chosen_by": course.chosen_by})
     return Finding(code="dev-fell-loss-chose" if course.chosen_by_loss else "dev-fell", figures=figures)
 
 
@@ -240,6 +245,10 @@ def explain(finding: Finding) -> str:
         "dev-fell-loss-chose": _(
             "On dev, {metric} fell from {best} (epoch {best_epoch}) to {last} (epoch {last_epoch}) while the training "
             "loss went on falling; the checkpoint with the lowest dev loss was kept."
+        ),
+        "dev-fell-other-chose": _(
+            "On dev, {metric} fell from {best} (epoch {best_epoch}) to {last} (epoch {last_epoch}) while the training "
+            "loss went on falling; the checkpoint with the best {chosen_by} was kept."
         ),
         "dev-loss-rose": _(
             "The dev loss rose from {lowest} (epoch {lowest_epoch}) to {last}, while the training loss ended at "

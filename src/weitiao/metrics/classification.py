@@ -27,13 +27,13 @@ def single_label_metrics(labels: Sequence[str]) -> Sequence[Metric]:
     """Metrics of a task with one label a row, headline (accuracy) first."""
     macro = [ClassMetric(f"macro_{name}", labels, _macro(ratio)) for name, ratio in RATIOS.items()]
     weighted = [ClassMetric(f"weighted_{name}", labels, _weighted(ratio)) for name, ratio in RATIOS.items()]
-    micro = [ClassMetric(f"micro_{name}", labels, _micro(ratio)) for name, ratio in RATIOS.items()]
+    micro = [ClassMetric(f"micro_{name}", labels, summed(ratio)) for name, ratio in RATIOS.items()]
     return [Accuracy(), *macro, *weighted, *micro, ClassMetric("mcc", labels, matthews)]
 
 
 def multi_label_metrics(labels: Sequence[str]) -> Sequence[Metric]:
     """Metrics of a task with any number of labels a row, headline (micro F1) first; `accuracy` is subset accuracy."""
-    micro = [ClassMetric(f"micro_{name}", labels, _micro(ratio)) for name, ratio in RATIOS.items()]
+    micro = [ClassMetric(f"micro_{name}", labels, summed(ratio)) for name, ratio in RATIOS.items()]
     macro = [ClassMetric(f"macro_{name}", labels, _macro(ratio)) for name, ratio in RATIOS.items()]
     weighted = [ClassMetric(f"weighted_{name}", labels, _weighted(ratio)) for name, ratio in RATIOS.items()]
     return [*micro, *macro, *weighted, SamplesF1(), Accuracy(), HammingAccuracy(labels)]
@@ -149,7 +149,7 @@ def f1(hits: FloatArray, answers: FloatArray, gold: FloatArray) -> FloatArray:
 RATIOS: Mapping[str, Tally] = {"f1": f1, "precision": precision, "recall": recall}
 
 
-def _micro(ratio: Tally) -> Tally:
+def summed(ratio: Tally) -> Tally:
     """The ratio of the counts summed over classes."""
     return lambda hits, answers, gold: ratio(hits.sum(-1), answers.sum(-1), gold.sum(-1))
 

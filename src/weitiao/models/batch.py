@@ -41,6 +41,24 @@ class Batch:
     frozen: Tensor | None = field(default=None)
     places: Mapping[str, Tensor] = field(default_factory=dict)
 
+    def repeated(self, times: int) -> Batch:
+        """The same rows `times` times, one copy behind the other: dropout then gives several views of each."""
+        if times == 1:
+            return self
+
+        def again(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: torch.cat([each] * times) for name, each in tensors.items()}
+
+        return Batch(
+            again(self.inputs),
+            again(self.targets),
+            self.weight.repeat(times),
+            self.lengths.repeat(times),
+            list(self.rows) * times,
+            None if self.frozen is None else torch.cat([self.frozen] * times),
+            again(self.places),
+        )
+
     @property
     def tokens(self) -> int:
         """Real tokens, padding not counted."""

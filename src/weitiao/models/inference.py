@@ -40,7 +40,7 @@ def infer(
 def infer_with_loss(
     network: Network, features: Sequence[Feature], *, batch_tokens: int = BATCH_TOKENS, frozen: Frozen | None = None
 ) -> tuple[list[Outputs], float]:
-    """As `infer`, and the mean loss over the features with a target (NaN without any)."""
+    """As `infer`, and the mean loss over the features with a target (NaN without any, or where it compares rows)."""
     results: list[Outputs] = [{}] * len(features)
     total, weight = 0.0, 0.0
     training = network.training
@@ -52,8 +52,9 @@ def infer_with_loss(
                 if frozen is not None:
                     batch = replace(batch, frozen=frozen(rows))
                 hidden = network.hidden(batch)
-                loss = network.head.loss(hidden, batch)
-                total, weight = total + float(loss.total), weight + float(loss.weight)
+                if not network.coupled:
+                    loss = network.head.loss(hidden, batch)
+                    total, weight = total + float(loss.total), weight + float(loss.weight)
                 outputs = {
                     name: value.float().numpy(force=True) for name, value in network.head.outputs(hidden, batch).items()
                 }

@@ -9,10 +9,11 @@ Notation: B rows, T tokens, N tokens without padding, H hidden, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -82,6 +83,16 @@ class Network(nn.Module):
         for module in self.frozen_modules:
             module.training = False
         return self
+
+    @property
+    def coupled(self) -> bool:
+        """Whether the loss compares all rows of a step with each other, so that a step cannot be split."""
+        return bool(getattr(self.head, "coupled", False))
+
+    def files(self, max_length: int) -> Mapping[str, Any]:
+        """Name -> JSON that other libraries look for beside the weights; `max_length`: tokens of a text at most."""
+        own = getattr(self.head, "files", None)
+        return {} if own is None else own(max_length)
 
     def head_parameters(self) -> set[str]:
         """Names of the parameters that fine-tuning adds: our head's, the family head's, and what the folder lacked."""
@@ -153,6 +164,7 @@ class Network(nn.Module):
 
     def loss(self, batch: Batch) -> Loss:
         """A sum of row losses and its divisor."""
+        batch = batch.repeated(getattr(self.head, "views", 1))
         return self.head.loss(self.hidden(batch), batch)
 
     def save(self, folder: Path) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pydantic import BaseModel
 
 from weitiao.errors import Problem
-from weitiao.metrics import Metric
+from weitiao.metrics import AnyMetric
 from weitiao.recipe import Finding, TrainingSpec
 from weitiao.records import Feature, Outputs, Prediction, Record
 from weitiao.tables import Table
@@ -28,7 +28,14 @@ TASKS = Table(
     "task",
     {
         "classify": "weitiao.tasks.classify:Classify",
+        "embed": "weitiao.tasks.embed:Embed",
+        "event": "weitiao.tasks.event:EventTask",
+        "intent_slot": "weitiao.tasks.intent_slot:IntentSlot",
         "parse": "weitiao.tasks.parse:Parse",
+        "rank": "weitiao.tasks.rank:Rank",
+        "regress": "weitiao.tasks.regress:Regress",
+        "relate": "weitiao.tasks.relate:Relate",
+        "span": "weitiao.tasks.span:SpanTask",
         "tag": "weitiao.tasks.tag:Tag",
     },
 )
@@ -95,7 +102,7 @@ class Task(Protocol[R, P]):
         ...
 
     def label_space(self, records: Sequence[R]) -> Sequence[str]:
-        """The labels, in a stable order, from the training records only."""
+        """The labels, in a stable order, from the training records only; of numbers their scale, such as `mean=2.5`."""
         ...
 
     def classes(self, labels: Sequence[str]) -> Sequence[str]:
@@ -149,7 +156,7 @@ class Task(Protocol[R, P]):
         """Whether the whole answer is the gold one; None where answers are not right or wrong."""
         ...
 
-    def metrics(self, labels: Sequence[str]) -> Sequence[Metric]:
+    def metrics(self, labels: Sequence[str]) -> Sequence[AnyMetric]:
         """The metrics, headline first."""
         ...
 

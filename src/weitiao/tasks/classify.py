@@ -23,10 +23,10 @@ from weitiao.records import ClassifyPrediction, ClassifyRecord, Feature, FloatAr
 from weitiao.tasks import FieldSpec, RowFault, Settings
 from weitiao.tasks.label_audit import LabelCounts, audit_labels, unanswerable
 from weitiao.tasks.labels import SEPARATOR, in_natural_order
-from weitiao.tasks.values import is_blank, text_of, texts_of
-from weitiao.text import Tokenizer, Tokens
+from weitiao.tasks.pairs import encoded, mixed_pairs
+from weitiao.tasks.values import filled, text_of, texts_of
+from weitiao.text import Tokenizer
 
-CHUNK = 1024  # texts tokenised at a time: bounds the memory that the tokenizer's own objects take
 HALF = 0.5  # threshold of a label about which dev says nothing
 
 # fmt: off
@@ -129,8 +129,8 @@ class Classify:
     def read(
         self, fields: Mapping[str, object], *, file: str, line: int, group: str = "", labelled: bool = True
     ) -> ClassifyRecord:
-        text = _filled(fields.get("text"), "text")
-        pair = _filled(fields["text_pair"], "text_pair") if "text_pair" in fields else None
+        text = filled(fields.get("text"), "text")
+        pair = filled(fields["text_pair"], "text_pair") if "text_pair" in fields else None
         labels = self._labels(fields.get("label"))
         if labelled and labels is None:
             raise RowFault(_("no label"))
@@ -172,7 +172,7 @@ class Classify:
     def audit(self, splits: Mapping[str, Sequence[ClassifyRecord]], labels: Sequence[str]) -> list[Problem]:
         counts = {split: _counts(records) for split, records in splits.items()}
         weights = self.options.class_weights
-        return _mixed_pairs(splits) + audit_labels(
+        return mixed_pairs(splits) + audit_labels(
             counts,
             labels,
             fixed=self.options.labels is not None,
@@ -193,12 +193,10 @@ class Classify:
     ) -> list[Feature]:
         index = {label: position for position, label in enumerate(labels)}
         targets = {gold: self._targets(gold, index) for gold in {record.labels for record in records}}
-        features = []
-        for start in range(0, len(records), CHUNK):
-            chunk = records[start : start + CHUNK]
-            for group, (ids, types, cut) in enumerate(_encoded(chunk, tokenizer, max_length), start):
-                features.append(Feature(ids, types, targets[records[group].labels], group, cut))
-        return features
+        return [
+            Feature(ids, types, targets[records[group].labels], group, cut)
+            for group, (ids, types, cut) in enumerate(encoded(records, tokenizer, max_length))
+        ]
 
     def _targets(self, gold: tuple[str, ...] | None, index: Mapping[str, int]) -> dict[str, npt.NDArray[np.generic]]:
         """{"labels": [] or [C]}; nothing where the gold is missing or the training rows lack it."""
@@ -240,12 +238,8 @@ class Classify:
         )
 
     def _probabilities(self, outputs: Outputs) -> FloatArray:
-        """Softmax, or a sigmoid each, of the logits in float64, [C]."""
-        logits = np.asarray(outputs["logits"], dtype=np.float64)  # [C]
-        if self.options.multi_label:
-            return np.exp(-np.logaddexp(0.0, -logits))
-        powers = np.exp(logits - logits.max())
-        return powers / powers.sum()  # type: ignore[no-any-return]
+        """Of each label, [C]."""
+        return probabilities(outputs["logits"], several=self.options.multi_label)
 
     def calibrate(
         self,
@@ -290,6 +284,15 @@ class Classify:
         return {"class_weights": balanced.astype(np.float32)}
 
 
+def probabilities(logits: FloatArray, *, several: bool) -> FloatArray:
+    """Softmax, or where several labels may hold a sigmoid each, in float64, [C]."""
+    logits = np.asarray(logits, dtype=np.float64)  # [C]
+    if several:
+        return np.exp(-np.logaddexp(0.0, -logits))
+    powers = np.exp(logits - logits.max())
+    return powers / powers.sum()  # type: ignore[no-any-return]
+
+
 def best_threshold(scores: FloatArray, gold: npt.NDArray[np.bool_]) -> float:
     """The cut with the best F1, half-way between two scores; of equals the one nearest to 0.5.
 
@@ -310,39 +313,5 @@ def best_threshold(scores: FloatArray, gold: npt.NDArray[np.bool_]) -> float:
     return float(cuts[ties[np.abs(cuts[ties] - HALF).argmin()]])
 
 
-def _filled(value: object, name: str) -> str:
-    text = text_of(value)
-    if text is None or is_blank(text):
-        raise RowFault(_("empty {field}").format(field=name))
-    return text
-
-
-def _mixed_pairs(splits: Mapping[str, Sequence[ClassifyRecord]]) -> list[Problem]:
-    """An error where some rows are pairs and others single texts: one model reads one or the other."""
-    kinds: dict[bool, list[ClassifyRecord]] = {}
-    for records in splits.values():
-        for record in records:
-            kinds.setdefault(record.text_pair is not None, []).append(record)
-    if len(kinds) < 2:
-        return []
-    message = _(
-        "{count} rows have no second text while the others have one; give all files the column, or leave it out of all"
-    ).format(count=len(kinds[False]))
-    return [Problem("mixed-pairs", message, file=kinds[False][0].file, line=kinds[False][0].line)]
-
-
 def _counts(records: Sequence[ClassifyRecord]) -> LabelCounts:
     return LabelCounts.of((record.labels or (), record.file, record.line) for record in records)
-
-
-def _encoded(records: Sequence[ClassifyRecord], tokenizer: Tokenizer, max_length: int) -> list[Tokens]:
-    """What the tokenizer makes of each record, in order; texts and pairs go to it apart."""
-    encoded: dict[int, Tokens] = {}
-    for paired in (False, True):
-        chosen = [index for index, record in enumerate(records) if (record.text_pair is not None) is paired]
-        if not chosen:
-            continue
-        texts = [records[index].text for index in chosen]
-        pairs = [records[index].text_pair or "" for index in chosen] if paired else None
-        encoded.update(zip(chosen, tokenizer.encode(texts, pairs, max_length=max_length), strict=True))
-    return [encoded[index] for index in range(len(records))]

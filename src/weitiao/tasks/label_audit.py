@@ -7,7 +7,7 @@ row that shows it and with the places of all.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from weitiao.errors import Problem, RowPlace, Severity
@@ -136,6 +136,29 @@ def audit_inventory(splits: Mapping[str, LabelCounts], labels: Sequence[str]) ->
         labels: the label space, of the training rows.
     """
     return list(_unknown(splits, labels, fixed=False)) if "train" in splits else []
+
+
+def audit_relations(
+    splits: Mapping[str, LabelCounts], labels: Sequence[str], type_of: Callable[[str], str]
+) -> list[Problem]:
+    """Everything suspicious about the labels of relations.
+
+    Args:
+        splits: the label counts of each split.
+        labels: the label space, from the training rows.
+        type_of: a label without its direction: labels that differ only by that are no slips of each other.
+    """
+    train = splits.get("train", LabelCounts.of([]))
+    if not train.rows:
+        return []
+    if len(train.counts) < 2:
+        named = "".join(f"'{label}'" for label in train.counts) or _("none")
+        message = _(
+            "at least two relations are needed, and the training rows have: {named}; check `data.fields.relation`"
+        )
+        return [Problem("too-few-classes", message.format(named=named), file=train.file)]
+    types = LabelCounts.of(([type_of(label)], *place) for label, places in train.places.items() for place in places)
+    return [*_unknown(splits, labels, fixed=False), *_mistyped(types), *_small(train, labels)]
 
 
 def _of_each_label(

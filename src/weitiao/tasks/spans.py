@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from weitiao.errors import Problem, RowPlace
 from weitiao.messages import _, ngettext
 from weitiao.metrics.spans import Found
-from weitiao.records import Span, TagRecord
+from weitiao.records import Record, Span, TagRecord
 from weitiao.tasks import RowFault
 from weitiao.tasks.label_audit import LabelCounts
 from weitiao.tasks.units import Bounds
@@ -25,6 +27,8 @@ ENDS = ("end", "end_offset", "stop", "to")
 LABELS = ("label", "labels", "type", "entity", "entity_group", "tag")
 SURFACES = ("text", "word", "surface", "value", "name")
 SHOWN = 30  # characters of a surface that a message quotes
+
+MarkedText = tuple[Record, Sequence[Span], Sequence[Bounds]]  # a text, its gold spans, its units
 
 
 def read_tokens(text: str | None, tokens: object) -> tuple[str | None, tuple[Bounds, ...] | None]:
@@ -62,7 +66,7 @@ def read_spans(text: str, value: object) -> tuple[Span, ...] | None:
         RowFault: one is no span of this text.
     """
     if isinstance(value, str):
-        value = _parsed(value)
+        value = parsed_json(value)
     if hasattr(value, "tolist"):
         value = value.tolist()
     if value is None:
@@ -73,7 +77,12 @@ def read_spans(text: str, value: object) -> tuple[Span, ...] | None:
     return tuple(sorted(found, key=lambda span: (span.start, span.end, span.label)))
 
 
-def _parsed(value: str) -> object:
+def parsed_json(value: str) -> object:
+    """What a cell of JSON says; None where it is blank.
+
+    Raises:
+        RowFault: it is not valid.
+    """
     if is_blank(value):
         return None
     try:
@@ -85,8 +94,8 @@ def _parsed(value: str) -> object:
 def _span(text: str, value: Any) -> Span:
     """One span: `[start, end, label]`, or an object whose keys say so; white space at its borders is left out."""
     if isinstance(value, Mapping):
-        start, end, label = (_of(value, names) for names in (STARTS, ENDS, LABELS))
-        surface = _of(value, SURFACES)
+        start, end, label = (first_of(value, names) for names in (STARTS, ENDS, LABELS))
+        surface = first_of(value, SURFACES)
     elif isinstance(value, list | tuple) and len(value) == 3:
         (start, end, label), surface = value, None
     else:
@@ -96,7 +105,7 @@ def _span(text: str, value: Any) -> Span:
     name = text_of(label)
     if not name:
         raise RowFault(_("a span without a label"))
-    return checked(text, _whole(start), _whole(end), name, surface if isinstance(surface, str) else None)
+    return checked(text, whole_number(start), whole_number(end), name, surface if isinstance(surface, str) else None)
 
 
 def checked(text: str, start: int, end: int, label: str, surface: str | None = None) -> Span:
@@ -125,11 +134,12 @@ def checked(text: str, start: int, end: int, label: str, surface: str | None = N
     return Span(start=start, end=end, label=label.strip())
 
 
-def _of(value: Mapping[str, Any], names: Sequence[str]) -> Any:
+def first_of(value: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """What the first of `names` that says anything says."""
     return next((value[name] for name in names if value.get(name) is not None), None)
 
 
-def _whole(value: object) -> int:
+def whole_number(value: object) -> int:
     """An offset; numbers of other libraries and whole floats as what they are.
 
     Raises:
@@ -171,6 +181,19 @@ def fitting(spans: Sequence[Span], units: Sequence[Bounds]) -> list[Found]:
     return found
 
 
+def covering(spans: Iterable[Span], units: Sequence[Bounds]) -> list[Found]:
+    """As `fitting`, of spans that may overlap, in any order; each for itself."""
+    starts = np.array([start for start, _end in units], dtype=np.int64)  # [U]
+    ends = np.array([end for _start, end in units], dtype=np.int64)  # [U]
+    found = []
+    for span in spans:
+        first = int(np.searchsorted(ends, span.start, side="right"))
+        behind = int(np.searchsorted(starts, span.end, side="left"))
+        if behind > first:
+            found.append((first, behind, span.label))
+    return found
+
+
 def misaligned(spans: Sequence[Span], units: Sequence[Bounds]) -> list[Span]:
     """Spans that begin or end inside a unit, which no tags can mark."""
     starts, ends = {start for start, _end in units}, {end for _start, end in units}
@@ -196,14 +219,13 @@ def alignment_problems(
 ) -> Iterator[Problem]:
     """Warnings about gold spans that tags over the units cannot give."""
     for split, records in splits.items():
-        inside: list[RowPlace] = []
         over: list[RowPlace] = []
+        others: list[MarkedText] = []
         for record in records:
             spans = list(record.spans or ())
             overlapping = nested(spans)
             over += [_place(record, span) for span in overlapping]
-            apart = [span for span in spans if span not in overlapping]
-            inside += [_place(record, span) for span in misaligned(apart, units_of(record))]
+            others.append((record, [span for span in spans if span not in overlapping], units_of(record)))
         if over:
             message = ngettext(
                 "{count} span of {split} overlaps a longer one, and flat tags cannot give it: {place}",
@@ -211,19 +233,44 @@ def alignment_problems(
                 len(over),
             )
             yield _unreachable("overlapping-spans", message, split, over)
-        if inside:
-            message = ngettext(
-                "{count} span of {split} begins or ends inside a word, and cannot be found exactly: {place}",
-                "{count} spans of {split} begin or end inside a word, and cannot be found exactly; the first: {place}",
-                len(inside),
-            )
-            yield _unreachable("misaligned-spans", message, split, inside)
+        yield from misalignment_problems(split, others)
 
 
-def _place(record: TagRecord, span: Span) -> RowPlace:
+def misalignment_problems(split: str, texts: Iterable[MarkedText]) -> Iterator[Problem]:
+    """A warning about gold spans that begin or end inside a unit."""
+    inside = [_place(record, span) for record, spans, units in texts for span in misaligned(spans, units)]
+    if inside:
+        message = ngettext(
+            "{count} span of {split} begins or ends inside a word, and cannot be found exactly: {place}",
+            "{count} spans of {split} begin or end inside a word, and cannot be found exactly; the first: {place}",
+            len(inside),
+        )
+        yield _unreachable("misaligned-spans", message, split, inside)
+
+
+def width_problems(split: str, texts: Iterable[MarkedText], widest: int) -> Iterator[Problem]:
+    """A warning about gold spans of more than `widest` units."""
+    wide = [
+        _place(record, span)
+        for record, spans, units in texts
+        for span in spans
+        for first, behind, _label in covering([span], units)
+        if behind - first > widest
+    ]
+    if wide:
+        message = ngettext(
+            "{count} span of {split} has more than {widest} units, and cannot be found: {place}; raise task.max_width",
+            "{count} spans of {split} have more than {widest} units, and cannot be found; the first: {place}; "
+            "raise task.max_width",
+            len(wide),
+        )
+        yield _unreachable("wide-spans", message, split, wide, widest=widest)
+
+
+def _place(record: Record, span: Span) -> RowPlace:
     return RowPlace(record.file, record.line, note=f"{span.label} {span.start}-{span.end}")
 
 
-def _unreachable(code: str, message: str, split: str, rows: Sequence[RowPlace]) -> Problem:
-    text = message.format(count=len(rows), split=split, place=rows[0].note)
+def _unreachable(code: str, message: str, split: str, rows: Sequence[RowPlace], **values: int) -> Problem:
+    text = message.format(count=len(rows), split=split, place=rows[0].note, **values)
     return Problem(code, text, file=rows[0].file, line=rows[0].line, severity="warning", rows=tuple(rows))

@@ -13,60 +13,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from weitiao.errors import Problem
 from weitiao.messages import _
-from weitiao.metrics import Metric
-from weitiao.metrics.spans import Scheme, may_follow, span_metrics, spans_of_tags, tag_names, tags_of_spans
-from weitiao.recipe import Finding, Options, TrainingSpec
+from weitiao.metrics.spans import Scheme, may_follow, spans_of_tags, tag_names, tags_of_spans
+from weitiao.recipe import Finding, TrainingSpec
 from weitiao.records import Feature, FloatArray, FoundSpan, IntArray, Outputs, Span, TagPrediction, TagRecord
-from weitiao.tasks import FieldSpec, RowFault, Settings
-from weitiao.tasks.label_audit import audit_spans, unanswerable
-from weitiao.tasks.labels import in_natural_order
+from weitiao.tasks import Settings
+from weitiao.tasks.label_audit import audit_spans
+from weitiao.tasks.marked import WORD, Marked, MarkedOptions, read_tags
 from weitiao.tasks.sequences import best_tags, rules, tag_probabilities
-from weitiao.tasks.spans import (
-    alignment_problems,
-    fitting,
-    read_spans,
-    read_tokens,
-    span_label_counts,
-    without_overlaps,
-)
-from weitiao.tasks.units import Bounds, UnitTokenizer, units_of
-from weitiao.tasks.values import is_blank, text_of
-from weitiao.tasks.windows import Window, windows
+from weitiao.tasks.spans import alignment_problems, fitting, span_label_counts, without_overlaps
+from weitiao.tasks.units import Bounds, Encoded, UnitTokenizer
+from weitiao.tasks.windows import OVERLAP, Window, tokens_of, windows
 from weitiao.text import Tokenizer, Wrapping
 
 IGNORED = -100  # target of a token that opens no unit
-OVERLAP = 4  # neighbouring windows share this part of the room: a quarter
-WORD = "word"  # label of a token that has none of its own
-
-# fmt: off
-TEXT = FieldSpec("text", required=False, aliases=(
-    "text", "sentence", "content", "data", "文本", "句子", "正文", "内容",
-))
-TOKENS = FieldSpec("tokens", required=False, asked=False, aliases=("tokens", "words", "词"))
-SPANS = FieldSpec("spans", required=False, only_labelled=True, aliases=(
-    "spans", "entities", "label", "labels", "ner", "实体", "标注",
-))
-TAGS = FieldSpec("tags", required=False, only_labelled=True, aliases=("tags", "ner_tags", "标签"))
-# fmt: on
 
 
-class TagOptions(Options):
+class TagOptions(MarkedOptions):
     """What a recipe may say under `task: {name: tag, ...}`."""
 
     learn: Literal["spans", "tokens", "borders"] = Field(
         default="spans",
         description="spans: what is marked, such as entities; tokens: every token of the source with its tag, such as "
         "parts of speech; borders: every token without its tag, such as word segmentation",
-    )
-    units: Literal["text", "tokens"] = Field(
-        default="text",
-        description="what gets a tag. text: characters of Chinese, words, numbers and signs of the text; tokens: the "
-        "tokens of the source, which a text alone does not have",
     )
     scheme: Scheme = Field(
         default="bio", description="tags that the model learns: bio, or bioes, which also marks ends and single units"
@@ -80,12 +52,6 @@ class TagOptions(Options):
         ge=0,
         description="tokens of the same document (`data.fields.group`) read before and behind each text; 0 for none",
     )  # FLERT, Schweter & Akbik 2020, section 3.1: 64
-    labels: tuple[str, ...] | None = Field(
-        default=None,
-        strict=False,
-        min_length=1,
-        description="labels of the spans, in order; default: those of the training rows",
-    )
 
     @model_validator(mode="after")
     def _tokens_are_labels(self) -> TagOptions:
@@ -94,67 +60,32 @@ class TagOptions(Options):
         return self
 
 
-class Tag:
+class Tag(Marked):
     """The task: see `weitiao.tasks.Task`."""
 
     name: ClassVar[str] = "tag"
     options_model: ClassVar[type[TagOptions]] = TagOptions
-    record: ClassVar[type[TagRecord]] = TagRecord
-    prediction: ClassVar[type[TagPrediction]] = TagPrediction
     head: ClassVar[str] = "tag"
     stock: ClassVar[str] = "AutoModelForTokenClassification"
-    pools: ClassVar[bool] = False
-    mode: Literal["forward", "generate"] = "forward"
-    fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TOKENS, SPANS, TAGS)
-    baselines: ClassVar[Sequence[str]] = ("gazetteer",)
 
     def __init__(self, options: TagOptions | None = None) -> None:
-        self.options = options or TagOptions()
-
-    def read(
-        self, fields: Mapping[str, object], *, file: str, line: int, group: str = "", labelled: bool = True
-    ) -> TagRecord:
-        text, tokens = read_tokens(text_of(fields.get("text")), fields.get("tokens"))
-        if text is None or is_blank(text):
-            raise RowFault(_("empty {field}").format(field="text"))
-        spans = self._spans(text, tokens, fields)
-        if labelled and spans is None:
-            raise RowFault(_("no spans and no tags"))
-        return TagRecord(file=file, line=line, group=group, text=text, spans=spans, tokens=tokens)
+        self.options: TagOptions = options or TagOptions()
 
     def _spans(
         self, text: str, tokens: tuple[Bounds, ...] | None, fields: Mapping[str, object]
     ) -> tuple[Span, ...] | None:
-        """The gold spans of a row; None where it has none to tell."""
         learn, tags = self.options.learn, fields.get("tags")
         if learn == "borders":
             return None if tokens is None else tuple(Span(start=a, end=b, label=WORD) for a, b in tokens)
-        if tags is None or (learn == "spans" and isinstance(fields.get("spans"), list)):
-            return read_spans(text, fields.get("spans"))
-        names = [text_of(tag) or "" for tag in _listed(tags)]
-        if tokens is None or len(names) != len(tokens):
-            raise RowFault(_("{tags} tags for {tokens} tokens").format(tags=len(names), tokens=len(tokens or ())))
-        if learn == "tokens":
-            return tuple(Span(start=a, end=b, label=tag or WORD) for (a, b), tag in zip(tokens, names, strict=True))
-        try:
-            found = spans_of_tags(names)
-        except ValueError as wrong:
-            message = _(
-                "tag '{tag}' does not say where a span begins (B-, I-, O, ...); for plain tags, set task.learn=tokens"
-            )
-            raise RowFault(message.format(tag=wrong)) from wrong
-        return tuple(Span(start=tokens[a][0], end=tokens[b - 1][1], label=label or WORD) for a, b, label in found)
+        if learn == "tokens" and tags is not None:
+            named = zip(tokens or (), read_tags(tags, tokens), strict=True)
+            return tuple(Span(start=a, end=b, label=tag or WORD) for (a, b), tag in named)
+        return super()._spans(text, tokens, fields)
 
-    def surface(self, record: TagRecord) -> str:
-        return record.text
-
-    def answer(self, record: TagRecord) -> str:
-        return " | ".join(f"{span.label} {span.start}-{span.end}" for span in record.spans or ())
-
-    def label_space(self, records: Sequence[TagRecord]) -> Sequence[str]:
-        if self.options.labels is not None:
-            return list(self.options.labels)
-        return in_natural_order(span.label for record in records for span in record.spans or ())
+    def not_a_border(self, tag: str) -> str:
+        return _(
+            "tag '{tag}' does not say where a span begins (B-, I-, O, ...); for plain tags, set task.learn=tokens"
+        ).format(tag=tag)
 
     def classes(self, labels: Sequence[str]) -> Sequence[str]:
         return tag_names(labels, self.options.scheme)
@@ -167,27 +98,17 @@ class Tag:
         found = audit_spans(counts, labels, fixed=self.options.labels is not None)
         return [*found, *alignment_problems(splits, self.units)]
 
-    def unanswerable(self, records: Sequence[TagRecord], labels: Sequence[str]) -> list[Problem]:
-        return unanswerable(span_label_counts(records), labels)
-
     def misfits(self, training: TrainingSpec) -> Iterator[Finding]:
         if self.options.crf and training.label_smoothing:
             message = _("`training.label_smoothing` works only without `task.crf`; remove one of the two")
             yield Finding("misfit", ("training", "label_smoothing"), message)
 
-    def units(self, record: TagRecord) -> Sequence[Bounds]:
-        """(start, end) of what gets a tag, in order."""
-        if self.options.units == "tokens" and record.tokens:
-            return record.tokens
-        return units_of(record.text)
-
     def encode(
         self, records: Sequence[TagRecord], tokenizer: Tokenizer, labels: Sequence[str], max_length: int
     ) -> list[Feature]:
-        pieces, wrapping = UnitTokenizer.of(tokenizer), tokenizer.wrapping()
-        units = [self.units(record) for record in records]
-        pieces.prepare((record.text, each) for record, each in zip(records, units, strict=True))
-        encoded = [pieces.encode(record.text, each) for record, each in zip(records, units, strict=True)]
+        wrapping, units = tokenizer.wrapping(), [self.units(record) for record in records]
+        texts = [(record.text, each) for record, each in zip(records, units, strict=True)]
+        encoded = UnitTokenizer.of(tokenizer).encode_all(texts)
         room = max_length - len(wrapping)
         around = _Context(records, encoded, min(self.options.context, room // 4)) if self.options.context else None
         index = {tag: place for place, tag in enumerate(self.classes(labels))}
@@ -245,38 +166,9 @@ class Tag:
         """Nothing: the best allowed sequence has no threshold."""
         return {}
 
-    def right(self, prediction: TagPrediction, record: TagRecord) -> bool:
-        return [(*each.bounds, each.label) for each in prediction.spans] == sorted(
-            (*each.bounds, each.label) for each in record.spans or ()
-        )
-
-    def metrics(self, labels: Sequence[str]) -> Sequence[Metric]:
-        return span_metrics(labels)
-
-    def targets(
-        self,
-        records: Sequence[TagRecord],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> Mapping[str, npt.NDArray[Any]]:
-        """Nothing: every tag weighs the same."""
-        return {}
-
-
-def _listed(value: object) -> Sequence[object]:
-    if isinstance(value, str):
-        return value.split()
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if not isinstance(value, list | tuple):
-        raise RowFault(_("expected a list of tags; got {got}").format(got=type(value).__name__))
-    return value
-
 
 def _found(text: str, start: int, end: int, label: str, sure: FloatArray) -> FoundSpan:
     return FoundSpan(start=start, end=end, label=label, text=text[start:end], confidence=float(sure.mean()))
-
-
-Encoded = Sequence[tuple[tuple[int, ...], int]]
 
 
 class _Cut:
@@ -286,13 +178,7 @@ class _Cut:
         self, window: Window, encoded: Encoded, before: Sequence[int], behind: Sequence[int], room: int
     ) -> None:
         self.window, self.before, self.behind = window, before, behind
-        self.ids: list[int] = []
-        self.opening: list[int] = []  # place of the token that opens each unit, from the window's first token
-        for ids, first in encoded[window.start : window.end]:
-            self.opening.append(len(self.ids) + first)
-            self.ids += ids
-        self.lost = max(len(self.ids) - room, 0)  # of a single unit that is longer than the room
-        self.ids = self.ids[:room]
+        self.ids, self.opening, self.lost = tokens_of(window, encoded, room)
 
     def feature(self, wrapping: Wrapping, tags: IntArray | None, group: int, *, segments: bool) -> Feature:
         """The Feature; its `places` say which unit stands where."""

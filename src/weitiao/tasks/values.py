@@ -62,6 +62,36 @@ def texts_of(value: object, separator: str | None) -> list[str] | None:
     return None if text is None or is_blank(text) else [text.strip()]
 
 
+def number_of(value: object, name: str) -> float | None:
+    """The number in a cell, None where it is empty.
+
+    Raises:
+        RowFault: it is no number, or no finite one.
+    """
+    text = text_of(value)
+    if text is None or is_blank(text):
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        raise RowFault(_("{field} '{value}' is not a number").format(field=name, value=text.strip())) from None
+    if not math.isfinite(number):
+        raise RowFault(_("{field} '{value}' is not a finite number").format(field=name, value=text.strip()))
+    return number
+
+
+def filled(value: object, name: str) -> str:
+    """The text in a cell that must have one.
+
+    Raises:
+        RowFault: it is empty.
+    """
+    text = text_of(value)
+    if text is None or is_blank(text):
+        raise RowFault(_("empty {field}").format(field=name))
+    return text
+
+
 def is_blank(text: str) -> bool:
     """Whether there is nothing to read: only white space and invisible marks."""
     return not text.strip().strip(INVISIBLE).strip()

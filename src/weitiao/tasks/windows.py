@@ -11,6 +11,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from weitiao.tasks.units import Encoded
+
+OVERLAP = 4  # neighbouring windows share this part of the room: a quarter
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -43,3 +47,16 @@ def windows(sizes: Sequence[int], room: int, overlap: int) -> list[Window]:
         start = max(int(np.searchsorted(bounds, bounds[end] - overlap)), start + 1)
     cuts = [0, *((right[0] + left[1] + 1) // 2 for left, right in pairwise(spans)), len(sizes)]
     return [Window(*span, first, last) for span, (first, last) in zip(spans, pairwise(cuts), strict=True)]
+
+
+def tokens_of(window: Window, encoded: Encoded, room: int) -> tuple[list[int], list[int], int]:
+    """(token ids, place of the token that opens each unit, ids left out) of what a window reads.
+
+    Only a single unit that is longer than the room loses ids.
+    """
+    ids: list[int] = []
+    opening: list[int] = []
+    for own, first in encoded[window.start : window.end]:
+        opening.append(len(ids) + first)
+        ids += own
+    return ids[:room], opening, max(len(ids) - room, 0)

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from weitiao.errors import Failed, Interrupted, NonFiniteLoss, NothingLearnt
+from weitiao.errors import Failed, Interrupted, NonFiniteLoss, NothingLearnt, Refused
 from weitiao.messages import _
 from weitiao.methods import Method
+from weitiao.metrics import direction
 from weitiao.models.batch import Batch, collate
 from weitiao.models.heads import Loss
 from weitiao.models.inference import Frozen
@@ -153,13 +154,9 @@ def fit(
         NonFiniteLoss: the loss became NaN or infinite; the message names the row and the cause.
         NothingLearnt: a step held no target.
         Interrupted: `hooks.stop` asked for it; a checkpoint was written.
+        Refused: the loss compares all rows of a step, and several processes would share them out.
     """
     return _Fit(network, method, features, settings, hooks, folder, Journal(log)).run()
-
-
-def direction(metric: str) -> int:
-    """1 where more of a dev metric is better, -1 where less is: the loss."""
-    return -1 if metric == "loss" else 1
 
 
 def total_steps(features: Sequence[Feature], settings: LoopSettings) -> int:
@@ -188,12 +185,22 @@ class _Fit:
         self.total = total_steps(features, settings)
         self.warmup = warmup_steps(settings.warmup, self.total)
         self.processes = Processes.current()
+        self._refuse_sharing()
         self.optimiser = make_optimiser(network, settings.optimiser)
         self.penalty = Penalty(network, settings.optimiser)
         self.trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.progress = Progress()
         self.saved_step: int | None = None
         self.pace = Pace()
+
+    def _refuse_sharing(self) -> None:
+        if self.network.coupled and self.processes.count > 1:
+            raise Refused(
+                _(
+                    "the loss compares all rows of a step with each other, and {count} processes would each see a part "
+                    "of them; start one process"
+                ).format(count=self.processes.count)
+            )
 
     def run(self) -> FitResult:
         self._resume()
@@ -242,8 +249,7 @@ class _Fit:
         rate = factor(self.settings.schedule, step, self.warmup, self.total, self.settings.schedule_power)
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * rate
-        budget = self.settings.token_budget or TOKEN_BUDGET
-        parts = list(micro_batches(self.processes.share(rows), self.lengths, budget))
+        parts = self._parts(rows)
         alone = len(parts) == 1 and self.processes.count == 1
         total, weight = torch.zeros(()), torch.zeros(())
         for part in parts:
@@ -265,6 +271,13 @@ class _Fit:
         self.optimiser.zero_grad(set_to_none=True)
         self.pace.add(sum(self.lengths[row] for row in rows), time.monotonic() - began)
         self._count(rows, float(total / weight), rate)
+
+    def _parts(self, rows: Sequence[int]) -> list[list[int]]:
+        """The micro-batches of this process; all rows at once, in their order, where the loss compares them."""
+        if self.network.coupled:
+            return [list(rows)]
+        budget = self.settings.token_budget or TOKEN_BUDGET
+        return list(micro_batches(self.processes.share(rows), self.lengths, budget))
 
     def _loss(self, part: Sequence[int]) -> Loss:
         batch = collate([self.features[row] for row in part], self.network.spec.pad_id, part)

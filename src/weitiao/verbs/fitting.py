@@ -22,6 +22,7 @@ from weitiao.errors import Failed, Interrupted
 from weitiao.messages import _
 from weitiao.methods import METHODS
 from weitiao.methods.frozen_cache import FrozenCache
+from weitiao.metrics import value_of
 from weitiao.models.inference import Frozen, infer, infer_with_loss
 from weitiao.models.network import Network, NetworkSpec, build, load
 from weitiao.recipe import Recipe
@@ -148,14 +149,12 @@ def decode(found: Preflight, part: Part, outputs: Sequence[Outputs], settings: S
 
 
 def dev_metrics(found: Preflight, network: Network, dev: Part, frozen: Frozen | None) -> Mapping[str, float]:
-    """Every metric of the task on dev, and the dev loss."""
+    """Every metric of the task on dev, and the dev loss, where rows have one of their own."""
     outputs, loss = infer_with_loss(network, dev.features, frozen=frozen)
     predictions = decode(found, dev, outputs, {})
-    scores = {"loss": loss}
-    for metric in found.task.metrics(found.labels):
-        counts = [metric.counts(answer, record) for answer, record in zip(predictions, dev.records, strict=True)]
-        scores[metric.name] = float(metric.value(np.sum(counts, axis=0)))
-    return scores
+    scores = {} if network.coupled else {"loss": loss}
+    metrics = found.task.metrics(found.labels)
+    return scores | {metric.name: value_of(metric, predictions, dev.records) for metric in metrics}
 
 
 def loop_settings(found: Preflight, seed: int) -> LoopSettings:
@@ -282,6 +281,9 @@ def _save(
             copy_tokenizer(found.folder.path, beside)
         if found.tokenizer is not None and not (beside / "tokenizer.json").is_file():
             found.tokenizer.backend.save(str(beside / "tokenizer.json"))
+        for name, value in network.files(found.max_length).items():
+            (beside / name).parent.mkdir(exist_ok=True)
+            write_json(beside / name, value)
         write_json(beside / "task.json", card)
 
 

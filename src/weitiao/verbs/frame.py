@@ -117,6 +117,11 @@ def _frozen(recipe: Recipe) -> Iterator[Finding]:
     """Options about layers that do not learn."""
     if recipe.method.name != "head":
         return
+    if task_of(recipe).head == "embed":
+        message = _(
+            "`method: head` trains new layers above the model, and the task '{task}' has none; take full or freeze"
+        )
+        yield Finding("misfit", ("method",), message.format(task=recipe.task.name))
     if recipe.model.reinit_layers:
         message = _("`model.reinit_layers` needs layers that learn; `method: head` freezes them all")
         yield Finding("misfit", ("model", "reinit_layers"), message)

@@ -18,8 +18,8 @@ from weitiao.records import Row
 from weitiao.tasks import FieldSpec, RowFault
 from weitiao.tasks.classify import LABEL
 from weitiao.tasks.classify import TEXT as CLASSIFIED
+from weitiao.tasks.marked import SPANS, TAGS, TEXT, TOKENS
 from weitiao.tasks.spans import ENDS, LABELS, STARTS, read_spans, read_tokens
-from weitiao.tasks.tag import SPANS, TAGS, TEXT, TOKENS
 from weitiao.tasks.units import Bounds, units_of
 from weitiao.tasks.values import is_blank, text_of
 

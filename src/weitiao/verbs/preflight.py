@@ -26,7 +26,7 @@ from weitiao.records import Feature
 from weitiao.tasks import Task
 from weitiao.text import Tokenizer, load_tokenizer
 from weitiao.verbs.encoding import Encoded, encode_splits, length_limit
-from weitiao.verbs.frame import NEED_DEV, metric_names, task_of
+from weitiao.verbs.frame import LOSS, NEED_DEV, metric_names, task_of
 from weitiao.verbs.model_checks import model_misfits, precision_misfits, uncached, untrained_pooler
 from weitiao.verbs.plan import Plan, make_plan
 from weitiao.verbs.shape import shape_of
@@ -197,6 +197,8 @@ class _Inspection:
         self._place(task.audit(dataset.records, self.found.labels), "task")
         if train and "dev" not in dataset.records:
             self._add(self._needs_dev())
+        if train:
+            self._add(self._metric_of_these_rows())
         folds = self.recipe.folds
         if folds is not None and 0 < len(train) < folds:
             message = _("`folds` is {folds}, but there are only {rows} training rows").format(
@@ -218,6 +220,16 @@ class _Inspection:
             for name in NEED_DEV
             if getattr(self.recipe.training, name) is not None and ("training", name) not in self.draft.doubtful
         ]
+
+    def _metric_of_these_rows(self) -> Iterator[Finding]:
+        """A metric that the task has and these rows do not, such as one of slots where no row has any."""
+        wanted = self.recipe.training.metric
+        known = [metric.name for metric in self.found.task.metrics(self.found.labels)]
+        if wanted in metric_names(self.found.task) and wanted not in known:
+            message = _("`training.metric` is {name}, which these rows do not have; expected one of: {names}").format(
+                name=wanted, names=", ".join([*known, LOSS])
+            )
+            yield Finding("unknown-metric", ("training", "metric"), message)
 
     def _model(self) -> None:
         spec = self.recipe.model

@@ -11,16 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from weitiao.artifact import RunFolder, read_json, replacing_folder, write_json, write_text
 from weitiao.data.splitting import folds as split_folds
 from weitiao.errors import Refused
 from weitiao.evaluation.report import spread
 from weitiao.evaluation.schema import Spread
 from weitiao.messages import _
+from weitiao.metrics import direction, value_of
 from weitiao.records import Feature, Record
-from weitiao.training.loop import direction
 from weitiao.training.processes import Processes
 from weitiao.verbs.fitting import Fitted, OnEvent, Part, answers, fit_once
 from weitiao.verbs.preflight import Preflight
@@ -177,6 +175,4 @@ def subset(part: Part, rows: Sequence[int]) -> Part:
 def headline(found: Preflight, own: RunFolder, part: Part) -> float:
     """The headline metric of a fit's saved model on a part."""
     predictions, _settings = answers(found, own, part)
-    metric = found.task.metrics(found.labels)[0]
-    counts = [metric.counts(answer, record) for answer, record in zip(predictions, part.records, strict=True)]
-    return float(metric.value(np.sum(counts, axis=0)))
+    return value_of(found.task.metrics(found.labels)[0], predictions, part.records)

@@ -12,7 +12,18 @@ from weitiao.evaluation.titles import split_title
 from weitiao.evaluation.verdict import explain, headline
 from weitiao.messages import _
 
-SHOWN = ("accuracy", "macro_f1", "mcc", "span_precision", "span_recall", "exact_match", "uas", "upos_accuracy")
+# beside the headline; metrics that tasks do not have are left out
+# fmt: off
+SHOWN = (
+    "accuracy", "macro_f1", "mcc",
+    "span_precision", "span_recall", "exact_match",
+    "trigger_f1", "event_f1",
+    "intent_accuracy", "slot_f1",
+    "uas", "upos_accuracy",
+    "pearson", "mae",
+    "recall@1", "ndcg@10", "map",
+)
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from itertools import islice
 
 from weitiao.data.reading.conll import SUFFIXES as TOKEN_SUFFIXES
 from weitiao.data.reading.conll import has_tag_columns
+from weitiao.data.reading.conll2009 import has_predicate_columns
 from weitiao.data.reading.conllu import is_conllu
 from weitiao.data.reading.header import SAMPLE as HEADER_SAMPLE
 from weitiao.data.reading.header import Header, choose_header
@@ -32,7 +33,9 @@ SAMPLE = 200  # rows by which the delimiter is told
 
 def _is_of_tokens(source: Source) -> bool:
     """Whether the columns are of tokens, a line each, which other readers know."""
-    return source.suffix in (*TOKEN_SUFFIXES, ".conllu") or has_tag_columns(source) or is_conllu(source)
+    if source.suffix in (*TOKEN_SUFFIXES, ".conllu"):
+        return True
+    return has_tag_columns(source) or has_predicate_columns(source) or is_conllu(source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,13 @@ HEADS = Table(
     "head",
     {
         "classify": "weitiao.models.heads.classify:ClassifyHead",
+        "embed": "weitiao.models.heads.embed:EmbedHead",
+        "event": "weitiao.models.heads.event:EventHead",
+        "intent_slot": "weitiao.models.heads.intent_slot:IntentSlotHead",
         "parse": "weitiao.models.heads.parse:ParseHead",
+        "relate": "weitiao.models.heads.relate:RelateHead",
+        "score": "weitiao.models.heads.score:ScoreHead",
+        "span": "weitiao.models.heads.span:SpanHead",
         "tag": "weitiao.models.heads.tag:TagHead",
     },
 )
@@ -64,7 +70,11 @@ class HeadSpec:
 
 
 class Head(Protocol):
-    """What a head must answer; `hidden` is what `Network.hidden` returned."""
+    """What a head must answer; `hidden` is what `Network.hidden` returned.
+
+    A head may also have `coupled` (its loss compares all rows of a step, which is then never split), `views` (how often
+    the loss sees each row, each time under other dropout) and `files(max_length)` (JSON for other libraries).
+    """
 
     stock: ClassVar[str]
     """transformers' Auto class whose answer the head reads under `kind: stock`; empty where there is none."""
