@@ -177,6 +177,51 @@ class Feature:
         return len(self.input_ids)
 
 
+class ParseRecord(Record):
+    """A sentence and its dependency tree; the tree is over words, which stand in the text in order."""
+
+    text: str = Field(description="the sentence to parse")
+    tokens: tuple[tuple[int, int], ...] | None = Field(
+        None,
+        description="(start, end) of each word; words that share a form have the same; None where they are not told",
+    )
+    upos: tuple[str, ...] | None = Field(None, description="part of speech of each word; None where unlabelled")
+    heads: tuple[int, ...] | None = Field(
+        None, description="number of each word's head, from 1; 0 for the root; None where unlabelled"
+    )
+    deprels: tuple[str, ...] | None = Field(
+        None, description="relation of each word to its head; None where unlabelled"
+    )
+
+
+class ParsedToken(BaseModel):
+    """A word in a tree that a model found."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    form: str = Field("", description="the word itself, text[start:end]")
+    start: int = Field(description="first character, from 0", ge=0)
+    end: int = Field(description="behind the last character", ge=1)
+    upos: str = Field(description="part of speech")
+    head: int = Field(description="number of the head, from 1; 0 for the root", ge=0)
+    deprel: str = Field(description="relation to the head")
+    confidence: float = Field(description="probability of the head, 0 to 1; 0 for words that the model did not read")
+
+
+class ParsePrediction(Prediction):
+    """The answer to a `ParseRecord`: a tree with one root."""
+
+    surface: ClassVar[Mapping[str, Any]] = {"tokens": {"__all__": {"form"}}}
+
+    tokens: tuple[ParsedToken, ...] = Field(description="the words, in order")
+
+    def shown(self) -> tuple[str, str]:
+        answer = " | ".join(
+            f"{number} {each.form} {each.upos} {each.deprel} {each.head}" for number, each in enumerate(self.tokens, 1)
+        )
+        return answer, f"{sum(each.confidence for each in self.tokens) / max(len(self.tokens), 1):.2f}"
+
+
 class IntentSlotRecord(TagRecord):
     """What someone says, what is meant by it (one intent or several), and the spans that fill its slots."""
 

@@ -71,6 +71,10 @@ def metric_title(name: str, multi_label: bool = False) -> str:
         "event_f1": _("Event F1: trigger and all arguments right"),
         "token_accuracy": _("Token accuracy (O included)"),
         "macro_f1_with_outside": _("Macro F1 over tokens with O as a label"),
+        "las": _("LAS (head and relation right, without subtypes)"),
+        "uas": _("UAS (head right)"),
+        "upos_accuracy": _("Part of speech right"),
+        "las_with_subtypes": _("LAS with subtypes"),
     }
     return titles.get(name, name.replace("_", " "))
 
@@ -81,6 +85,7 @@ def baseline_title(name: str) -> str:
         "majority": _("Majority"),
         "tfidf": _("TF-IDF"),
         "gazetteer": _("Gazetteer"),
+        "right_attachment": _("Each word on its neighbour"),
         "majority_gazetteer": _("Majority and gazetteer"),
         "tfidf_gazetteer": _("TF-IDF and gazetteer"),
         "tfidf_between": _("TF-IDF of the words between"),
@@ -106,6 +111,9 @@ def table_title(name: str) -> str:
         "spans_by_form": _("Spans by surface form"),
         "by_unit": _("Beside the strict scores: by unit"),
         "span_alignment": _("Can tags give the gold spans?"),
+        "trees_by_relation": _("Words by relation"),
+        "trees_by_distance": _("Words by distance to their head"),
+        "trees_by_length": _("Words by length of their sentence"),
         "unit_alignment": _("Do the gold spans begin and end at units?"),
         "trigger_errors": _("What became of the triggers"),
         "argument_errors": _("What became of the arguments"),
@@ -138,6 +146,7 @@ def row_title(label: str) -> str:
         "fits": _("yes"),
         "border_in_unit": _("no: it begins or ends inside a unit"),
         "overlapping_span": _("no: it overlaps a longer span"),
+        "to_root": _("the root"),
         "one_event": _("one"),
         "several_events": _("several"),
         "shared_trigger": _("several of one type and one trigger"),

@@ -32,6 +32,7 @@ TASKS = Table(
         "embed": "weitiao.tasks.embed:Embed",
         "event": "weitiao.tasks.event:EventTask",
         "intent_slot": "weitiao.tasks.intent_slot:IntentSlot",
+        "parse": "weitiao.tasks.parse:Parse",
         "rank": "weitiao.tasks.rank:Rank",
         "regress": "weitiao.tasks.regress:Regress",
         "relate": "weitiao.tasks.relate:Relate",

@@ -128,6 +128,16 @@ def audit_spans(splits: Mapping[str, LabelCounts], labels: Sequence[str], *, fix
     return [*_unknown(splits, labels, fixed=fixed), *_mistyped(train), *_small(train, labels)]
 
 
+def audit_inventory(splits: Mapping[str, LabelCounts], labels: Sequence[str]) -> list[Problem]:
+    """What is suspicious about labels that annotation guidelines list, where rare ones and like spellings are no slips.
+
+    Args:
+        splits: how often each label stands in each split.
+        labels: the label space, of the training rows.
+    """
+    return list(_unknown(splits, labels, fixed=False)) if "train" in splits else []
+
+
 def audit_relations(
     splits: Mapping[str, LabelCounts], labels: Sequence[str], type_of: Callable[[str], str]
 ) -> list[Problem]:

@@ -47,7 +47,7 @@ def tag_probabilities(emissions: FloatArray, transitions: FloatArray | None) -> 
     Args:
         transitions: of a CRF; None for a linear head.
     """
-    if transitions is None:
+    if transitions is None or not len(emissions):
         return _softmax(emissions)
     units, border = emissions.shape
     inner = transitions[:border, :border]

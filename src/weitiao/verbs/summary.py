@@ -19,6 +19,7 @@ SHOWN = (
     "span_precision", "span_recall", "exact_match",
     "trigger_f1", "event_f1",
     "intent_accuracy", "slot_f1",
+    "uas", "upos_accuracy",
     "pearson", "mae",
     "recall@1", "ndcg@10", "map",
 )

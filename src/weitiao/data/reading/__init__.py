@@ -37,6 +37,7 @@ FORMATS = Table(
         "cluener": "weitiao.data.reading.cluener:Cluener",
         "conll": "weitiao.data.reading.conll:Conll",
         "conll2009": "weitiao.data.reading.conll2009:Conll2009",
+        "conllu": "weitiao.data.reading.conllu:Conllu",
         "csv": "weitiao.data.reading.delimited:Csv",
         "doccano": "weitiao.data.reading.doccano:Doccano",
         "hub": "weitiao.data.reading.hub:Hub",

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+from weitiao.data.reading.conllu import is_conllu
 from weitiao.data.reading.source import FileReading, Reading, ReadOptions, Source, refusal, union_of_keys
 from weitiao.messages import _
 from weitiao.metrics.spans import parse_tag
@@ -34,6 +35,8 @@ class Conll:
     """A token a line with its tags in columns, a blank line between sentences."""
 
     def sniff(self, source: Source) -> float:
+        if is_conllu(source):
+            return 0.0
         if source.suffix in SUFFIXES:
             return 0.95
         return 0.9 if has_tag_columns(source) else 0.0
@@ -87,8 +90,9 @@ def _blocks(text: str) -> Iterator[tuple[str, list[Line]]]:
 
 
 def _width(lines: Iterable[str]) -> int:
-    """The commonest number of columns."""
-    counts = Counter(len(columns_of(line)) for line in lines if not STATED.fullmatch(line))
+    """The commonest number of columns, of lines that cannot be comments where there are any."""
+    every = list(lines)
+    counts = Counter(len(columns_of(line)) for line in [line for line in every if line[0] != "#"] or every)
     return max(counts, key=lambda width: (counts[width], width), default=0)
 
 

@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
+from weitiao.data.reading.conll import SUFFIXES as TOKEN_SUFFIXES
 from weitiao.data.reading.conll import has_tag_columns
 from weitiao.data.reading.conll2009 import has_predicate_columns
+from weitiao.data.reading.conllu import is_conllu
 from weitiao.data.reading.header import SAMPLE as HEADER_SAMPLE
 from weitiao.data.reading.header import Header, choose_header
 from weitiao.data.reading.long import LongSource, Stream
@@ -27,6 +29,13 @@ DELIMITERS = (",", "\t", ";", "|")
 NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 LONGEST_FIELD = 16_000_000  # characters of a field in a long file: what a quote that never closes may swallow
 SAMPLE = 200  # rows by which the delimiter is told
+
+
+def _is_of_tokens(source: Source) -> bool:
+    """Whether the columns are of tokens, a line each, which other readers know."""
+    if source.suffix in (*TOKEN_SUFFIXES, ".conllu"):
+        return True
+    return has_tag_columns(source) or has_predicate_columns(source) or is_conllu(source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class Csv:
     fallback = ","
 
     def sniff(self, source: Source) -> float:
-        if has_tag_columns(source) or has_predicate_columns(source):
+        if _is_of_tokens(source):
             return 0.0
         if source.suffix == ".csv":
             return 0.9
@@ -100,7 +109,7 @@ class Tsv(Csv):
     fallback = "\t"
 
     def sniff(self, source: Source) -> float:
-        if has_tag_columns(source) or has_predicate_columns(source):
+        if _is_of_tokens(source):
             return 0.0
         if source.suffix in (".tsv", ".tab"):
             return 0.9

@@ -20,6 +20,7 @@ WRITERS = Table(
     "writer",
     {
         "conll": "weitiao.data.writing.conll:Conll",
+        "conllu": "weitiao.data.writing.conllu:ConlluWriter",
         "doccano": "weitiao.data.writing.doccano:Doccano",
         "jsonl": "weitiao.data.writing.jsonl:JsonLines",
         "label_studio": "weitiao.data.writing.label_studio:LabelStudio",

@@ -23,6 +23,7 @@ HEADS = Table(
         "embed": "weitiao.models.heads.embed:EmbedHead",
         "event": "weitiao.models.heads.event:EventHead",
         "intent_slot": "weitiao.models.heads.intent_slot:IntentSlotHead",
+        "parse": "weitiao.models.heads.parse:ParseHead",
         "relate": "weitiao.models.heads.relate:RelateHead",
         "score": "weitiao.models.heads.score:ScoreHead",
         "span": "weitiao.models.heads.span:SpanHead",

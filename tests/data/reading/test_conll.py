@@ -1,0 +1,119 @@
+"""Token columns: what is told as them, documents, comments, spaces and tabs, characters, and faulty lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weitiao.data.reading import Reading, choose_format, read_rows
+from weitiao.data.reading.conll import columns_of
+from weitiao.data.reading.source import Source
+from weitiao.errors import ProblemsFound
+
+CONLL2003 = (
+    "-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\nPeter NNP B-NP B-PER\n\n"
+    "-DOCSTART- -X- -X- O\n\nHe PRP B-NP O\n"
+)
+
+
+def read(folder: Path, text: str, name: str = "f.conll") -> Reading:
+    path = folder / name
+    path.write_bytes(text.encode())
+    return read_rows(str(path))
+
+
+def fields(folder: Path, text: str, name: str = "f.conll") -> list[dict[str, Any]]:
+    return [dict(row.fields) for row in read(folder, text, name).rows]
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("name", ["f.conll", "f.txt", "f.bio", "f"])
+def test_sentences_and_documents(tmp_path: Path, ending: str, name: str) -> None:
+    reading = read(tmp_path, CONLL2003.replace("\n", ending), name)
+    assert reading.file.format == "conll"
+    first, second, third = reading.rows
+    assert first.fields == {
+        "1": ["EU", "rejects"], "2": ["NNP", "VBZ"], "3": ["B-NP", "B-VP"], "4": ["B-ORG", "O"],
+        "text": "EU rejects", "tokens": ["EU", "rejects"], "tags": ["B-ORG", "O"], "document": "1",
+    }  # fmt: skip
+    assert (first.line, second.line, third.line) == (3, 6, 10)
+    assert [row.fields["document"] for row in reading.rows] == ["1", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "EU\tB-ORG\nsaid\tO\n\n",
+        "EU B-ORG\nsaid O",
+        "EU  B-ORG  \nsaid   O\n\n\n\n",
+        "\ufeffEU B-ORG\nsaid O\n\u200b\n",
+        "# id = 1\nEU B-ORG\n# an odd one\nsaid O\n",
+    ],
+)
+def test_blanks_and_comments_are_no_obstacle(tmp_path: Path, text: str) -> None:
+    (row,) = fields(tmp_path, text)
+    assert (row["tokens"], row["tags"], row["text"]) == (["EU", "said"], ["B-ORG", "O"], "EU said")
+    assert "document" not in row
+
+
+def test_a_hash_is_a_token_where_it_has_a_tag(tmp_path: Path) -> None:
+    (row,) = fields(tmp_path, "# B-X\n1 I-X\n\n")
+    assert row["tokens"] == ["#", "1"]
+
+
+def test_chinese_characters_stand_together_and_words_of_both_apart(tmp_path: Path) -> None:
+    characters = fields(tmp_path, "在 O\nA B-X\n股 I-X\n\n北 B-L\n京 I-L\n" + "好 O\n" * 20)
+    assert [row["text"] for row in characters] == ["在A股", "北京" + "好" * 20]
+    words = fields(tmp_path, "I O\nam O\n在 O\n北京 B-LOC\nnow O\n\n")
+    assert words[0]["text"] == "I am在北京now"
+
+
+def test_an_ideographic_space_is_a_token(tmp_path: Path) -> None:
+    (row,) = fields(tmp_path, "北 B-L\n\u3000 O\n京 O\n")
+    assert row["tokens"] == ["北", "\u3000", "京"]
+    assert columns_of("\u3000 O") == ["\u3000", "O"]
+    assert columns_of("a b\tO ") == ["a b", "O"]
+
+
+def test_a_line_of_another_width_costs_its_sentence(tmp_path: Path) -> None:
+    reading = read(
+        tmp_path, "EU B-ORG\nsaid O\n\nthe\nend O\n\nso O x\n\nit O\n\n# only some\n# comments, more or less\n"
+    )
+    assert [(row.line, row.problem) for row in reading.rows] == [
+        (1, ""),
+        (4, "line 4 has 1 columns, the others have 2"),
+        (7, "line 7 has 3 columns, the others have 2"),
+        (9, ""),
+        (11, "a sentence of comments"),
+    ]
+    assert reading.columns == ["1", "2", "text", "tokens", "tags"]
+
+
+def test_one_column_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProblemsFound, match="no line has two columns; expected a token and its tag a line"):
+        read(tmp_path, "a\nb\n\nc\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "chosen"),
+    [
+        ("f.conll", "the\tDT\nend\tNN\n\n", "conll"),  # parts of speech look like a table but for the ending
+        ("f.iob2", "a b\n", "conll"),
+        ("f.txt", "EU\tB-ORG\nsaid\tO\n\n", "conll"),
+        ("f.tsv", "EU\tB-ORG\nsaid\tO\n\n", "conll"),
+        ("f.tsv", "good film\tO\nbad film\tO\n\n", "tsv"),
+        ("f.tsv", "text\tlabel\na\tB-X\n", "tsv"),
+        ("f.csv", "text,label\na,B-X\n\n", "csv"),
+    ],
+)
+def test_what_is_told_as_columns_of_tokens(tmp_path: Path, name: str, text: str, chosen: str) -> None:
+    (tmp_path / name).write_text(text, "utf-8")
+    assert choose_format(Source(tmp_path / name, name)) == chosen
+
+
+def test_real_ones(shared_data: Path) -> None:
+    reading = read_rows(str(shared_data / "wnut17" / "wnut17train.conll"))
+    assert reading.file.format == "conll" and len(reading.rows) == 3394
+    assert not any(row.problem for row in reading.rows)
