@@ -18,7 +18,8 @@ def over_seeds(differences: Sequence[float], confidence: float = 0.95) -> tuple[
     from scipy.stats import t
 
     mean = statistics.fmean(differences)
-    half = t.ppf(0.5 + confidence / 2, len(differences) - 1) * statistics.stdev(differences) / len(differences) ** 0.5
+    deviation = statistics.stdev(differences) / len(differences) ** 0.5
+    half = float(t.ppf(0.5 + confidence / 2, len(differences) - 1)) * deviation
     return (round(mean - half, 5), round(mean + half, 5))
 
 
