@@ -46,8 +46,8 @@ def cells(quick: bool) -> list[Cell]:
         for seed in range(seeds):
             for system in SYSTEMS:
                 settings = {
-                    "kind": "score", "corpus": name, "system": system, "seed": seed, "rows": rows, "epochs": EPOCHS[name],
-                    "learning_rate": RATE, "test_rows": 256 if quick else None,
+                    "kind": "score", "corpus": name, "system": system, "seed": seed, "rows": rows,
+                    "epochs": EPOCHS[name], "learning_rate": RATE, "test_rows": 256 if quick else None,
                 }  # fmt: skip
                 made.append(Cell(f"score-{name}-{seed}-{system}", settings))
     return made
@@ -147,7 +147,8 @@ NOTES = (
     "1e-6, that of the original BERT (Devlin et al. 2019), keeps such steps small; transformers' default is 1e-8.",
     "Score bars: the smaller upper end of the two 95 % intervals of (ours - Trainer) reaches 0: each interval contains "
     "zero or lies above it.",
-    f"Scores: accuracy after {EPOCHS['sst2']} epochs (waimai_10k: {EPOCHS['waimai_10k']}) on other rows each seed, dropout 0.1, batch 32, learning rate {RATE}; "
+    f"Scores: accuracy after {EPOCHS['sst2']} epochs (waimai_10k: {EPOCHS['waimai_10k']}) on other rows each seed, "
+    f"dropout 0.1, batch 32, learning rate {RATE}; "
     "each side in its own default order: Trainer's is random, ours is grouped by length.",
 )
 

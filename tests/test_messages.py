@@ -102,7 +102,8 @@ def test_commands_and_keys_are_left_as_they_are(chinese: Catalog) -> None:
 
 
 STRAY = re.compile(
-    r"[一-鿿][,;:?!]|[,;:?!] ?[一-鿿]|[一-鿿] +[一-鿿]|[，。；：？！] |[，。；：？！]{2}|\{hint\}[^）]|\btokens?\b|'\{"
+    r"[一-鿿][,;:?!]|[,;:?!] ?[一-鿿]|[一-鿿] +[一-鿿]|[，。；：？！] |[，。；：？！]{2}|\{hint\}[^）]|"
+    r"(?<!\{)\btokens?\b(?!\})|'\{"
 )  # half-width marks and spaces between Chinese, two marks in a row, a guess (it ends in ？) that is not the end
 
 

@@ -66,10 +66,14 @@ class Table(Mapping[str, Any]):
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like `name`, whatever the case, or the only one that it begins; None when none is close."""
+    """The known name most like `name`, whatever the case, or the only one that it begins; None when none is close.
+
+    Not one that is much longer or shorter: 'ner' is a part of 'answer', and not a slip of it.
+    """
     by_folded = {each.casefold(): each for each in known}
     folded = name.casefold()
-    found = difflib.get_close_matches(folded, list(by_folded), n=1, cutoff=0.6)
+    alike = [each for each in by_folded if abs(len(each) - len(folded)) <= max(2, len(folded) // 2)]
+    found = difflib.get_close_matches(folded, alike, n=1, cutoff=0.6)
     if not found and len(folded) > 1:
         begun = [each for each in by_folded if each.startswith(folded)]
         found = begun if len(begun) == 1 else []

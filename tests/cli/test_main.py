@@ -100,7 +100,7 @@ def test_every_verb_is_one_call_in_python() -> None:
         (["evaluate", "nowhere"], "error: nowhere: no such run folder;"),
         (
             ["new", "clasify"],
-            f"error: 'clasify' is neither a task nor a ready recipe; expected one of: {', '.join(TASKS)}, classify-en,",
+            f"error: 'clasify' is neither a task nor a ready recipe; expected one of: {', '.join(TASKS)}, ",
         ),
         (["check", "nowhere.yaml"], "error: nowhere.yaml: the recipe cannot be read (No such file or directory);"),
     ],

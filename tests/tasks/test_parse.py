@@ -147,10 +147,10 @@ def test_words_stand_at_their_tokens(tokenizer: Tokenizer) -> None:
 class Pieces:
     """Stands in for the tokenizer of units: a long one has three tokens and opens at the second."""
 
-    def prepare(self, texts: object) -> None: ...
-
-    def encode(self, text: str, units: Sequence[tuple[int, int]]) -> list[tuple[tuple[int, ...], int]]:
-        return [((7,), 0) if end - start == 1 else ((5, 7, 8), 1) for start, end in units]
+    def encode_all(
+        self, texts: Sequence[tuple[str, Sequence[tuple[int, int]]]]
+    ) -> list[list[tuple[tuple[int, ...], int]]]:
+        return [[((7,), 0) if end - start == 1 else ((5, 7, 8), 1) for start, end in units] for _text, units in texts]
 
 
 def test_words_that_share_a_form_take_one_token_each_while_there_are_some(

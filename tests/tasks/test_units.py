@@ -156,11 +156,11 @@ def test_every_unit_has_tokens_and_one_that_opens_it(name: str, text: str) -> No
 def test_together_is_one_by_one(name: str, texts: list[str]) -> None:
     own = tokenizer(name)
     together = UnitTokenizer.of(Tokenizer(own.backend, own.pad_id, own.segments, own.max_length))
-    together.prepare((text, units_of(text)) for text in texts)
+    encoded = together.encode_all([(text, units_of(text)) for text in texts])
     known = len(together.known)
     alone = UnitTokenizer.of(Tokenizer(own.backend, own.pad_id, own.segments, own.max_length))
-    for text in texts:
-        assert together.encode(text, units_of(text)) == alone.encode(text, units_of(text))
+    for text, every in zip(texts, encoded, strict=True):
+        assert every == together.encode(text, units_of(text)) == alone.encode(text, units_of(text))
     assert len(together.known) == known, "nothing was tokenised anew"
 
 
