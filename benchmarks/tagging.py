@@ -58,7 +58,7 @@ def cells(quick: bool) -> list[Cell]:
         for seed in range(seeds)
         for system in SYSTEMS
     ]  # fmt: skip
-    timed = {"corpus": "conll2003", "steps": 4 if quick else TIMED_STEPS, "cpu": machine.facts()["cpu"]}
+    timed = {"corpus": "conll2003", "steps": 4 if quick else TIMED_STEPS}
     made += [
         Cell(f"speed-{index}", {**timed, "kind": "speed", "index": index}) for index in range(1 if quick else ROUNDS)
     ]

@@ -67,13 +67,13 @@ FREEZE_GOAL = 3.0
 
 
 def cells(quick: bool) -> list[Cell]:
-    """The peak, then rounds, frozen layers and memory of each set of texts."""
-    cpu = machine.facts()["cpu"]
-    made = [Cell("gemm-peak", {"kind": "peak", "cpu": cpu, "quick": quick})]
+    """The machine's peak, rounds, frozen layers and memory of each set of texts."""
+    made: list[Cell] = []
     for name in ("short",) if quick else TEXTS:
-        texts, common = TEXTS[name], {"texts": name, "cpu": cpu, "quick": quick}
+        texts, common = TEXTS[name], {"texts": name, "quick": quick}
         steps = {each: QUICK_STEPS if quick else _steps(each, texts) for each in VARIANTS}
         rows = 4 * texts.batch_size if quick else texts.freeze_rows
+        made.append(Cell(f"{name}-peak", {**common, "kind": "peak"}))
         made += [
             Cell(f"{name}-round-{index}", {**common, "kind": "round", "index": index, "steps": steps})
             for index in range(1 if quick else texts.rounds)
@@ -209,10 +209,10 @@ def _memory(settings: Settings, workspace: Path) -> dict[str, Any]:
 
 def summarise(results: Mapping[str, Result]) -> Summary:
     """Medians over rounds; ratios are taken within a round."""
-    peak = results["gemm-peak"].measured["gflops"] if "gemm-peak" in results else None
     rows: list[Row] = []
     bars: dict[str, Bar] = {}
     for texts in TEXTS:
+        peak = _gemm_peak(results, texts)
         rounds = _measured(results, f"{texts}-round-", "variants")
         freezes = _measured(results, f"{texts}-freeze-", "methods")
         memory = {
@@ -229,7 +229,13 @@ def summarise(results: Mapping[str, Result]) -> Summary:
             if freezes and (label := f"ours-{name}-{FREEZE_EPOCHS}-epochs")
         ]
         bars |= _bars(texts, rounds, freezes, memory)
-    return Summary(rows, bars, _notes(results, peak))
+    return Summary(rows, bars, _notes(results))
+
+
+def _gemm_peak(results: Mapping[str, Result], texts: str) -> float | None:
+    """GFLOP/s of the machine on which these texts were measured."""
+    found = results.get(f"{texts}-peak")
+    return None if found is None else float(found.measured["gflops"])
 
 
 def _measured(results: Mapping[str, Result], prefix: str, key: str) -> list[Mapping[str, Any]]:
@@ -279,12 +285,17 @@ def _median(values: Sequence[float]) -> float | None:
     return round(statistics.median(values), 3) if values else None
 
 
-def _notes(results: Mapping[str, Result], peak: float | None) -> list[str]:
+def _notes(results: Mapping[str, Result]) -> list[str]:
     means = {
         texts: rounds[0]["ours-grouped"]["mean_tokens"]
         for texts in TEXTS
         if (rounds := _measured(results, f"{texts}-round-", "variants"))
     }
+    peaks = ", ".join(
+        f"{name} texts {_gemm_peak(results, name)} ({found.machine['cpu']})"
+        for name in TEXTS
+        if (found := results.get(f"{name}-peak")) is not None
+    )
     described = "; ".join(
         f"{name}: {TEXTS[name].corpus}, {mean} tokens a text, batch {TEXTS[name].batch_size}"
         for name, mean in means.items()
@@ -297,8 +308,8 @@ def _notes(results: Mapping[str, Result], peak: float | None) -> list[str]:
         "steps: grouped variants train a whole sorted pool, since it begins with its longest rows; random order needs "
         "half as many, padding to the longest of the set fewer still, as any step is like any other. Speeds a token "
         "are compared, so that the number of steps does not enter; the accuracy of fewer steps is lower.",
-        f"GEMM peak of this machine: {peak} GFLOP/s (fp32). gemm_share: useful operations by time and peak: forward "
-        "and backward of every layer (2 (4 H^2 + 2 H F) a token, 4 L H in attention, times three; padding not "
+        f"GEMM peak of the machine (fp32), in GFLOP/s: {peaks}. gemm_share: useful operations by time and peak: "
+        "forward and backward of every layer (2 (4 H^2 + 2 H F) a token, 4 L H in attention, times three; padding not "
         "counted). freeze: forward of the frozen layers once, forward and backward of the others each epoch.",
         f"freeze trains fewer parameters: embeddings and the lower {FROZEN_LAYERS} of 6 layers stand still; its time "
         "includes filling the cache. freeze_over_full: seconds of full by seconds of freeze, "

@@ -6,6 +6,7 @@ that is finished is not run again.
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -149,10 +150,10 @@ def decode(found: Preflight, part: Part, outputs: Sequence[Outputs], settings: S
 
 
 def dev_metrics(found: Preflight, network: Network, dev: Part, frozen: Frozen | None) -> Mapping[str, float]:
-    """Every metric of the task on dev, and the dev loss, where rows have one of their own."""
+    """Every metric of the task on dev, and the dev loss, where rows have one of their own and a target."""
     outputs, loss = infer_with_loss(network, dev.features, frozen=frozen)
     predictions = decode(found, dev, outputs, {})
-    scores = {} if network.coupled else {"loss": loss}
+    scores = {} if math.isnan(loss) else {"loss": loss}
     metrics = found.task.metrics(found.labels)
     return scores | {metric.name: value_of(metric, predictions, dev.records) for metric in metrics}
 
