@@ -95,8 +95,15 @@ class Desk:
         try:
             record = predictor.task.record.model_validate(item)
             self._check_length(record, index)
-            specs = [spec.name for spec in predictor.task.fields if not spec.only_labelled]
-            return predictor.record({name: each for name in specs if (each := getattr(record, name)) is not None})
+            given = {
+                spec: value
+                for spec in predictor.task.fields
+                if not spec.only_labelled and (value := getattr(record, spec.name, None)) is not None
+            }
+            checked = predictor.record({spec.name: value for spec, value in given.items() if spec.asked})
+            beside = {spec.name: value for spec, value in given.items() if not spec.asked}  # such as the tokens' places
+            _check_places(beside.get("tokens", ()), len(getattr(checked, "text", "")))
+            return checked.model_copy(update=beside)
         except ValidationError as error:
             raise RequestError(422, _validation_sentence(error, index)) from error
         except RowFault as fault:
@@ -111,6 +118,21 @@ class Desk:
                         index=index, field=name, count=len(value), limit=self.limits.characters
                     ),
                 )
+
+
+def _check_places(tokens: Sequence[tuple[int, int]], length: int) -> None:
+    """Refuse tokens that are no pieces of the text.
+
+    Raises:
+        RowFault: one lies outside it.
+    """
+    for start, end in tokens:
+        if not 0 <= start < end <= length:
+            raise RowFault(
+                _("the word {start}-{end} lies outside the text of {length} characters").format(
+                    start=start, end=end, length=length
+                )
+            )
 
 
 def _by_name(predictors: Sequence[Predictor]) -> dict[str, Predictor]:
