@@ -12,7 +12,9 @@ import weitiao.verbs.predict
 from weitiao import Run, predict
 from weitiao.data.reading import long, read_rows
 from weitiao.errors import ProblemsFound, Refused
+from weitiao.records import FoundSpan
 from weitiao.serving.predictor import Predictor
+from weitiao.verbs.answer_file import cell
 from weitiao.verbs.predict import predict_file
 
 ROWS = [
@@ -200,3 +202,8 @@ def test_a_column_of_ours_in_the_input_is_refused(run_with_data: Path) -> None:
 
 def test_texts_are_answered_as_by_the_run_object(run_with_data: Path) -> None:
     assert predict(run_with_data, ["fine", "很好"]) == Run(run_with_data).predict(["fine", "很好"])
+
+
+def test_spans_in_a_cell_are_json() -> None:
+    span = FoundSpan(start=0, end=2, label="LOC", text="北京", confidence=0.5)
+    assert json.loads(cell((span,))) == [span.model_dump()]

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from pydantic import BaseModel
+
 from weitiao.artifact import replacing
 from weitiao.errors import Refused
 from weitiao.messages import _
@@ -106,6 +108,11 @@ def cell(value: Any) -> str:
         return " | ".join(value)
     if isinstance(value, Mapping):
         value = {key: round(each, 6) if isinstance(each, float) else each for key, each in value.items()}
-    return (
-        json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, Mapping | list | tuple) else str(value)
-    )
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=_plain)
+    return str(value)
+
+
+def _plain(value: object) -> object:
+    """A part of an answer as JSON knows it: spans and tokens as objects."""
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
