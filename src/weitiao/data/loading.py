@@ -126,7 +126,8 @@ def _load_part(
         return [], [], list(error.problems)
     except Refused as error:
         return [], [], [Problem("refused", str(error), file=part.name)]
-    mapped, problems = map_columns(reading, spec.fields, task.fields)
+    unusable = bool(reading.rows) and all(row.problem for row in reading.rows)  # then no column can be told
+    mapped, problems = (FieldMap({}), []) if unusable else map_columns(reading, spec.fields, task.fields)
     problems = [*reading.problems, *problems]
     split, wrong = _split_path(part, reading, mapped, spec)
     problems += wrong

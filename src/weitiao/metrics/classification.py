@@ -25,7 +25,7 @@ Tally = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
 def single_label_metrics(labels: Sequence[str]) -> Sequence[Metric]:
     """Metrics of a task with one label a row, headline (accuracy) first."""
-    macro = [ClassMetric(f"macro_{name}", labels, _macro(ratio)) for name, ratio in RATIOS.items()]
+    macro = [ClassMetric(f"macro_{name}", labels, averaged(ratio)) for name, ratio in RATIOS.items()]
     weighted = [ClassMetric(f"weighted_{name}", labels, _weighted(ratio)) for name, ratio in RATIOS.items()]
     micro = [ClassMetric(f"micro_{name}", labels, summed(ratio)) for name, ratio in RATIOS.items()]
     return [Accuracy(), *macro, *weighted, *micro, ClassMetric("mcc", labels, matthews)]
@@ -34,7 +34,7 @@ def single_label_metrics(labels: Sequence[str]) -> Sequence[Metric]:
 def multi_label_metrics(labels: Sequence[str]) -> Sequence[Metric]:
     """Metrics of a task with any number of labels a row, headline (micro F1) first; `accuracy` is subset accuracy."""
     micro = [ClassMetric(f"micro_{name}", labels, summed(ratio)) for name, ratio in RATIOS.items()]
-    macro = [ClassMetric(f"macro_{name}", labels, _macro(ratio)) for name, ratio in RATIOS.items()]
+    macro = [ClassMetric(f"macro_{name}", labels, averaged(ratio)) for name, ratio in RATIOS.items()]
     weighted = [ClassMetric(f"weighted_{name}", labels, _weighted(ratio)) for name, ratio in RATIOS.items()]
     return [*micro, *macro, *weighted, SamplesF1(), Accuracy(), HammingAccuracy(labels)]
 
@@ -85,8 +85,8 @@ class HammingAccuracy:
         return divide(total[..., 0], total[..., 1])
 
 
-class ClassMetric:
-    """A metric of the hits, answers and gold labels of each class.
+class LabelTally:
+    """The part of a metric of hits, answers and gold labels that does not say what is counted.
 
     Args:
         name: as in reports.
@@ -99,12 +99,16 @@ class ClassMetric:
         self.tally = tally
         self.slots = {label: index for index, label in enumerate(labels)}
 
+    def value(self, total: FloatArray) -> FloatArray:
+        return self.tally(*split_counts(total))
+
+
+class ClassMetric(LabelTally):
+    """A metric of the hits, answers and gold labels of each class."""
+
     def counts(self, prediction: ClassifyPrediction, record: ClassifyRecord) -> FloatArray:
         """Hits, answers and gold labels of the row, by class: [3 * S]."""
         return class_counts(prediction.labels, record.labels or (), self.slots)
-
-    def value(self, total: FloatArray) -> FloatArray:
-        return self.tally(*split_counts(total))
 
 
 def class_counts(answers: Collection[str], gold: Collection[str], slots: Mapping[str, int]) -> FloatArray:
@@ -154,7 +158,7 @@ def summed(ratio: Tally) -> Tally:
     return lambda hits, answers, gold: ratio(hits.sum(-1), answers.sum(-1), gold.sum(-1))
 
 
-def _macro(ratio: Tally) -> Tally:
+def averaged(ratio: Tally) -> Tally:
     """The plain mean of the ratio over the classes that occur."""
 
     def mean(hits: FloatArray, answers: FloatArray, gold: FloatArray) -> FloatArray:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weitiao.metrics import Metric
-from weitiao.metrics.classification import RATIOS, Tally, divide, split_counts
+from weitiao.metrics.classification import RATIOS, LabelTally, averaged, divide, f1, summed
 from weitiao.records import FloatArray, Span, TagPrediction, TagRecord
 
 Scheme = Literal["bio", "bioes"]
@@ -93,44 +93,20 @@ def may_follow(tags: Sequence[str]) -> BoolArray:
 
 def span_metrics(labels: Sequence[str]) -> list[Metric]:
     """Strict scores of spans, headline (micro F1 over all spans) first."""
-    micro: Mapping[str, Tally] = {name: _micro(ratio) for name, ratio in RATIOS.items()}
     return [
-        *(SpanMetric(f"span_{name}", labels, tally) for name, tally in micro.items()),
-        SpanMetric("macro_span_f1", labels, _macro),
+        *(SpanMetric(f"span_{name}", labels, summed(ratio)) for name, ratio in RATIOS.items()),
+        SpanMetric("macro_span_f1", labels, averaged(f1)),
         PartialF1(),
         ExactMatch(),
     ]
 
 
-def _micro(ratio: Tally) -> Tally:
-    return lambda hits, answers, gold: ratio(hits.sum(-1), answers.sum(-1), gold.sum(-1))
-
-
-def _macro(hits: FloatArray, answers: FloatArray, gold: FloatArray) -> FloatArray:
-    present = ((answers + gold) > 0).sum(-1).astype(np.float64)
-    return divide(RATIOS["f1"](hits, answers, gold).sum(-1), present)
-
-
-class SpanMetric:
-    """A ratio of the spans found, answered and marked, each by label.
-
-    Args:
-        name: as in reports.
-        labels: the label space.
-        tally: (hits, answers, gold), each [..., S] -> [...].
-    """
-
-    def __init__(self, name: str, labels: Sequence[str], tally: Tally) -> None:
-        self.name = name
-        self.tally = tally
-        self.slots = {label: index for index, label in enumerate(labels)}
+class SpanMetric(LabelTally):
+    """A metric of the spans found, answered and marked, by label."""
 
     def counts(self, prediction: TagPrediction, record: TagRecord) -> FloatArray:
         """Hits, answers and gold spans of the text, by label: [3 * S]."""
         return span_counts(prediction.spans, record.spans or (), self.slots)
-
-    def value(self, total: FloatArray) -> FloatArray:
-        return self.tally(*split_counts(total))
 
 
 def span_counts(answers: Collection[Span], gold: Collection[Span], slots: Mapping[str, int]) -> FloatArray:

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from weitiao.messages import _
 from weitiao.records import Event, Span
 from weitiao.tasks import RowFault
-from weitiao.tasks.spans import ENDS, LABELS, SHOWN, STARTS, SURFACES, checked, first_of, parsed_json, whole_number
-from weitiao.tasks.values import text_of
+from weitiao.tasks.spans import ENDS, LABELS, SHOWN, STARTS, SURFACES, checked, first_of, whole_number
+from weitiao.tasks.values import json_list_of, text_of
 
 SEPARATOR = " / "  # between an event's type and a role, in the label space
 TYPES = ("type", "event_type", "label")
@@ -29,15 +29,8 @@ def read_events(text: str, value: object) -> tuple[Event, ...] | None:
     Raises:
         RowFault: one is no event of this text.
     """
-    if isinstance(value, str):
-        value = parsed_json(value)
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if value is None:
-        return None
-    if not isinstance(value, list | tuple):
-        raise RowFault(_("expected a list of events; got {got}").format(got=type(value).__name__))
-    return in_order({_event(text, each) for each in value})
+    listed = json_list_of(value, "events")
+    return None if listed is None else in_order({_event(text, each) for each in listed})
 
 
 def in_order(events: Iterable[E]) -> tuple[E, ...]:
@@ -55,7 +48,7 @@ def _event(text: str, value: Any) -> Event:
     if not isinstance(value, Mapping):
         raise RowFault(_("expected an event as an object; got {got}").format(got=str(value)[:SHOWN]))
     name = _name(first_of(value, TYPES), _("an event without a type"))
-    mentions = [(_role(each), each) for each in _listed(value.get("mentions") or value.get("arguments"))]
+    mentions = [(_role(each), each) for each in _arguments(value)]
     triggers = [each for role, each in mentions if role == TRIGGER]
     if value.get(TRIGGER) is not None or value.get("start") is not None:
         told = value.get(TRIGGER)
@@ -69,12 +62,9 @@ def _event(text: str, value: Any) -> Event:
     return Event(type=name, start=trigger.start, end=trigger.end, arguments=tuple(found))
 
 
-def _listed(value: Any) -> Sequence[Any]:
-    if value is None:
-        return ()
-    if not isinstance(value, list | tuple):
-        raise RowFault(_("expected a list of arguments; got {got}").format(got=type(value).__name__))
-    return value
+def _arguments(event: Mapping[str, Any]) -> Sequence[Any]:
+    """What an event lists; FewFC calls them mentions, the trigger among them."""
+    return json_list_of(event.get("mentions") or event.get("arguments"), "arguments") or ()
 
 
 def _role(value: Any) -> str:

@@ -24,7 +24,7 @@ from weitiao.tasks.label_audit import unanswerable
 from weitiao.tasks.labels import in_natural_order
 from weitiao.tasks.spans import read_spans, read_tokens, span_label_counts
 from weitiao.tasks.units import Bounds, units_of
-from weitiao.tasks.values import is_blank, text_of
+from weitiao.tasks.values import is_blank, list_of, text_of
 
 WORD = "word"  # label of a token that has none of its own
 
@@ -157,17 +157,7 @@ def read_tags(value: object, tokens: Sequence[Bounds] | None) -> list[str]:
     Raises:
         RowFault: they are no list, or not as many as tokens.
     """
-    names = [text_of(tag) or "" for tag in _listed(value)]
+    names = [text_of(tag) or "" for tag in list_of(value, "tags") or ()]
     if tokens is None or len(names) != len(tokens):
         raise RowFault(_("{tags} tags for {tokens} tokens").format(tags=len(names), tokens=len(tokens or ())))
     return names
-
-
-def _listed(value: object) -> Sequence[object]:
-    if isinstance(value, str):
-        return value.split()
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if not isinstance(value, list | tuple):
-        raise RowFault(_("expected a list of tags; got {got}").format(got=type(value).__name__))
-    return value

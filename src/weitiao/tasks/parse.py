@@ -30,7 +30,7 @@ from weitiao.tasks.labels import in_natural_order
 from weitiao.tasks.spans import SHOWN, read_tokens
 from weitiao.tasks.trees import DEPREL, UPOS, best_tree, head_probabilities, names_of, tree_fault
 from weitiao.tasks.units import Bounds, UnitTokenizer, units_of
-from weitiao.tasks.values import is_blank, text_of
+from weitiao.tasks.values import is_blank, list_of, text_of
 from weitiao.text import Tokenizer
 
 IGNORED = -100  # target of a word whose head the model does not read
@@ -213,19 +213,13 @@ class Parse:
         return {}
 
 
-def _listed(value: object, field: str) -> Sequence[object] | None:
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, str):
-        value = value.split()
-    if value is not None and not isinstance(value, list | tuple):
-        raise RowFault(_("expected a list of {field}; got {got}").format(field=field, got=type(value).__name__))
-    return value or None
-
-
 def _words(fields: Mapping[str, object]) -> tuple[str | None, tuple[Bounds, ...] | None]:
     """The text, and the bounds of its words where the row tells them."""
-    text, tokens, bounds = text_of(fields.get("text")), fields.get("tokens"), _listed(fields.get("bounds"), "bounds")
+    text, tokens, bounds = (
+        text_of(fields.get("text")),
+        fields.get("tokens"),
+        list_of(fields.get("bounds"), "bounds") or None,
+    )
     if text is None or is_blank(text):
         return read_tokens(None, tokens)
     if bounds is None:
@@ -236,7 +230,7 @@ def _words(fields: Mapping[str, object]) -> tuple[str | None, tuple[Bounds, ...]
             raise RowFault(
                 _("the word {start}-{end} begins before the one in front of it ends").format(start=own[0], end=own[1])
             )
-    forms = _listed(tokens, "tokens")
+    forms = list_of(tokens, "tokens") or None
     if forms is not None and [text[start:end] for start, end in found] != [text_of(form) for form in forms]:
         raise RowFault(_("the `bounds` do not cut the tokens out of the text"))
     return text, found
@@ -254,7 +248,7 @@ def _bounds(text: str, value: object) -> Bounds:
 
 def _names(value: object, field: str) -> tuple[str, ...] | None:
     """One name a word; None where none is told, which CoNLL-U writes as `_`."""
-    names = [(text_of(each) or "").strip() for each in _listed(value, field) or ()]
+    names = [(text_of(each) or "").strip() for each in list_of(value, field) or ()]
     if all(name in ("", "_") for name in names):
         return None
     empty = next((word for word, name in enumerate(names, start=1) if name in ("", "_")), None)

@@ -5,7 +5,6 @@ Rows' values go in, `Span`s of the untouched text come out, or a `RowFault` that
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -19,7 +18,7 @@ from weitiao.records import Record, Span, TagRecord
 from weitiao.tasks import RowFault
 from weitiao.tasks.label_audit import LabelCounts
 from weitiao.tasks.units import Bounds
-from weitiao.tasks.values import is_blank, text_of
+from weitiao.tasks.values import is_blank, json_list_of, list_of, text_of
 from weitiao.text import join_tokens
 
 STARTS = ("start", "start_offset", "begin", "from")
@@ -37,15 +36,10 @@ def read_tokens(text: str | None, tokens: object) -> tuple[str | None, tuple[Bou
     Raises:
         RowFault: a token does not stand in the text.
     """
-    if hasattr(tokens, "tolist"):
-        tokens = tokens.tolist()
-    if isinstance(tokens, str):
-        tokens = tokens.split()
-    if tokens is None:
+    listed = list_of(tokens, "tokens")
+    if listed is None:
         return text, None
-    if not isinstance(tokens, list | tuple):
-        raise RowFault(_("expected a list of tokens; got {got}").format(got=type(tokens).__name__))
-    words = [text_of(token) or "" for token in tokens]
+    words = [text_of(token) or "" for token in listed]
     if not words or any(not word for word in words):
         raise RowFault(_("an empty token"))
     text = join_tokens(words) if text is None else text
@@ -65,30 +59,11 @@ def read_spans(text: str, value: object) -> tuple[Span, ...] | None:
     Raises:
         RowFault: one is no span of this text.
     """
-    if isinstance(value, str):
-        value = parsed_json(value)
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if value is None:
+    listed = json_list_of(value, "spans")
+    if listed is None:
         return None
-    if not isinstance(value, list | tuple):
-        raise RowFault(_("expected a list of spans; got {got}").format(got=type(value).__name__))
-    found = {_span(text, each) for each in value}
+    found = {_span(text, each) for each in listed}
     return tuple(sorted(found, key=lambda span: (span.start, span.end, span.label)))
-
-
-def parsed_json(value: str) -> object:
-    """What a cell of JSON says; None where it is blank.
-
-    Raises:
-        RowFault: it is not valid.
-    """
-    if is_blank(value):
-        return None
-    try:
-        return json.loads(value)
-    except ValueError as error:
-        raise RowFault(_("the spans are not valid JSON")) from error
 
 
 def _span(text: str, value: Any) -> Span:

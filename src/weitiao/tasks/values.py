@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from weitiao.messages import _
 from weitiao.tasks import RowFault
@@ -90,6 +92,46 @@ def filled(value: object, name: str) -> str:
     if text is None or is_blank(text):
         raise RowFault(_("empty {field}").format(field=name))
     return text
+
+
+def list_of(value: object, field: str) -> Sequence[Any] | None:
+    """The members of a list in a cell; None where the cell is missing.
+
+    Args:
+        value: a list, an array, or text: a JSON list, or words parted by white space.
+        field: what they are, for the message.
+
+    Raises:
+        RowFault: it is something else.
+    """
+    if isinstance(value, str):
+        found = _json_list(value)
+        return value.split() if found is None else found
+    return _members(value, field)
+
+
+def json_list_of(value: object, field: str) -> Sequence[Any] | None:
+    """As `list_of`, of members that no words can say: text must be JSON; None where it is blank.
+
+    Raises:
+        RowFault: it is no list, or not valid JSON.
+    """
+    if isinstance(value, str):
+        if is_blank(value):
+            return None
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise RowFault(_("the {field} are not valid JSON").format(field=field)) from error
+    return _members(value, field)
+
+
+def _members(value: Any, field: str) -> Sequence[Any] | None:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if value is None or isinstance(value, list | tuple):
+        return value
+    raise RowFault(_("expected a list of {field}; got {got}").format(field=field, got=type(value).__name__))
 
 
 def is_blank(text: str) -> bool:

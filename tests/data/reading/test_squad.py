@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import weitiao
 from weitiao.data import load_data
 from weitiao.data.reading import read_rows
 from weitiao.errors import ProblemsFound
@@ -174,3 +175,14 @@ def test_cmrc2018(shared_data: Path) -> None:
     trial = load(str(shared_data / "cmrc2018" / "cmrc2018_trial.json"))
     assert (len(trial.records["train"]), len(trial.ledger.faults)) == (1000, 2)  # two questions are empty
     assert {each.code: len(each.rows) for each in trial.problems} == {"mended-answers": 5, "dropped-rows": 2}
+
+
+def test_a_file_of_faulty_questions_says_what_is_wrong_with_them(tmp_path: Path) -> None:
+    """Not that its columns lack: there are none to tell where no row can be used."""
+    question = {"id": "1", "question": "q?", "answers": [{"text": "zz", "answer_start": 0}]}
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps({"data": [{"paragraphs": [{"context": "x y", "qas": [question]}]}]}), "utf-8")
+    found = weitiao.check({"task": "answer", "model": "./none", "data": {"train": str(path), "dev": None}})
+    (problem,) = [each for each in found.problems if each.file == str(path)]
+    assert problem.code == "too-many-dropped"
+    assert "the answer 'zz' does not stand in the text" in problem.message
