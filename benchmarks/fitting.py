@@ -7,10 +7,11 @@ is faster.
 
 from __future__ import annotations
 
+import gc
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,8 @@ from transformers import AutoConfig, AutoTokenizer, PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
 import corpora
+import machine
+from spread import SIDES
 from weitiao.methods import METHOD_OPTIONS, METHODS
 from weitiao.methods.frozen_cache import FrozenCache
 from weitiao.models.batch import Batch, collate
@@ -39,7 +42,10 @@ Order = Literal["given", "random", "grouped"]
 HEADS = {  # task -> transformers' class and the collator that pads its rows
     "classify": ("AutoModelForSequenceClassification", "DataCollatorWithPadding"),
     "tag": ("AutoModelForTokenClassification", "DataCollatorForTokenClassification"),
+    "answer": ("AutoModelForQuestionAnswering", "DataCollatorWithPadding"),
 }
+TARGETS = {"labels": "labels", "start": "start_positions", "end": "end_positions"}  # ours -> transformers'
+DISTURBED = 0.15  # cores that others may use while a side is timed
 SAMPLERS = {"given": "sequential", "random": "random", "grouped": "group_by_length"}
 
 transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -166,6 +172,35 @@ def fit_ours(start: Path, texts: Texts, spec: FitSpec, folder: Path) -> Fitted:
     hooks = Hooks(frozen=frozen, on_event=steps.note, objective=steps.loss)
     fit(network, method, texts.train, settings, hooks, folder=folder / "checkpoints", log=folder / "log")
     return fitted
+
+
+def fit_side(system: str, start: Path, texts: Texts, spec: FitSpec, workspace: Path) -> Fitted:
+    """A fit by 'trainer' or 'ours', with nothing of an earlier one in memory."""
+    gc.collect()
+    if system == "trainer":
+        return fit_trainer(start, texts, spec, workspace / "trainer")
+    return fit_ours(start, texts, spec, fresh(workspace))
+
+
+def time_sides(start: Path, texts: Texts, spec: FitSpec, workspace: Path, first: str) -> dict[str, Any]:
+    """Both sides once, after a step each to warm up: real tokens a second, and whether somebody disturbed."""
+    names = sorted(SIDES, key=lambda name: name != first)
+    for name in names:
+        fit_side(name, start, texts, replace(spec, steps=1), workspace)
+    measured = {}
+    for name in names:
+        with machine.watch() as seen:
+            fitted = fit_side(name, start, texts, spec, workspace)
+        measured[name] = {"tokens_per_second": fitted.tokens_per_second, "disturbed": seen.disturbed(DISTURBED)}
+    return {"systems": measured, "disturbed": any(each["disturbed"] for each in measured.values())}
+
+
+def peak_of_side(system: str, start: Path, texts: Texts, spec: FitSpec, workspace: Path) -> dict[str, Any]:
+    """Peak resident memory of this process over ten steps of one side, the longest rows among them."""
+    train, size = sorted(texts.train, key=len, reverse=True), spec.batch_size
+    rows = train[:size] + train[size :: max(1, len(train) // (9 * size))]
+    fit_side(system, start, replace(texts, train=rows[: 10 * size]), replace(spec, epochs=1), workspace)
+    return {"peak_mb": machine.peak_mb()}
 
 
 def fit_sample(settings: Mapping[str, Any], start: Path, folder: Path, **spec: Any) -> tuple[Fitted, Texts]:
@@ -299,7 +334,7 @@ def _rows(features: Iterable[Feature], pad_id: int | None) -> list[dict[str, Any
         row: dict[str, Any] = {"input_ids": feature.input_ids.tolist(), "attention_mask": [1] * len(feature)}
         if feature.token_type_ids is not None:
             row["token_type_ids"] = feature.token_type_ids.tolist()
-        rows.append({**row, "labels": feature.targets["labels"].tolist()})
+        rows.append({**row, **{TARGETS[name]: target.tolist() for name, target in feature.targets.items()}})
     longest = max(len(row["input_ids"]) for row in rows)
     if pad_id is not None:
         for row in rows:

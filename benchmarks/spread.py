@@ -1,14 +1,18 @@
-"""Intervals of the differences and ratios that the benchmarks report. Pure functions on plain numbers."""
+"""Intervals of the differences and ratios that the benchmarks report, and bars of two sides beside each other."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from harness import Bar, Result
+
 RESAMPLES = 4000
+SIDES = ("trainer", "ours")
+SPEED_GOAL, MEMORY_GOAL = 1.15, 1.0
 
 
 def over_seeds(differences: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
@@ -54,6 +58,22 @@ def gain(ours: Sequence[str], theirs: Sequence[str]) -> dict[str, Any]:
 def median_and_range(values: Sequence[float]) -> tuple[float, tuple[float, float]]:
     """The median, and the smallest and largest value."""
     return statistics.median(values), (min(values), max(values))
+
+
+def side_bars(results: Mapping[str, Result]) -> dict[str, Bar]:
+    """Speed and memory of ours by Trainer's, from the cells `speed-N` and `memory-SIDE`; see fitting.py."""
+    rounds = [each.measured for name, each in results.items() if name.startswith("speed-")]
+    rounds = [each for each in rounds if not each["disturbed"]] or rounds
+    ratios = [
+        each["systems"]["ours"]["tokens_per_second"] / each["systems"]["trainer"]["tokens_per_second"]
+        for each in rounds
+    ]
+    peaks = [results[name].measured["peak_mb"] for side in ("ours", "trainer") if (name := f"memory-{side}") in results]
+    share = round(peaks[0] / peaks[1], 3) if len(peaks) == 2 else None
+    return {
+        "speed_over_trainer_grouped": Bar(round(statistics.median(ratios), 3) if ratios else None, SPEED_GOAL),
+        "peak_memory_of_trainer": Bar(share, MEMORY_GOAL, at_least=False),
+    }
 
 
 def _bits(correct: str) -> np.ndarray:

@@ -8,7 +8,6 @@ several seeds; and interleaved in one process, both sides grouping by length, by
 
 from __future__ import annotations
 
-import gc
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import corpora
-import machine
 import spread
 from harness import Bar, Benchmark, Cell, Result, Row, Settings, Summary, run
 
-LOSS_GOAL, SPEED_GOAL, MEMORY_GOAL = 1e-4, 1.15, 1.0
+LOSS_GOAL = 1e-4
 STEPS, SEEDS, ROWS, TEST_ROWS, EPOCHS, RATE = 50, 3, 1500, 1000, 2, 2e-4
-ROUNDS, TIMED_STEPS, BATCH, DISTURBED = 3, 50, 32, 0.15
-SYSTEMS = ("trainer", "ours")
+ROUNDS, TIMED_STEPS, BATCH = 3, 50, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +53,13 @@ def cells(quick: bool) -> list[Cell]:
         )
         for name in CORPORA
         for seed in range(seeds)
-        for system in SYSTEMS
+        for system in spread.SIDES
     ]  # fmt: skip
     timed = {"corpus": "conll2003", "steps": 4 if quick else TIMED_STEPS}
     made += [
         Cell(f"speed-{index}", {**timed, "kind": "speed", "index": index}) for index in range(1 if quick else ROUNDS)
     ]
-    made += [Cell(f"memory-{system}", {**timed, "kind": "memory", "system": system}) for system in SYSTEMS]
+    made += [Cell(f"memory-{system}", {**timed, "kind": "memory", "system": system}) for system in spread.SIDES]
     return made
 
 
@@ -131,17 +128,7 @@ def _losses(settings: Settings, workspace: Path) -> dict[str, Any]:
 
     start, texts, _test = _texts(settings, workspace, BATCH * settings["steps"])
     spec = fitting.FitSpec(steps=settings["steps"], order="given", dropout=0.0, learning_rate=5e-5, task="tag")
-    return {"ours": _fit("ours", start, texts, spec, workspace).losses,
-            "trainer": _fit("trainer", start, texts, spec, workspace).losses}  # fmt: skip
-
-
-def _fit(system: str, start: Path, texts: Any, spec: Any, workspace: Path) -> Any:
-    import fitting
-
-    gc.collect()
-    if system == "trainer":
-        return fitting.fit_trainer(start, texts, spec, workspace / "trainer")
-    return fitting.fit_ours(start, texts, spec, fitting.fresh(workspace))
+    return {side: fitting.fit_side(side, start, texts, spec, workspace).losses for side in spread.SIDES}
 
 
 def _score(settings: Settings, workspace: Path) -> dict[str, Any]:
@@ -154,7 +141,7 @@ def _score(settings: Settings, workspace: Path) -> dict[str, Any]:
         epochs=settings["epochs"], learning_rate=settings["learning_rate"], seed=settings["seed"], task="tag",
         order="grouped",
     )  # fmt: skip
-    fitted = _fit(settings["system"], start, texts, spec, workspace)
+    fitted = fitting.fit_side(settings["system"], start, texts, spec, workspace)
     answers = _answers(fitted.model, texts, test, records_of(settings["corpus"])[0])
     counts = [span_counts(each.spans, record.spans, {}) for each, record in zip(answers, test, strict=True)]
     return {"counts": [[int(value) for value in row] for row in counts], "seconds": fitted.seconds}
@@ -175,33 +162,23 @@ def _answers(model: Any, texts: Any, test: Sequence[Any], labels: Sequence[str])
 
 
 def _speed(settings: Settings, workspace: Path) -> dict[str, Any]:
-    """Both sides once, in rotated order, after a step each to warm up."""
+    """Both sides once, in rotated order."""
     import fitting
 
     start, texts, _test = _texts(settings, workspace, None)
-    spec = {"order": "grouped", "task": "tag", "batch_size": BATCH, "learning_rate": RATE, "seed": settings["index"]}
-    measured = {}
-    names = SYSTEMS if settings["index"] % 2 else SYSTEMS[::-1]
-    for name in names:
-        _fit(name, start, texts, fitting.FitSpec(steps=1, **spec), workspace)
-    for name in names:
-        with machine.watch() as seen:
-            fitted = _fit(name, start, texts, fitting.FitSpec(steps=settings["steps"], **spec), workspace)
-        measured[name] = {"tokens_per_second": fitted.tokens_per_second, "disturbed": seen.disturbed(DISTURBED)}
-    return {"systems": measured, "disturbed": any(each["disturbed"] for each in measured.values())}
+    spec = fitting.FitSpec(
+        steps=settings["steps"], order="grouped", task="tag", batch_size=BATCH, learning_rate=RATE,
+        seed=settings["index"],
+    )  # fmt: skip
+    return fitting.time_sides(start, texts, spec, workspace, first=spread.SIDES[settings["index"] % 2])
 
 
 def _memory(settings: Settings, workspace: Path) -> dict[str, Any]:
-    """Peak resident memory of one side over ten steps, the longest rows among them."""
     import fitting
 
     start, texts, _test = _texts(settings, workspace, None)
-    train = sorted(texts.train, key=len, reverse=True)
-    rows = train[:BATCH] + train[BATCH :: max(1, len(train) // (9 * BATCH))]
-    chosen = fitting.Texts(rows[: 10 * BATCH], texts.test, texts.labels)
-    spec = fitting.FitSpec(epochs=1, order="grouped", task="tag", batch_size=BATCH, learning_rate=RATE)
-    _fit(settings["system"], start, chosen, spec, workspace)
-    return {"peak_mb": machine.peak_mb()}
+    spec = fitting.FitSpec(order="grouped", task="tag", batch_size=BATCH, learning_rate=RATE)
+    return fitting.peak_of_side(settings["system"], start, texts, spec, workspace)
 
 
 def summarise(results: Mapping[str, Result]) -> Summary:
@@ -217,7 +194,7 @@ def summarise(results: Mapping[str, Result]) -> Summary:
         rows.append(row)
         upper = [row[key][1] for key in ("over_seeds", "over_rows") if row[key]]
         bars[f"score_{name}"] = Bar(min(upper, default=None), 0.0)
-    bars |= _speed_bars(results)
+    bars |= spread.side_bars(results)
     return Summary(rows, bars, NOTES)
 
 
@@ -272,22 +249,6 @@ def _over_rows(pairs: Sequence[tuple[Any, Any]]) -> tuple[float, float]:
 
     score = bootstrap(gap, collect(both), Resampling(resamples=spread.RESAMPLES))
     return (round(score.low, 5), round(score.high, 5))
-
-
-def _speed_bars(results: Mapping[str, Result]) -> dict[str, Bar]:
-    rounds = [each.measured for name, each in results.items() if name.startswith("speed-")]
-    rounds = [each for each in rounds if not each["disturbed"]] or rounds
-    ratios = [
-        each["systems"]["ours"]["tokens_per_second"] / each["systems"]["trainer"]["tokens_per_second"]
-        for each in rounds
-    ]
-    peaks = [results[name].measured["peak_mb"] for each in ("ours", "trainer") if (name := f"memory-{each}") in results]
-    return {
-        "speed_over_trainer_grouped": Bar(round(statistics.median(ratios), 3) if ratios else None, SPEED_GOAL),
-        "peak_memory_of_trainer": Bar(
-            round(peaks[0] / peaks[1], 3) if len(peaks) == 2 else None, MEMORY_GOAL, at_least=False
-        ),
-    }
 
 
 if __name__ == "__main__":
