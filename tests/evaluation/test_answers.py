@@ -10,6 +10,7 @@ from weitiao.evaluation.baselines import Splits
 from weitiao.evaluation.overlap import sentences
 from weitiao.records import AnswerPrediction, AnswerRecord
 from weitiao.tasks.answer import Answer
+from weitiao.tasks.tag import Tag
 
 TASK = Answer()
 TEXT = "Ann lives in Rome. Bob, her brother, lives in Paris with Cy. They met in May."
@@ -172,5 +173,5 @@ def test_rare_words_count_more() -> None:
 def test_the_card_says_how_the_model_is_loaded() -> None:
     from weitiao.evaluation.card import _stock_usage
 
-    assert "AutoModelForQuestionAnswering.from_pretrained('m')" in _stock_usage("answer", "m")
-    assert "pipeline(\"token-classification\", model='m')" in _stock_usage("tag", "m")
+    assert "AutoModelForQuestionAnswering.from_pretrained('m')" in _stock_usage(TASK, "m", '"..."')
+    assert "pipeline(\"token-classification\", model='m')" in _stock_usage(Tag(), "m", '"..."')

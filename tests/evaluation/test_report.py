@@ -23,6 +23,20 @@ def made() -> Report:
     return synthetic.report()
 
 
+def test_a_task_made_from_another_is_reported_like_it(made):
+    class Entail(Classify):
+        name = "entail"
+
+    records = synthetic.rows(60, seed=3)
+    found = measure(
+        Entail(), list(synthetic.LABELS), predictions=synthetic.answers(records, seed=4), records=records, split="test",
+        train=records, dev=records, spec=EvaluationSpec(resamples=100, baselines=[]), show=ReportSpec(),
+        facts=RunFacts(name="r", model="m", method="full"),
+    )  # fmt: skip
+    assert found.confusion is not None
+    assert len(found.per_class) == len(made.per_class)
+
+
 def test_figures_are_those_of_the_rows(made):
     records = synthetic.rows(400, seed=3)
     answers = [each.labels[0] for each in synthetic.answers(records, seed=4)]

@@ -9,7 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-GROUPS = ("recipe names", "recipe values", "files", "encodings", "columns", "labels", "splits", "trees")
+GROUPS = (
+    "recipe names",
+    "recipe values",
+    "files",
+    "encodings",
+    "columns",
+    "labels",
+    "splits",
+    "trees",
+    "spans",
+    "answers",
+    "pairs",
+)
 ADJECTIVES = ("good", "bad", "warm", "dull", "quick", "slow", "fresh", "stale")
 NOUNS = ("film", "service", "parcel", "hotel", "lunch", "garden", "lecture", "phone", "ticket", "river")
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.mistakes.cases import GOOD, GROUPS, Case
 from tests.mistakes.file_cases import CHINESE, FILE_CASES
+from tests.mistakes.mark_cases import MARK_CASES
 from tests.mistakes.recipe_cases import RECIPE_CASES
 from tests.mistakes.row_cases import COLUMN_CASES, LABEL_CASES, SPLIT_CASES
 from tests.mistakes.tree_cases import TREE_CASES
@@ -22,7 +23,7 @@ from weitiao.errors import ProblemsFound
 from weitiao.verbs.check import check
 from weitiao.verbs.plan import remember_speed
 
-CASES = [*RECIPE_CASES, *FILE_CASES, *COLUMN_CASES, *LABEL_CASES, *SPLIT_CASES, *TREE_CASES]
+CASES = [*RECIPE_CASES, *FILE_CASES, *COLUMN_CASES, *LABEL_CASES, *SPLIT_CASES, *TREE_CASES, *MARK_CASES]
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def test_records_take_texts_pairs_mappings_and_records(predictor: Predictor) -> 
     ("value", "message"),
     [
         ("  ", "input 2: empty text"),
-        ("half \ud83d", "input 2: text holds half of a surrogate pair, which is not a character"),
+        ("half \ud83d", "input 2: a text with half of a surrogate pair, which is not a character"),
         ({"txt": "a"}, "input 2: unknown field 'txt'; expected: text, text_pair"),
         (("a", "b", "c"), "input 2: expected a text, or a tuple of: text, text_pair"),
         (5, "input 2: expected a text, or a tuple of: text, text_pair"),

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from weitiao.errors import Refused
-from weitiao.serving.desk import Desk, Limits
+from weitiao.serving.desk import Desk, Limits, characters_in
 from weitiao.serving.predictor import Predictor
 from weitiao.serving.server import serve
 
@@ -149,7 +149,7 @@ def test_the_documentation_page_asks_no_other_host(server: Server) -> None:
         ({"txt": "a"}, 422, "record 0: `text`: it is missing"),
         ({"text": "a", "tone": "b"}, 422, "record 0: `tone`: no such field"),
         ({"text": " \n"}, 422, "record 0: empty text"),
-        ({"text": "\ud83d"}, 422, "record 0: text holds half of a surrogate pair, which is not a character"),
+        ({"text": "\ud83d"}, 422, "record 0: a text with half of a surrogate pair, which is not a character"),
         ({"text": "a", "line": -1}, 422, "record 0: `line`: its value is not valid"),
         ({"records": [{"text": "a"}], "more": 1}, 422, "expected one key, `records`"),
         ([{"text": "a"}] * 257, 413, "257 records in one request; at most 256 are answered"),
@@ -159,6 +159,10 @@ def test_the_documentation_page_asks_no_other_host(server: Server) -> None:
 )
 def test_bad_input_is_answered_with_a_reason(server: Server, body: object, status: int, reason: str) -> None:
     assert server.predict(body) == (status, {"detail": reason})
+
+
+def test_all_characters_of_a_value_count() -> None:
+    assert characters_in(["ab", {"text": "cde", "number": 5}, None]) == 5
 
 
 def test_a_body_that_hides_its_length_is_cut_off(server: Server) -> None:

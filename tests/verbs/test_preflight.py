@@ -216,9 +216,15 @@ BIG = Shape(
 )
 
 
+def uncut(windows: int = 1, **lengths: Any) -> Measured:
+    """Lengths of each split, of rows of so many windows, nothing cut off."""
+    rows = {split: len(each) // windows for split, each in lengths.items()}
+    cuts = {split: np.zeros_like(each) for split, each in lengths.items()}
+    return Measured(rows, lengths, cuts, dict.fromkeys(rows, 0), 128, sampled=False)
+
+
 def plan(method: Any = "full", *, length: int = 28, count: int = 3200, **training: Any) -> Any:
-    lengths = np.full(count, length)
-    measured = Measured({"train": lengths}, {"train": np.zeros(count, dtype=np.int64)}, 128, sampled=False)
+    measured = uncut(train=np.full(count, length))
     settings = {"batch_size": 32, **training}
     return make_plan(recipe(method=method, training=settings), BIG, "bert", measured, classes=2)
 
@@ -234,6 +240,15 @@ def test_steps_and_parameters(here: Path) -> None:
     frozen = plan({"name": "freeze", "layers": 4})
     assert frozen.trained == pytest.approx(BIG.layers / 3 + BIG.other, rel=0.01)
     assert plan("head").trained < 0.01 * full.trained
+
+
+def test_windows_of_a_row_share_a_step(here: Path) -> None:
+    of_one = make_plan(recipe(training={"batch_size": 32}), BIG, "bert", uncut(train=np.full(3200, 28)), 2)
+    of_four = make_plan(recipe(training={"batch_size": 8}), BIG, "bert", uncut(4, train=np.full(3200, 28)), 2)
+    assert of_four.rows == {"train": 800}
+    assert of_four.steps == of_one.steps == 300
+    assert of_four.work == pytest.approx(of_one.work, rel=0.01)
+    assert of_four.memory_bytes == of_one.memory_bytes
 
 
 def test_work_is_the_textbooks_for_a_long_run(here: Path) -> None:
@@ -258,18 +273,14 @@ def test_what_makes_training_cheaper_or_dearer_does_so_in_the_plan(here: Path) -
 
 def test_rows_that_no_step_reads_cost_nothing(here: Path) -> None:
     def seconds(rows: int) -> float:
-        lengths = {"train": np.full(rows, 28), "dev": np.full(100, 28), "test": np.full(100, 28)}
-        measured = Measured(
-            lengths, {split: np.zeros_like(each) for split, each in lengths.items()}, 128, sampled=False
-        )
+        measured = uncut(train=np.full(rows, 28), dev=np.full(100, 28), test=np.full(100, 28))
         return make_plan(recipe(training={"max_steps": 5}), BIG, "bert", measured, 2).seconds
 
     assert seconds(100_000) == pytest.approx(seconds(1_000), rel=0.02)
 
 
 def test_seeds_and_folds_add_up(here: Path) -> None:
-    lengths = np.full(320, 28)
-    measured = Measured({"train": lengths}, {"train": np.zeros(320, dtype=np.int64)}, 128, sampled=False)
+    measured = uncut(train=np.full(320, 28))
     one = make_plan(recipe(), BIG, "bert", measured, 2)
     five = make_plan(recipe(seeds=5), BIG, "bert", measured, 2)
     fixed = cost.START_SECONDS + cost.REPORT_SECONDS
@@ -344,7 +355,7 @@ def test_a_cache_that_cannot_be_written_is_no_failure(tmp_path: Path, monkeypatc
 
 def test_frozen_layers_that_cannot_be_cached_are_planned_and_told_so(here: Path) -> None:
     frozen = {"name": "freeze", "layers": 4}
-    lengths = Measured({"train": np.full(3200, 28)}, {"train": np.zeros(3200, dtype=np.int64)}, 128, sampled=False)
+    lengths = uncut(train=np.full(3200, 28))
     of_gpt2 = make_plan(recipe(method=frozen), BIG, "gpt2", lengths, 2)
     assert of_gpt2.seconds == make_plan(recipe(method={**frozen, "cache": False}), BIG, "gpt2", lengths, 2).seconds
     assert of_gpt2.work > 1.3 * make_plan(recipe(method=frozen), BIG, "bert", lengths, 2).work

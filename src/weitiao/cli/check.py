@@ -84,7 +84,7 @@ def _plan_rows(found: Preflight, plan: Plan) -> Iterator[tuple[str, str]]:
     yield _("rows"), _(", ").join(f"{split_title(split)} {count:,}" for split, count in plan.rows.items())
     if len(found.task.classes(found.labels)) > 1:
         yield _("classes"), _classes(found, plan)
-    elif list(found.task.classes(found.labels)) != list(found.labels):
+    elif found.task.labels_are == "scale":
         yield _("scores"), ", ".join(found.labels)
     for split, lengths in plan.lengths.items():
         shown = _("half up to {p50}, 95 % up to {p95}, longest {max}").format(

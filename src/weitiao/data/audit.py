@@ -86,10 +86,13 @@ def _conflicts_within(split: _Split) -> Iterator[Problem]:
         pairs = [(each[0], late) for each in found for late in each if late.answer != each[0].answer]
         early, late = pairs[0]
         message = ngettext(
-            "{count} text of {split} occurs with different labels: '{answer}' here, '{other}' at {place}",
-            "{count} texts of {split} occur with different labels; the first: '{answer}' here, '{other}' at {place}",
+            "{count} text of {split} occurs with different labels: {answer} here, {other} at {place}",
+            "{count} texts of {split} occur with different labels; the first: {answer} here, {other} at {place}",
             len(found),
-        ).format(count=len(found), split=split.name, answer=late.answer, other=early.answer, place=early.place)
+        ).format(
+            count=len(found), split=split.name, answer=_quoted(late.answer), other=_quoted(early.answer),
+            place=early.place,
+        )  # fmt: skip
         rows = [_row(late, early, _labels(late, early)) for early, late in pairs]
         yield _warning("conflicting-labels", message, rows)
 
@@ -107,17 +110,16 @@ def _conflicts_across(early: _Split, late: _Split) -> Iterator[Problem]:
     if found:
         item, other = found[0]
         message = ngettext(
-            "{count} row of {late} has a label that {early} gives its text nowhere: "
-            "'{answer}' here, '{other}' at {place}",
+            "{count} row of {late} has a label that {early} gives its text nowhere: {answer} here, {other} at {place}",
             "{count} rows of {late} have a label that {early} gives their text nowhere; the first: "
-            "'{answer}' here, '{other}' at {place}",
+            "{answer} here, {other} at {place}",
             len(found),
         ).format(
             count=len(found),
             late=late.name,
             early=early.name,
-            answer=item.answer,
-            other=other.answer,
+            answer=_quoted(item.answer),
+            other=_quoted(other.answer),
             place=other.place,
         )
         rows = [_row(item, other, _labels(item, other)) for item, other in found]
@@ -193,7 +195,11 @@ def _row(item: Item, twin: Item, note: str = "") -> RowPlace:
 
 
 def _labels(item: Item, twin: Item) -> str:
-    return _("'{answer}' here, '{other}' there").format(answer=item.answer, other=twin.answer)
+    return _("{answer} here, {other} there").format(answer=_quoted(item.answer), other=_quoted(twin.answer))
+
+
+def _quoted(answer: str) -> str:
+    return f"'{answer}'" if answer else _("nothing")
 
 
 def _warning(code: str, message: str, rows: Sequence[RowPlace]) -> Problem:

@@ -4,6 +4,9 @@ Two tables let the room grow by files: `BASELINES` (cheap answers to the same ro
 report shows beyond its metrics).
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from weitiao.tables import Table
 
 BASELINES = Table(
@@ -40,3 +43,9 @@ ANALYSES = Table(
         "tag": "weitiao.evaluation.spans:analyse",
     },
 )
+
+
+def analysis_of(task: object) -> Callable[..., Any] | None:
+    """What `ANALYSES` holds for a task, or for the one that it was made from."""
+    names = (getattr(kind, "name", "") for kind in type(task).__mro__)
+    return next((ANALYSES[name] for name in names if name in ANALYSES), None)

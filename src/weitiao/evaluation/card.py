@@ -7,7 +7,7 @@ in force. Texts of rows never enter a card.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from weitiao.evaluation.page import NO_SHARES, note_of, plain, spread_sentences, standing
@@ -15,18 +15,10 @@ from weitiao.evaluation.schema import Report
 from weitiao.evaluation.titles import baseline_title, metric_title, split_title
 from weitiao.evaluation.verdict import explain
 from weitiao.messages import _
+from weitiao.tasks import TASKS
 
 LABELS_SHOWN = 50
-PIPELINES: Mapping[str, str] = {
-    "classify": "text-classification",
-    "rank": "text-classification",
-    "regress": "text-classification",
-    "tag": "token-classification",
-}
-NUMBERS = frozenset({"rank", "regress"})  # tasks whose label space is the scale of a number
-TAGS: Mapping[str, str] = {**PIPELINES, "answer": "question-answering"}  # what the Hub calls the tasks
-CLASSES: Mapping[str, str] = {"answer": "AutoModelForQuestionAnswering"}  # of tasks without a pipeline
-INPUTS: Mapping[str, str] = {"answer": '("question", "text")'}  # of tasks that need more than a text
+PIPELINES = frozenset({"text-classification", "token-classification"})  # of transformers, by a model hub's name
 
 
 def render_card(
@@ -65,20 +57,21 @@ def _section(title: str, body: str) -> str:
 
 def _front_matter(report: Report, languages: Sequence[str], license_name: str) -> str:
     """Keys of the Hub's model card metadata; values are JSON, which is YAML."""
+    hub = TASKS[report.task].hub
     score, level = report.metrics[report.headline], f"{100 * report.confidence:.3g} %"
     measured = f"{report.headline}, {level} interval {score.low:.4f} to {score.high:.4f}"
     entries: dict[str, Any] = {
         "license": license_name,
         **({"language": list(languages)} if languages else {}),
         "library_name": "transformers",
-        **({"pipeline_tag": TAGS[report.task]} if report.task in TAGS else {}),
+        **({"pipeline_tag": hub} if hub else {}),
         "tags": ["weitiao", report.task],
         "model-index": [
             {
                 "name": report.run,
                 "results": [
                     {
-                        "task": {"type": TAGS.get(report.task, report.task)},
+                        "task": {"type": hub or report.task},
                         "dataset": {"name": f"{report.run} ({report.split})", "type": "private"},
                         "metrics": [
                             {
@@ -105,11 +98,12 @@ def _about(report: Report) -> str:
             task=report.task, model=_code(report.model), method=report.method, version=report.weitiao
         ),
     ]
-    if report.task in NUMBERS:
+    kind = TASKS[report.task].labels_are
+    if kind == "scale":
         lines.append(_("Scale of the training scores: {scale}").format(scale=labels))
         if report.task == "regress":
             lines.append(_("In plain transformers, an answer is the output times sd plus mean."))
-    elif report.task != "embed":
+    elif kind == "classes":
         lines.append(
             _("Labels: {labels}").format(labels=labels)
             + (_(" and {count} more").format(count=more) if more > 0 else "")
@@ -155,10 +149,12 @@ def _baseline(report: Report, name: str) -> str:
 
 def _usage(report: Report, head: str) -> str:
     folder = f"path/to/{report.run}"
-    asked = INPUTS.get(report.task, '"..."')
+    task = TASKS[report.task]
+    names = [f'"{spec.name}"' for spec in task.fields if spec.required and not spec.only_labelled]
+    asked = f"({', '.join(names)})" if len(names) > 1 else '"..."'
     ours = f"```python\nimport weitiao\n\nrun = weitiao.load({folder!r})\nprint(run.predict([{asked}]))\n```"
-    if head == "stock" and (report.task in PIPELINES or report.task in CLASSES):
-        stock = _stock_usage(report.task, folder + "/model")
+    if head == "stock" and task.stock:
+        stock = _stock_usage(task, folder + "/model", asked)
         note = _(
             "In plain transformers, without weitiao (thresholds and abstention are weitiao's, and not applied there):"
         )
@@ -174,17 +170,15 @@ def _usage(report: Report, head: str) -> str:
     )
 
 
-def _stock_usage(task: str, model: str) -> str:
+def _stock_usage(task: Any, model: str, asked: str) -> str:
     """How plain transformers loads the model."""
-    if task in PIPELINES:
+    if task.hub in PIPELINES:
+        given = asked if asked.startswith('"') else '{"text": "...", "text_pair": "..."}'
         return (
             "```python\nfrom transformers import pipeline\n\n"
-            f'answer = pipeline("{PIPELINES[task]}", model={model!r})\nprint(answer("..."))\n```'
+            f'answer = pipeline("{task.hub}", model={model!r})\nprint(answer({given}))\n```'
         )
-    return (
-        f"```python\nfrom transformers import {CLASSES[task]}\n\n"
-        f"model = {CLASSES[task]}.from_pretrained({model!r})\n```"
-    )
+    return f"```python\nfrom transformers import {task.stock}\n\nmodel = {task.stock}.from_pretrained({model!r})\n```"
 
 
 def _data(report: Report) -> str:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import Field
 
@@ -195,7 +195,7 @@ def _refuse_unlike(a: Answered, b: Answered) -> None:
                 "{a} is a run of task {first} and {b} of task {second}; only runs of the same task can be compared"
             ).format(a=a.path, first=a.task, b=b.path, second=b.task)
         )
-    for option in ("multi_label", "learn", "metric_language"):
+    for option in TASKS[a.task].decisive:
         if a.options.get(option) != b.options.get(option):
             raise Refused(
                 _("{a} and {b} differ in `{option}`; only runs of the same task can be compared").format(
@@ -219,8 +219,15 @@ def _rows_of(run: Answered) -> str:
 def _record(task: Any, row: Mapping[str, Any]) -> Any:
     """The gold part of a line; its texts, and where in them it asks, which are not in it, are empty."""
     fields = task.record.model_fields.items()
-    needed = {name: "" if field.annotation is str else (0, 0) for name, field in fields if field.is_required()}
+    needed = {name: _bare(field.annotation) for name, field in fields if field.is_required()}
     return task.record.model_validate({**needed, **{key: value for key, value in row.items() if key != "prediction"}})
+
+
+def _bare(kind: Any) -> Any:
+    """The shortest value of a field that a line leaves out."""
+    if get_origin(kind) is not tuple:
+        return ""
+    return () if Ellipsis in get_args(kind) else (0,) * len(get_args(kind))
 
 
 def _verdict(gap: Score) -> Literal["a", "b", "none"]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from weitiao import __version__
-from weitiao.evaluation import ANALYSES, BASELINES
+from weitiao.evaluation import BASELINES, analysis_of
 from weitiao.evaluation.baselines import Answers, Splits
 from weitiao.evaluation.intervals import Resampling, difference, interval, intervals, list_interval
 from weitiao.evaluation.schema import (
@@ -218,9 +218,10 @@ def _analysis(
     *,
     texts: bool,
 ) -> Analysis:
-    if task.name not in ANALYSES:
+    analyse = analysis_of(task)
+    if analyse is None:
         return Analysis()
-    found: Analysis = ANALYSES[task.name](task, labels, predictions, records, train=train, texts=texts)
+    found: Analysis = analyse(task, labels, predictions, records, train=train, texts=texts)
     return found
 
 

@@ -94,11 +94,9 @@ def baseline_title(name: str) -> str:
         "bm25": "BM25",
         "tfidf_score": _("TF-IDF"),
         "tfidf_similarity": _("TF-IDF"),
-    }
-    return titles.get(name, name)
-    return {
         "lexical_overlap": _("Lexical overlap"),
-    }.get(name, name)
+    }
+    return titles.get(name, name.replace("_", " "))
 
 
 def table_title(name: str) -> str:

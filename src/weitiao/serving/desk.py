@@ -94,7 +94,7 @@ class Desk:
     def _record(self, predictor: Predictor, item: Any, index: int) -> Record:
         try:
             record = predictor.task.record.model_validate(item)
-            self._check_length(record, index)
+            self._check_length(item, index)
             given = {
                 spec: value
                 for spec in predictor.task.fields
@@ -109,15 +109,24 @@ class Desk:
         except RowFault as fault:
             raise RequestError(422, _("record {index}: {reason}").format(index=index, reason=fault)) from fault
 
-    def _check_length(self, record: Record, index: int) -> None:
-        for name, value in record:
-            if isinstance(value, str) and len(value) > self.limits.characters:
+    def _check_length(self, item: Mapping[str, Any], index: int) -> None:
+        for name, value in item.items():
+            if (count := characters_in(value)) > self.limits.characters:
                 raise RequestError(
                     413,
                     _("record {index}: `{field}` has {count} characters; at most {limit} are answered").format(
-                        index=index, field=name, count=len(value), limit=self.limits.characters
+                        index=index, field=name, count=count, limit=self.limits.characters
                     ),
                 )
+
+
+def characters_in(value: Any) -> int:
+    """Characters of all texts in a JSON value."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(map(characters_in, value.values()))
+    return sum(map(characters_in, value)) if isinstance(value, list) else 0
 
 
 def _check_places(tokens: Sequence[tuple[int, int]], length: int) -> None:

@@ -145,8 +145,6 @@ class Predictor:
 
     def _read(self, value: Input) -> Record:
         fields = self._fields(value)
-        for name, each in fields.items():
-            check_characters(name, each)
         record: Record = self.task.read(fields, file="", line=0, group="", labelled=False)
         return record
 
@@ -232,16 +230,6 @@ def model_folder(run: Path) -> Path:
         Refused: neither is one.
     """
     return run if (run / TASK_FILE).is_file() else open_run(run).model
-
-
-def check_characters(name: str, value: object) -> None:
-    """Refuse text that is no Unicode text: half of a surrogate pair.
-
-    Raises:
-        RowFault: `value` holds one.
-    """
-    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-        raise RowFault(_("{field} holds half of a surrogate pair, which is not a character").format(field=name))
 
 
 def load(run: Path | str, *, trust_remote_code: bool = False) -> Predictor:

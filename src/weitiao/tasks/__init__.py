@@ -80,6 +80,12 @@ class Task(Protocol[R, P]):
     """Entry of `models.heads.HEADS`."""
     stock: str
     """transformers' Auto class that the saved model loads in under `model.head: stock`; empty where there is none."""
+    hub: str
+    """What model hubs call the task, such as 'token-classification'; empty where they have no name for it."""
+    labels_are: Literal["classes", "scale", "nothing"]
+    """What the label space holds: what answers are made of, the scale of a number, or nothing that a reader needs."""
+    decisive: Sequence[str]
+    """Options without which two runs answer different questions, so that they cannot be compared."""
     pools: bool
     """Whether one answer is read from the whole text, so that `model.head: mean` is there."""
     mode: Literal["forward", "generate"]

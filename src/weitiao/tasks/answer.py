@@ -76,6 +76,9 @@ class Answer:
     prediction: ClassVar[type[AnswerPrediction]] = AnswerPrediction
     head: ClassVar[str] = "answer"
     stock: ClassVar[str] = "AutoModelForQuestionAnswering"
+    hub: ClassVar[str] = "question-answering"
+    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
+    decisive: ClassVar[Sequence[str]] = ("metric_language",)
     pools: ClassVar[bool] = False
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (QUESTION, TEXT, ANSWERS, IMPOSSIBLE, ID)

@@ -117,6 +117,9 @@ class Classify:
     prediction: ClassVar[type[ClassifyPrediction]] = ClassifyPrediction
     head: ClassVar[str] = "classify"
     stock: ClassVar[str] = "AutoModelForSequenceClassification"
+    hub: ClassVar[str] = "text-classification"
+    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
+    decisive: ClassVar[Sequence[str]] = ("multi_label",)
     pools: ClassVar[bool] = True
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TEXT_PAIR, LABEL)

@@ -86,6 +86,9 @@ class Embed:
     prediction: ClassVar[type[EmbedPrediction]] = EmbedPrediction
     head: ClassVar[str] = "embed"
     stock: ClassVar[str] = ""
+    hub: ClassVar[str] = "sentence-similarity"
+    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "nothing"
+    decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TEXT_PAIR, NEGATIVES, SCORE)

@@ -82,6 +82,9 @@ class EventTask:
     prediction: ClassVar[type[EventPrediction]] = EventPrediction
     head: ClassVar[str] = "event"
     stock: ClassVar[str] = ""
+    hub: ClassVar[str] = ""
+    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
+    decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TOKENS, EVENTS)

@@ -76,6 +76,9 @@ class IntentSlot:
     prediction: ClassVar[type[IntentSlotPrediction]] = IntentSlotPrediction
     head: ClassVar[str] = "intent_slot"
     stock: ClassVar[str] = ""
+    hub: ClassVar[str] = ""
+    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
+    decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (UTTERANCE, TOKENS, SLOTS, TAGS, INTENT)

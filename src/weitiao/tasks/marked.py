@@ -70,6 +70,9 @@ class Marked:
 
     record: ClassVar[type[TagRecord]] = TagRecord
     prediction: ClassVar[type[TagPrediction]] = TagPrediction
+    hub: ClassVar[str] = ""
+    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
+    decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TOKENS, SPANS, TAGS)
@@ -159,5 +162,6 @@ def read_tags(value: object, tokens: Sequence[Bounds] | None) -> list[str]:
     """
     names = [text_of(tag) or "" for tag in list_of(value, "tags") or ()]
     if tokens is None or len(names) != len(tokens):
-        raise RowFault(_("{tags} tags for {tokens} tokens").format(tags=len(names), tokens=len(tokens or ())))
+        message = _("tokens: {tokens}, tags: {tags}; expected a tag for each token")
+        raise RowFault(message.format(tags=len(names), tokens=len(tokens or ())))
     return names

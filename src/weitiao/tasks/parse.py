@@ -66,6 +66,9 @@ class Parse:
     prediction: ClassVar[type[ParsePrediction]] = ParsePrediction
     head: ClassVar[str] = "parse"
     stock: ClassVar[str] = ""
+    hub: ClassVar[str] = ""
+    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
+    decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TOKENS, BOUNDS, PARTS, HEADS, RELATIONS)

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from weitiao.errors import Problem
-from weitiao.messages import _
+from weitiao.errors import Problem, RowPlace
+from weitiao.messages import _, ngettext
 from weitiao.metrics import AnyMetric
 from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import Feature, Outputs, RankPrediction, RankRecord
@@ -60,6 +60,9 @@ class Rank:
     prediction: ClassVar[type[RankPrediction]] = RankPrediction
     head: ClassVar[str] = "score"
     stock: ClassVar[str] = "AutoModelForSequenceClassification"
+    hub: ClassVar[str] = "text-classification"
+    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "scale"
+    decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = True
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (QUERY, TEXT, LABEL)
@@ -107,7 +110,8 @@ class Rank:
     ) -> list[Problem]:
         train = splits.get("train", ())
         constant = constant_scores([(each.label, each.file, each.line) for each in train])
-        return [*constant, *(each for split, records in splits.items() for each in _nothing_to_rank(split, records))]
+        nothing = [each for split, records in splits.items() for each in _nothing_to_rank(split, records)]
+        return [*constant, *nothing, *_shared_queries(splits)]
 
     def misfits(self, training: TrainingSpec) -> Iterator[Finding]:
         yield from no_smoothing(training, self.name)
@@ -173,6 +177,26 @@ class Rank:
 def _targets(label: float | None, highest: float) -> dict[str, npt.NDArray[np.generic]]:
     """{"score": []}, from 0 to 1."""
     return {} if label is None else {"score": np.asarray(min(label / highest, 1.0), dtype=np.float32)}
+
+
+def _shared_queries(splits: Mapping[str, Sequence[RankRecord]]) -> Iterator[Problem]:
+    """A warning where dev or test asks queries that train asks too: then a score says little of new queries."""
+    known = {record.query: record for record in reversed(splits.get("train", ()))}
+    for split, records in splits.items():
+        rows = [
+            RowPlace(record.file, record.line, known[record.query].place)
+            for record in records
+            if split != "train" and record.query in known
+        ]
+        if rows:
+            message = ngettext(
+                "the query of {count} of {total} rows of {split} is asked in train too; keep the rows of a query "
+                "in one split",
+                "the queries of {count} of {total} rows of {split} are asked in train too; keep the rows of a query "
+                "in one split",
+                len(rows),
+            ).format(count=len(rows), total=len(records), split=split)
+            yield Problem("shared-queries", message, rows[0].file, rows[0].line, "warning", tuple(rows))
 
 
 def _nothing_to_rank(split: str, records: Sequence[RankRecord]) -> Iterator[Problem]:

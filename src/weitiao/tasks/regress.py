@@ -81,6 +81,9 @@ class Regress:
     prediction: ClassVar[type[RegressPrediction]] = RegressPrediction
     head: ClassVar[str] = "score"
     stock: ClassVar[str] = "AutoModelForSequenceClassification"
+    hub: ClassVar[str] = "text-classification"
+    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "scale"
+    decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = True
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TEXT_PAIR, SCORE)

@@ -66,6 +66,9 @@ class Relate:
     prediction: ClassVar[type[ClassifyPrediction]] = ClassifyPrediction
     head: ClassVar[str] = "relate"
     stock: ClassVar[str] = ""
+    hub: ClassVar[str] = ""
+    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
+    decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, HEAD, TAIL, RELATION)

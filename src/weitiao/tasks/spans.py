@@ -80,6 +80,8 @@ def _span(text: str, value: Any) -> Span:
     name = text_of(label)
     if not name:
         raise RowFault(_("a span without a label"))
+    if start is None or end is None:
+        raise RowFault(_("a span ({label}) without both `start` and `end`").format(label=name))
     return checked(text, whole_number(start), whole_number(end), name, surface if isinstance(surface, str) else None)
 
 
@@ -89,6 +91,12 @@ def checked(text: str, start: int, end: int, label: str, surface: str | None = N
     Raises:
         RowFault: it lies outside the text, is empty, or is not what the source says that it is.
     """
+    if 0 <= end <= start:
+        raise RowFault(
+            _("the span {start}-{end} ({label}) holds nothing; `end` is the offset behind its last character").format(
+                start=start, end=end, label=label
+            )
+        )
     if not 0 <= start < end <= len(text):
         raise RowFault(
             _("the span {start}-{end} ({label}) lies outside the text of {length} characters").format(

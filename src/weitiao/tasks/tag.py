@@ -67,6 +67,8 @@ class Tag(Marked):
     options_model: ClassVar[type[TagOptions]] = TagOptions
     head: ClassVar[str] = "tag"
     stock: ClassVar[str] = "AutoModelForTokenClassification"
+    hub: ClassVar[str] = "token-classification"
+    decisive: ClassVar[Sequence[str]] = ("learn",)
 
     def __init__(self, options: TagOptions | None = None) -> None:
         self.options: TagOptions = options or TagOptions()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from weitiao.tasks import RowFault
 INVISIBLE = "\ufeff\u200b\u2060"  # byte order mark, zero-width space, word joiner: str.strip() leaves them
 TIMES = {"datetime64", "timedelta64"}  # numpy scalars whose item may be a bare integer
 MISSING = {"NoneType", "NAType", "NaTType"}  # by name, so that pandas need not be imported
+SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character outside the first 65,536, which no encoding can write
 LARGEST_EXACT = 2.0**53  # above it a float no longer tells neighbouring whole numbers apart
 
 
@@ -24,9 +26,11 @@ def text_of(value: object) -> str | None:
     """The value as text, or None where it is missing.
 
     Raises:
-        RowFault: it is a list, a mapping or bytes.
+        RowFault: it is a list, a mapping or bytes, or a text with half of a surrogate pair in it.
     """
     if isinstance(value, str):
+        if SURROGATE.search(value):
+            raise RowFault(_("a text with half of a surrogate pair, which is not a character"))
         return value
     if type(value).__name__ in MISSING:
         return None

@@ -79,14 +79,15 @@ def forward_work(shape: Shape, lengths: Lengths, layers: float, waste: float = 1
     return layers * (linear + attention)
 
 
-def epoch_work(shape: Shape, lengths: Lengths, learning: Learning, training: TrainingSpec, waste: float) -> float:
-    """Operations of one pass over the training rows, without the optimiser."""
+def epoch_work(
+    shape: Shape, lengths: Lengths, learning: Learning, training: TrainingSpec, waste: float, steps: int
+) -> float:
+    """Operations of one pass over the training rows in so many steps, without the optimiser."""
     trained = shape.depth - learning.frozen
     work = forward_work(shape, lengths, trained, waste) * (1 + BACKWARD + training.gradient_checkpointing)
     if not learning.cached:
         work += forward_work(shape, lengths, learning.frozen, waste)
     budget = training.token_budget or MICRO_BATCH_TOKENS
-    steps = -(-len(lengths) // training.batch_size)
     parts = max(steps, float(lengths.sum()) / budget)
     running = trained if learning.cached else shape.depth
     return work + parts * LAYER_OVERHEAD * max(running, 1)
@@ -109,7 +110,7 @@ def checkpoint_work(trained: int, optimizer: str) -> float:
 
 
 def padding(lengths: Lengths, batch_size: int, order: str) -> float:
-    """Padded tokens per real token of such batches."""
+    """Padded tokens per real token of batches of so many Features."""
     rng = np.random.default_rng(0)
     rows = lengths.copy() if order == "given" else rng.permutation(lengths)
     if order == "grouped":
@@ -121,12 +122,14 @@ def padding(lengths: Lengths, batch_size: int, order: str) -> float:
     return float((longest * counts).sum() / rows.sum())
 
 
-def peak_bytes(shape: Shape, learning: Learning, training: TrainingSpec, lengths: Lengths, classes: int) -> float:
-    """Largest resident memory of the process."""
+def peak_bytes(
+    shape: Shape, learning: Learning, training: TrainingSpec, lengths: Lengths, classes: int, together: int
+) -> float:
+    """Largest resident memory of the process; `together` are the Features of a step."""
     trained = trained_parameters(shape, learning, classes)
     held = WORD * (shape.total + trained * (1 + OPTIMISER_WORDS[training.optimizer]))
     loading = 2.0 * WORD * shape.total  # the file's pages beside the parameters
-    step = np.sort(lengths)[-training.batch_size :]
+    step = np.sort(lengths)[-together:]
     rows = _largest_micro_batch(step, training.token_budget or MICRO_BATCH_TOKENS)
     layers = 1 if training.gradient_checkpointing else max(shape.depth - learning.frozen, 1)
     a_token = WORD * (SAVED_WIDTHS * shape.hidden + SAVED_INNERS * shape.inner)

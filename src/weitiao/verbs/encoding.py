@@ -64,6 +64,7 @@ def encode_splits(
     cut: dict[str, Sequence[int]] = {}
     lengths: dict[str, Lengths] = {}
     cuts: dict[str, Lengths] = {}
+    truncated: dict[str, int] = {}
     seen = 0
     for split in (name for name in SPLITS if name in records):
         chosen = _sample(records[split], share, rng)
@@ -71,10 +72,15 @@ def encode_splits(
         seen += len(chosen)
         if full:
             features[split] = found
+        shortened = sorted({feature.group for feature in found if feature.cut})
         if share >= 1.0:
-            cut[split] = sorted({feature.group for feature in found if feature.cut})
-        lengths[split], cuts[split] = _measured(found, len(records[split]), rng)
-    return Encoded(features, cut, Measured(lengths, cuts, max_length, seen < rows), seen, rows)
+            cut[split] = shortened
+        times = len(records[split]) / max(len(chosen), 1)
+        truncated[split] = round(times * len(shortened))
+        lengths[split], cuts[split] = _measured(found, round(times * len(found)), rng)
+    counts = {split: len(records[split]) for split in lengths}
+    measured = Measured(counts, lengths, cuts, truncated, max_length, seen < rows)
+    return Encoded(features, cut, measured, seen, rows)
 
 
 def _bytes(task: Task[Any, Any], records: Mapping[str, Sequence[Record]]) -> int:
@@ -89,11 +95,11 @@ def _sample(records: Sequence[Record], share: float, rng: np.random.Generator) -
     return [records[index] for index in np.sort(rng.choice(len(records), count, replace=False))]
 
 
-def _measured(features: Sequence[Feature], rows: int, rng: np.random.Generator) -> tuple[Lengths, Lengths]:
-    """Lengths and cuts of all features; a sample is drawn from until it has as many as there are rows."""
+def _measured(features: Sequence[Feature], wanted: int, rng: np.random.Generator) -> tuple[Lengths, Lengths]:
+    """Lengths and cuts of all features; a sample is drawn from until it has as many as all rows would give."""
     lengths = np.fromiter((len(feature) for feature in features), dtype=np.int64, count=len(features))
     cuts = np.fromiter((feature.cut for feature in features), dtype=np.int64, count=len(features))
-    if len(features) >= rows:
+    if len(features) >= wanted:
         return lengths, cuts
-    drawn = rng.integers(0, len(features), rows)
+    drawn = rng.integers(0, len(features), wanted)
     return lengths[drawn], cuts[drawn]

@@ -13,7 +13,7 @@ from weitiao.recipe import Finding, Recipe
 from weitiao.tasks import Task
 from weitiao.text import Tokenizer
 from weitiao.verbs.plan import is_packable
-from weitiao.verbs.shape import stack_depth_of
+from weitiao.verbs.shape import WIDTH, stack_depth_of
 
 FAST_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # x86 and Arm names of the instructions
 MEAN_POOLED = frozenset({"starter:en", "starter:zh-en", "starter:zh-en-full"})  # sentence encoders; the pooler idled
@@ -29,6 +29,7 @@ def model_misfits(
     """Findings about the recipe in the light of its model."""
     yield from _layers(recipe, stack_depth_of(folder.config))
     yield from _stock_head(recipe, task, folder)
+    yield from _dimensions(task, folder)
     wanted = recipe.training.max_length
     if wanted is not None and tokenizer is not None and 0 < tokenizer.max_length < wanted:
         message = _("`training.max_length` is {got}, but the model reads at most {limit} tokens").format(
@@ -46,6 +47,16 @@ def _stock_head(recipe: Recipe, task: Task[Any, Any], folder: ModelFolder) -> It
     else:
         message = _("transformers has no {auto} of the family '{family}'; name another model")
         yield Finding("no-stock-head", ("model", "name"), message.format(auto=task.stock, family=folder.family))
+
+
+def _dimensions(task: Task[Any, Any], folder: ModelFolder) -> Iterator[Finding]:
+    """Parts of a vector that are longer than the model's vectors."""
+    config = folder.config.get("text_config") or folder.config
+    width = next((config[name] for name in WIDTH if config.get(name)), 0)
+    asked = max(task.head_options().get("dimensions", ()), default=0)
+    if 0 < width < asked:
+        message = _("`task.dimensions` asks for {asked} numbers, but the vectors of this model have {size}")
+        yield Finding("misfit", ("task", "dimensions"), message.format(asked=asked, size=width))
 
 
 def _layers(recipe: Recipe, depth: int) -> Iterator[Finding]:

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from weitiao.methods.options import CacheOptions, FreezeOptions
 from weitiao.recipe import Recipe
 from weitiao.verbs import cost
@@ -30,7 +28,8 @@ class Plan:
     Args:
         rows: rows of each split.
         classes: number of labels.
-        lengths: split -> p50, p95 and max of its rows' tokens, before they are cut.
+        lengths: split -> p50, p95 and max of the tokens of its rows (of their windows or texts, where a row has
+            several), before they are cut.
         max_length: tokens a text is cut to.
         truncated: split -> rows that are cut.
         cut: share of all tokens that cutting removes.
@@ -79,14 +78,19 @@ class Measured:
     """What tokenising showed.
 
     Args:
-        lengths: split -> tokens the model reads of each row; drawn from a sample where not all rows were tokenised.
+        rows: split -> records.
+        lengths: split -> tokens of each Feature: of a row, or of each window or text of it; drawn from a sample where
+            not all rows were tokenised.
         cuts: the same, tokens that are cut off.
+        truncated: split -> records that lose tokens.
         max_length: tokens a text is cut to.
         sampled: whether a sample stands for all rows.
     """
 
+    rows: Mapping[str, int]
     lengths: Mapping[str, Lengths]
     cuts: Mapping[str, Lengths]
+    truncated: Mapping[str, int]
     max_length: int
     sampled: bool
 
@@ -96,14 +100,15 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
     training = recipe.training
     packable = is_packable(recipe, family)
     learning = learning_of(recipe, shape, packable=packable)
-    train = measured.lengths["train"]
-    steps, per_epoch = steps_of(recipe, len(train))
+    train, rows = measured.lengths["train"], measured.rows["train"]
+    steps, per_epoch = steps_of(recipe, rows)
+    together = max(1, round(training.batch_size * len(train) / rows))  # Features a step: windows of a row stay together
     trained = cost.trained_parameters(shape, learning, classes)
     evaluations = steps_of_evaluation(recipe, steps, per_epoch)
-    waste = cost.padding(train, training.batch_size, training.order)
+    waste = cost.padding(train, together, training.order)
     if packable:
         waste = min(waste, cost.PACKING_WASTE)
-    epoch = cost.epoch_work(shape, train, learning, training, waste)
+    epoch = cost.epoch_work(shape, train, learning, training, waste, per_epoch)
     work = (
         epoch * steps / per_epoch
         + steps * cost.step_work(trained, training.optimizer)
@@ -118,11 +123,11 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
     fits = recipe.seeds + (recipe.folds - 1 if recipe.folds else 0)  # k folds of k - 1 parts are k - 1 whole fits
     beside = _beside_fitting(recipe, shape, learning, measured)
     return Plan(
-        rows={split: len(each) for split, each in measured.lengths.items()},
+        rows=dict(measured.rows),
         classes=classes,
         lengths={split: cost.length_quantiles(each + measured.cuts[split]) for split, each in measured.lengths.items()},
         max_length=measured.max_length,
-        truncated={split: int(np.count_nonzero(each)) for split, each in measured.cuts.items()},
+        truncated=dict(measured.truncated),
         cut=_share_cut(measured),
         sampled=measured.sampled,
         tokens=int(train.sum()),
@@ -132,7 +137,7 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
         parameters=shape.total + shape.hidden * classes + classes,
         trained=trained,
         runs=recipe.seeds + (recipe.folds or 0),
-        memory_bytes=int(cost.peak_bytes(shape, learning, training, train, classes)),
+        memory_bytes=int(cost.peak_bytes(shape, learning, training, train, classes, together)),
         seconds=cost.START_SECONDS + cost.REPORT_SECONDS + fits * fitting + beside / speed,
         speed_measured=known,
         work=work,

@@ -120,7 +120,7 @@ def _row(lines: Sequence[Line], document: str, width: int, file: str, *, charact
         if len(own) == width and own[0]:
             cells.append(own)
         elif not line.startswith("#"):
-            message = _("line {line} has {got} columns, the others have {expected}").format(
+            message = _("columns of line {line}: {got}; of the others: {expected}").format(
                 line=number, got=len(own), expected=width
             )
             return Row({}, file, first, message)

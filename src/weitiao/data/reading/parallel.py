@@ -97,7 +97,8 @@ def _row(
     if not words:
         return Row({}, file, line, _("an empty line"))
     if len(words) != len(tags):
-        message = _("{tags} tags for {tokens} tokens").format(tags=len(tags), tokens=len(words))
+        message = _("tokens: {tokens}, tags: {tags}; expected a tag for each token")
+        message = message.format(tags=len(tags), tokens=len(words))
         return Row({"text": " ".join(words)}, file, line, message)
     fields: dict[str, object] = {
         "text": join_tokens(words, characters=characters),

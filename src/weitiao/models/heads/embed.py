@@ -45,7 +45,7 @@ class EmbedHead(nn.Module):
     def __init__(self, size: int, *, loss: str, pooling: str, scale: float, dimensions: Sequence[int]) -> None:
         super().__init__()
         if max(dimensions, default=0) > size:
-            message = _("task.dimensions asks for {asked} numbers, but the vectors of this model have {size}")
+            message = _("`task.dimensions` asks for {asked} numbers, but the vectors of this model have {size}")
             raise Refused(message.format(asked=max(dimensions), size=size))
         self.size, self.kind, self.pooling, self.scale = size, loss, pooling, scale
         self.sizes = list(dict.fromkeys([size, *dimensions]))
