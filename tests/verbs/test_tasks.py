@@ -1,15 +1,22 @@
-"""Every task goes the whole way with a tiny model: check, train, evaluate, compare, predict, serve."""
+"""Every task goes the whole way with a tiny model, from check to serve; stopped and resumed it ends in the same bytes."""
 
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
+from tests.verbs.test_train import ENVIRONMENT, LAUNCHERS, losses
 
 import weitiao
+from weitiao.errors import Interrupted
 from weitiao.models.tiny import tiny
 from weitiao.serving.desk import Desk, Limits
 from weitiao.serving.predictor import Predictor
@@ -76,30 +83,35 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny("bert", tmp_path_factory.mktemp("tiny") / "m", texts=texts)
 
 
-@pytest.mark.parametrize("name", sorted(ROWS))
-def test_the_whole_way(name: str, model: Path, tmp_path: Path) -> None:
+def recipe(name: str, folder: Path, **others: Any) -> dict[str, Any]:
+    """A recipe of a task on its rows, written to files in the folder."""
     files = {}
     for split in ("train", "dev", "test"):
-        files[split] = tmp_path / f"{split}.jsonl"
+        files[split] = folder / f"{split}.jsonl"
         files[split].write_text("".join(json.dumps(row) + "\n" for row in ROWS[name]), "utf-8")
-    recipe = {
-        "task": name, "model": str(model), "data": {split: str(path) for split, path in files.items()},
-        "training": {"epochs": 2, "batch_size": 4, "learning_rate": 1e-3}, "evaluation": {"resamples": 100},
+    return {
+        "task": name, "data": {split: str(path) for split, path in files.items()},
+        "training": {"epochs": 2, "batch_size": 4, "learning_rate": 1e-3}, "evaluation": {"resamples": 100}, **others,
     }  # fmt: skip
-    found = weitiao.check({**recipe, "output": str(tmp_path / "checked")})
+
+
+@pytest.mark.parametrize("name", sorted(ROWS))
+def test_the_whole_way(name: str, model: Path, tmp_path: Path) -> None:
+    made = recipe(name, tmp_path, model=str(model))
+    found = weitiao.check({**made, "output": str(tmp_path / "checked")})
     assert [problem for problem in found.problems if problem.severity == "error"] == []
-    runs = [weitiao.train({**recipe, "seed": seed, "output": str(tmp_path / f"run{seed}")}) for seed in (1, 2)]
+    runs = [weitiao.train({**made, "seed": seed, "output": str(tmp_path / f"run{seed}")}) for seed in (1, 2)]
     report = runs[0].report
     assert report.rows == len(ROWS[name])
     again = runs[0].evaluate()
     assert again.report.metrics[report.headline].value == pytest.approx(report.metrics[report.headline].value)
-    fresh = weitiao.evaluate(runs[0].path, data=str(files["test"]))
+    fresh = weitiao.evaluate(runs[0].path, data=made["data"]["test"])
     assert fresh.report.metrics[report.headline].value == pytest.approx(report.metrics[report.headline].value)
     compared = weitiao.compare(runs[0].path, runs[1].path)
     assert compared.sentence()
     assert compared.rows == report.rows
     answers = tmp_path / "answers.jsonl"
-    weitiao.predict_file(runs[0].path, str(files["test"]), answers)
+    weitiao.predict_file(runs[0].path, made["data"]["test"], answers)
     lines = [json.loads(line) for line in answers.read_text("utf-8").splitlines()]
     assert [line["error"] for line in lines] == [None] * len(ROWS[name])
     assert served(runs[0].path, name, ROWS[name][0])
@@ -112,3 +124,40 @@ def served(run: Path, name: str, row: Mapping[str, Any]) -> Any:
     body = {key: value for key, value in record.model_dump(mode="json").items() if key in asked and value is not None}
     answer = Desk([Predictor.load(run)], Limits()).answer(run.name, json.dumps(body).encode())
     return answer["predictions"][0]
+
+
+@pytest.mark.parametrize("name", sorted(ROWS))
+def test_stopped_and_resumed_it_ends_in_the_same_bytes(name: str, model: Path, tmp_path: Path) -> None:
+    made = recipe(name, tmp_path, model=str(model), training={"epochs": 4, "batch_size": 2, "learning_rate": 1e-3})
+
+    def interrupt(event: dict[str, Any]) -> None:
+        if event["kind"] == "step" and event["step"] == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    straight = weitiao.train({**made, "output": str(tmp_path / "straight")})
+    with pytest.raises(Interrupted):
+        weitiao.train({**made, "output": str(tmp_path / "stopped")}, on_event=interrupt)
+    resumed = weitiao.train(resume=tmp_path / "stopped")
+    for file in ("model/model.safetensors", "predictions.jsonl", "log.jsonl"):
+        assert (resumed.path / file).read_bytes() == (straight.path / file).read_bytes()
+
+
+@pytest.mark.parametrize("crf", [False, True])
+def test_two_processes_give_the_tagger_of_one(crf: bool, model: Path, tmp_path: Path) -> None:
+    """Spans of texts that take several windows, dropout 0; the loss of each step as that of one process."""
+    made = recipe(
+        "tag", tmp_path, task={"name": "tag", "crf": crf}, model={"name": str(model), "dropout": 0.0},
+        training={"epochs": 10, "batch_size": 3, "learning_rate": 1e-3, "max_length": 8},
+    )  # fmt: skip
+    alone = weitiao.train({**made, "output": str(tmp_path / "alone")})
+    written = tmp_path / "recipe.yaml"
+    written.write_text(json.dumps({**made, "output": str(tmp_path / "run")}), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", *LAUNCHERS["torchrun"], "-m", "weitiao", "train", str(written)],
+        env=ENVIRONMENT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(losses(alone.path)) == 20
+    np.testing.assert_allclose(losses(tmp_path / "run"), losses(alone.path), rtol=1e-5)
+    one, two = (load_file(run / "model/model.safetensors") for run in (alone.path, tmp_path / "run"))
+    assert max(float(np.abs(two[name] - one[name]).max()) for name in one) < 1e-4
