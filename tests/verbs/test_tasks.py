@@ -1,4 +1,4 @@
-"""Every task goes the whole way with a tiny model, from check to serve; stopped and resumed it ends in the same bytes."""
+"""Every task goes the whole way with a tiny model, check to serve; stopped and resumed, it ends in the same bytes."""
 
 from __future__ import annotations
 
