@@ -83,8 +83,8 @@ def test_a_line_of_another_width_costs_its_sentence(tmp_path: Path) -> None:
     )
     assert [(row.line, row.problem) for row in reading.rows] == [
         (1, ""),
-        (4, "line 4 has 1 columns, the others have 2"),
-        (7, "line 7 has 3 columns, the others have 2"),
+        (4, "columns of line 4: 1; of the others: 2"),
+        (7, "columns of line 7: 3; of the others: 2"),
         (9, ""),
         (11, "a sentence of comments"),
     ]

@@ -44,7 +44,7 @@ def test_parallel_files(tmp_path: Path) -> None:
 
 def test_parallel_files_that_do_not_match(tmp_path: Path) -> None:
     short = {**ATIS, "seq.out": "O O O\nO O O\n"}
-    assert faults(read(tree(tmp_path / "a", short), "parallel")) == {1: "3 tags for 4 tokens"}
+    assert faults(read(tree(tmp_path / "a", short), "parallel")) == {1: "tokens: 4, tags: 3; expected a tag for each token"}
     with pytest.raises(ProblemsFound, match=r"seq.out: has 1 lines, .*seq.in has 2; each line must stand beside"):
         read_rows(tree(tmp_path / "b", {**ATIS, "seq.out": "O O O B-toloc\n"}))
     with pytest.raises(ProblemsFound, match=r"no file seq\.out beside it"):
