@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from weitiao.data.reading.source import FileReading, Reading, ReadOptions, Source, refusal, union_of_keys
@@ -72,6 +73,10 @@ def _rows(block: Any, file: str) -> Iterator[Row]:
         for number, line in enumerate(examples.split("\n"), start=first + 1):
             if line.strip():
                 yield _row(line, intent, file, number)
+        return
+    if not isinstance(examples, CommentedSeq | None):
+        message = _("expected examples as text or as a list; got {got}").format(got=type(examples).__name__)
+        yield Row({"label": intent}, file, first, message)
         return
     for index, example in enumerate(examples or ()):
         text = example.get("text") if isinstance(example, Mapping) else example
