@@ -198,7 +198,9 @@ def _related(spans: Sequence[Inner], given: Any) -> Inner:
 def _others(fields: Mapping[str, object], columns: FieldMap, inner: Inner, tags: Sequence[str] | None) -> Inner:
     """The columns that are no field; of numbered ones, not those that repeat tokens and tags."""
     taken = {path[0] for path in columns.paths.values()}
-    if "1" in fields and fields["1"] == inner.get("tokens"):  # columns of a CoNLL file
-        last = max((name for name in fields if name.isdigit()), key=int)
-        taken |= {"1", last} if tags is not None and fields[last] == list(tags) else {"1"}
+    numbers = sorted((name for name in fields if name.isdigit()), key=int)
+    first = next((place for place, name in enumerate(numbers[:2]) if fields[name] == inner.get("tokens")), None)
+    if first is not None:  # columns of a CoNLL file; one before the tokens counts them
+        taken |= set(numbers[: first + 1])
+        taken |= {numbers[-1]} if tags is not None and fields[numbers[-1]] == list(tags) else set()
     return {name: value for name, value in fields.items() if name not in taken and name not in inner}

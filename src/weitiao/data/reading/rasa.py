@@ -74,11 +74,13 @@ def _rows(block: Any, file: str) -> Iterator[Row]:
             if line.strip():
                 yield _row(line, intent, file, number)
         return
-    if not isinstance(examples, CommentedSeq | None):
+    if examples is None:
+        return
+    if not isinstance(examples, CommentedSeq):
         message = _("expected examples as text or as a list; got {got}").format(got=type(examples).__name__)
         yield Row({"label": intent}, file, first, message)
         return
-    for index, example in enumerate(examples or ()):
+    for index, example in enumerate(examples):
         text = example.get("text") if isinstance(example, Mapping) else example
         extra = {"metadata": example["metadata"]} if isinstance(example, Mapping) and "metadata" in example else {}
         for line in str(text or "").split("\n"):
