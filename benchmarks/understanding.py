@@ -111,8 +111,8 @@ def _row(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 NOTES = (
-    "minutes: of the whole `weitiao train`, check, baselines and pages included; most cells ran on one of the two cores, "
-    "two at a time.",
+    "minutes: of the whole `weitiao train`, check, baselines and pages included; most cells ran on one of the two "
+    "cores, two at a time.",
     "model: starters, zh-en has 37.1 M parameters, en 22.7 M; BERT-base has 110 M.",
     "rows: train / dev / test, where they are there; fewer than the data set has are a seeded sample, so that a cell "
     "ends within ten minutes on two cores.",
