@@ -286,3 +286,12 @@ def test_half_a_surrogate_pair_is_no_fault_of_weitiao(tmp_path: Path, format_nam
         "conllu": "halves of surrogate pairs inside 2 cells or texts are written as escapes such as \\ud83d",
     }
     assert done.rows == 1 and (format_name not in told or told[format_name] in done.lost)
+
+
+def test_a_column_that_counts_is_not_written_and_others_come_back(tmp_path: Path) -> None:
+    """A single token that is its own part of speech is no column of tokens."""
+    source = tmp_path / "in.conll"
+    source.write_text("1\tEU\tNN\tB-ORG\n2\twon\tVB\tO\n\n1\t.\t.\tO\n", "utf-8")
+    _rows, lost = through(source, ("conll", "jsonl", "conll", "jsonl"))
+    assert lost == []
+    assert (tmp_path / "2-x.conll").read_text("utf-8") == "EU\tNN\tB-ORG\nwon\tVB\tO\n\n.\t.\tO\n\n"

@@ -199,7 +199,8 @@ def _others(fields: Mapping[str, object], columns: FieldMap, inner: Inner, tags:
     """The columns that are no field; of numbered ones, not those that repeat tokens and tags."""
     taken = {path[0] for path in columns.paths.values()}
     numbers = sorted((name for name in fields if name.isdigit()), key=int)
-    first = next((place for place, name in enumerate(numbers[:2]) if fields[name] == inner.get("tokens")), None)
+    opening = numbers[:2] if "1" in numbers else []
+    first = next((place for place, name in enumerate(opening) if fields[name] == inner.get("tokens")), None)
     if first is not None:  # columns of a CoNLL file; one before the tokens counts them
         taken |= set(numbers[: first + 1])
         taken |= {numbers[-1]} if tags is not None and fields[numbers[-1]] == list(tags) else set()
