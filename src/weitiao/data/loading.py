@@ -6,13 +6,13 @@ raised for bad input: the problems are in the Dataset, and every row read is in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from weitiao.data.assigning import Assignment, Loaded, assign
-from weitiao.data.fields import GROUP, SPLIT, FieldLike, FieldMap, known_names, map_columns, unknown_fields
+from weitiao.data.fields import GROUP, SPLIT, FieldLike, FieldMap, known_names, map_columns, unknown_fields, word
 from weitiao.data.items import Item, fingerprint
 from weitiao.data.ledger import FAULTY, Ledger
 from weitiao.data.reading import FileReading, Reading, read_rows
@@ -63,12 +63,13 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class _TaskReading:
-    """The task's side of loading: its fields and its three callables."""
+    """The task's side of loading: its fields, its three callables, and the fields that a source may lack."""
 
     fields: Sequence[FieldLike]
     read: Callable[..., Record]
     answer: Callable[[Any], str]
     surface: Callable[[Any], str]
+    spare: Collection[str]
 
 
 def load_data(
@@ -79,6 +80,7 @@ def load_data(
     answer: Callable[[Any], str],
     surface: Callable[[Any], str],
     memory: Mapping[str, Any] | None = None,
+    spare: Collection[str] = (),
 ) -> Dataset:
     """Read every source of `spec` and put each row into its split.
 
@@ -89,10 +91,11 @@ def load_data(
         answer: `task.answer`.
         surface: `task.surface`.
         memory: 'train', 'dev', 'test' or 'file' -> rows in Python (DataFrame, list of dicts) that replace that source.
+        spare: fields whose column a source may lack although the recipe names it.
     """
     parts, shares, problems = plan_parts(spec, memory or {})
     problems += unknown_fields(spec.fields, fields)
-    task = _TaskReading(fields, read, answer, surface)
+    task = _TaskReading(fields, read, answer, surface, spare)
     ledger, files, loaded = Ledger(), [], []
     for part in parts:
         rows, file, found = _load_part(part, spec, task, ledger)
@@ -127,7 +130,9 @@ def _load_part(
     except Refused as error:
         return [], [], [Problem("refused", str(error), file=part.name)]
     unusable = bool(reading.rows) and all(row.problem for row in reading.rows)  # then no column can be told
-    mapped, problems = (FieldMap({}), []) if unusable else map_columns(reading, spec.fields, task.fields)
+    mapped, problems = (
+        (FieldMap({}), []) if unusable else map_columns(reading, spec.fields, task.fields, spare=task.spare)
+    )
     problems = [*reading.problems, *problems]
     split, wrong = _split_path(part, reading, mapped, spec)
     problems += wrong
@@ -201,7 +206,7 @@ def _load_rows(rows: Sequence[Row], mapped: FieldMap, split: str, task: _TaskRea
             ledger.drop(row.file, row.line, FAULTY, row.problem)
             continue
         values = mapped.apply(row.fields)
-        group, own_split = _word(values.pop(GROUP, None)), _word(values.pop(SPLIT, None))
+        group, own_split = word(values.pop(GROUP, None)), word(values.pop(SPLIT, None))
         if not split and SPLIT in mapped.paths and not own_split:
             ledger.drop(row.file, row.line, FAULTY, _("no split"))
             continue
@@ -213,10 +218,6 @@ def _load_rows(rows: Sequence[Row], mapped: FieldMap, split: str, task: _TaskRea
         item = Item(row.file, row.line, task.surface(record), task.answer(record), record.group)
         loaded.append(Loaded(record, item, split, own_split))
     return loaded
-
-
-def _word(value: object) -> str:
-    return "" if value is None else str(value).strip()
 
 
 def _too_many_faults(ledger: Ledger, reading: Reading, allowed: float) -> list[Problem]:

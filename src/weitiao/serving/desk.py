@@ -100,7 +100,8 @@ class Desk:
                 for spec in predictor.task.fields
                 if not spec.only_labelled and (value := getattr(record, spec.name, None)) is not None
             }
-            checked = predictor.record({spec.name: value for spec, value in given.items() if spec.asked})
+            asked = {spec.name: value for spec, value in given.items() if spec.asked}
+            checked = predictor.record(asked, group=record.group)
             beside = {spec.name: value for spec, value in given.items() if not spec.asked}  # such as the tokens' places
             _check_places(beside.get("tokens", ()), len(getattr(checked, "text", "")))
             return checked.model_copy(update=beside)

@@ -88,6 +88,8 @@ class Task(Protocol[R, P]):
     """Options without which two runs answer different questions, so that they cannot be compared."""
     pools: bool
     """Whether one answer is read from the whole text, so that `model.head: mean` is there."""
+    neighbours: bool
+    """Whether other records of the same group are read with each, so that it matters which are asked together."""
     mode: Literal["forward", "generate"]
     fields: Sequence[FieldSpec]
     baselines: Sequence[str]

@@ -70,6 +70,7 @@ class Relate:
     labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
+    neighbours: ClassVar[bool] = False
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, HEAD, TAIL, RELATION)
     baselines: ClassVar[Sequence[str]] = ("majority", "tfidf_between")
