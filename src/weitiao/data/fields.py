@@ -32,6 +32,8 @@ class FieldLike(Protocol):
     def aliases(self) -> tuple[str, ...]: ...
     @property
     def only_labelled(self) -> bool: ...
+    @property
+    def instead(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ def map_columns(
             taken.add(found)
         elif each.required and (labelled or not each.only_labelled):
             missing.append(each)
+    missing = [each for each in missing if not paths.keys() & set(each.instead)]
     return FieldMap(paths), [*problems, *_no_columns(missing, paths, reading)]
 
 

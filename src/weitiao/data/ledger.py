@@ -1,4 +1,7 @@
-"""The row ledger: every row that was read ends as kept, truncated or dropped with a reason, and the counts add up."""
+"""The row ledger: every row that was read ends as kept, truncated or dropped with a reason, and the counts add up.
+
+Of a row with several examples, such as the pairs of spans in a text, each counts as one that was read.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from weitiao.errors import Failed
 from weitiao.messages import _
 
 FAULTY = "faulty-row"  # the task, or the reader, cannot use it
-UNUSED = {"over-limit", "other-split"}  # dropped because the recipe asks for it; no fault of the row
+EMPTY = "no-example"  # nothing in it to learn from, such as a text without two spans for `relate`
+UNUSED = {EMPTY, "over-limit", "other-split"}  # dropped because the recipe asks for it; no fault of the row
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Drop:
     Args:
         file: its source.
         line: its first line.
-        code: `faulty-row`, `over-limit` or `other-split`.
+        code: `faulty-row`, `no-example`, `over-limit` or `other-split`.
         reason: one sentence.
     """
 
