@@ -6,6 +6,7 @@ predictor is loaded, not before. An answer does not depend on what else is asked
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,6 +187,19 @@ class Predictor:
         parts = [value] if isinstance(value, str) else value
         if not isinstance(parts, list | tuple) or not 1 <= len(parts) <= len(names):
             raise RowFault(_("expected a text, or a tuple of: {names}").format(names=", ".join(names)))
+        needed = [spec.name for spec in self.task.fields if spec.required and not spec.only_labelled]
+        if not set(needed) <= set(names[: len(parts)]):
+            raise RowFault(
+                _(
+                    "the task {task} needs {needed}; got only {given}. In Python give a tuple or a mapping of them, on "
+                    "the command line --input FILE with rows such as {example}"
+                ).format(
+                    task=self.task.name,
+                    needed=" + ".join(needed),
+                    given=" + ".join(names[: len(parts)]),
+                    example=json.dumps(dict.fromkeys(needed, "...")),
+                )
+            )
         return dict(zip(names, parts, strict=False))
 
 
