@@ -17,6 +17,7 @@ class Field:
     required: bool = True
     aliases: tuple[str, ...] = ()
     only_labelled: bool = False
+    instead: tuple[str, ...] = ()
 
 
 FIELDS = (Field("text", aliases=("text", "review")), Field("label", aliases=("label", "category"), only_labelled=True))

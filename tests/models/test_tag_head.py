@@ -60,9 +60,11 @@ def test_class_weights_and_smoothing_are_torch_s() -> None:
     torch.testing.assert_close(loss.total / loss.weight, theirs(logits.flatten(0, 1), torch.tensor(labels).flatten()))
 
 
-def path_score(scores: Tensor, emissions: Tensor, tags: tuple[int, ...]) -> Tensor:
-    """Sum along one sequence, borders included."""
-    path = [len(scores) - 1, *tags, len(scores) - 1]
+def path_score(
+    scores: Tensor, emissions: Tensor, tags: tuple[int, ...], ends: tuple[bool, bool] = (True, True)
+) -> Tensor:
+    """Sum along one sequence, those of its borders included that are the text's own."""
+    path = [*[len(scores) - 1] * ends[0], *tags, *[len(scores) - 1] * ends[1]]
     steps = torch.stack([scores[a, b] for a, b in pairwise(path)]).sum()
     return steps + torch.stack([emissions[unit, tag] for unit, tag in enumerate(tags)]).sum()
 
@@ -89,6 +91,23 @@ def test_the_chain_s_loss_is_that_of_all_sequences(scheme: str) -> None:
             expected = expected + torch.logsumexp(torch.stack(own), 0)
             expected = expected - path_score(chain.scores(), emissions[row], tuple(gold[row, :length].tolist()))
     torch.testing.assert_close(chain(emissions, gold, inside), expected)
+
+
+@pytest.mark.parametrize("ends", list(product([True, False], repeat=2)))
+def test_a_window_s_cut_says_nothing_of_the_tags_there(ends: tuple[bool, bool]) -> None:
+    """Of all sequences of three units; a span that goes on behind a cut costs what its tags cost."""
+    tags = tag_names(["A"], "bioes")  # O, B-A, I-A, E-A, S-A
+    torch.manual_seed(4)
+    chain = LinearChain(torch.from_numpy(may_follow(tags)))
+    with torch.no_grad():
+        chain.transitions.normal_()
+    emissions, inside = torch.randn(1, 3, 5), torch.ones(1, 3, dtype=torch.bool)
+    gold = (0 if ends[0] else 2, 0 if ends[0] else 3, 0 if ends[1] else 1)  # (O O | I E), (O | B)
+    every = [path_score(chain.scores(), emissions[0], each, ends) for each in product(range(5), repeat=3)]
+    expected = torch.logsumexp(torch.stack(every), 0) - path_score(chain.scores(), emissions[0], gold, ends)
+    found = chain(emissions, torch.tensor([gold]), inside, torch.tensor([ends]))
+    torch.testing.assert_close(found, expected)
+    assert float(found.detach()) < 30
 
 
 def test_what_the_rules_forbid_has_no_probability_and_no_gradient() -> None:

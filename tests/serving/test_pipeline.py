@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,9 +11,10 @@ from typing import Any
 import pytest
 
 import weitiao
-from weitiao.errors import Refused
+from weitiao.errors import ProblemsFound, Refused
 from weitiao.models.tiny import tiny
 from weitiao.records import FoundSpan, GraphRecord, Relation, Span
+from weitiao.serving.graphs import read_graphs
 from weitiao.serving.pipeline import Pipeline
 
 TEXTS: Sequence[tuple[str, tuple[Span, ...], tuple[Relation, ...]]] = (
@@ -91,6 +93,58 @@ def test_it_is_scored_strictly(runs: list[Path]) -> None:
     found = pipeline.score([moved, *records()[1:]])
     assert found["strict_relation_f1"] == pytest.approx(1 / 3)  # both relations of the first text have a wrong span
     assert found["strict_span_f1"] == pytest.approx(5 / 6)
+
+
+def export(path: Path) -> Path:
+    """The texts as doccano exports them."""
+    rows = [
+        {
+            "id": row,
+            "text": text,
+            "entities": [
+                {"id": 10 * row + place, "label": span.label, "start_offset": span.start, "end_offset": span.end}
+                for place, span in enumerate(spans)
+            ],
+            "relations": [
+                {"id": place, "from_id": 10 * row + each.head, "to_id": 10 * row + each.tail, "type": each.label}
+                for place, each in enumerate(relations)
+            ],
+        }
+        for row, (text, spans, relations) in enumerate(TEXTS)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def test_an_export_trains_and_scores_the_chain(runs: list[Path], tmp_path: Path) -> None:
+    """The file of an annotation tool as it is: training and evaluating `relate`, and the score of the whole chain."""
+    source = export(tmp_path / "export.jsonl")
+    assert read_graphs(str(source)) == [
+        each.model_copy(update={"file": str(source), "line": line}) for line, each in enumerate(records(), 1)
+    ]
+    run = weitiao.train(
+        {
+            "task": "relate",
+            "model": {"name": str(runs[0].parent / "tiny")},
+            "data": {"train": str(source), "dev": None, "test": None},
+            "training": {"epochs": 100, "batch_size": 8, "learning_rate": 5e-3},
+            "output": str(tmp_path / "run"),
+        }
+    )
+    assert run.predictor.labels == ["hires", "leads", "led_by", "no_relation"]
+    assert run.evaluate(str(source)).report.metrics["relation_f1"].value == 1.0
+    found = Pipeline([runs[0], run]).score(source)
+    assert set(found.values()) == {1.0}
+
+
+def test_a_file_with_a_row_that_cannot_be_used_is_not_scored(tmp_path: Path) -> None:
+    source = tmp_path / "export.jsonl"
+    rows = [{"text": "a b", "spans": [[0, 1, "X"]]}, {"text": "a b", "spans": [[0, 9, "X"]], "relations": []}]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    with pytest.raises(ProblemsFound) as found:
+        read_graphs(str(source))
+    (problem,) = found.value.problems
+    assert (problem.line, problem.message) == (2, "the span 0-9 (X) lies outside the text of 3 characters")
 
 
 def test_spans_far_apart_are_not_asked_about(runs: list[Path]) -> None:

@@ -12,7 +12,9 @@ import pytest
 import weitiao
 from weitiao.errors import Refused
 from weitiao.records import ClassifyRecord
+from weitiao.serving.desk import Desk, Limits, RequestError
 from weitiao.serving.predictor import Predictor
+from weitiao.tasks import TASKS
 
 TEXTS = ["fine", "a much longer text about a lazy dog and a quick brown fox " * 3, "很好", "dull, overlong", "x" * 400]
 
@@ -135,3 +137,53 @@ def test_pairs_and_single_texts_are_not_confused(
     with pytest.raises(Refused) as refused:
         predictor.predict([good, bad])
     assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    ("task", "first", "example"),
+    [
+        ("rank", "query", '{"query": "...", "text": "..."}'),
+        ("answer", "question", '{"question": "...", "text": "..."}'),
+    ],
+)
+def test_a_text_alone_is_not_enough_for_tasks_of_two_fields(task: str, first: str, example: str) -> None:
+    """What is missing and how to give it, in Python and on the command line."""
+    predictor = unloaded(task)
+    assert predictor.records([("what?", "this")])
+    for short in ("what?", ("what?",)):
+        with pytest.raises(Refused) as refused:
+            predictor.records([short])
+        assert str(refused.value) == (
+            f"input 1: the task {task} needs {first} + text; got only {first}. In Python give a tuple or a mapping of "
+            f"them, on the command line --input FILE with rows such as {example}"
+        )
+
+
+def unloaded(task: str) -> Predictor:
+    """A predictor that reads inputs and has no model."""
+    kind: Any = TASKS[task]
+    nothing: Any = None
+    return Predictor(nothing, nothing, kind(), [], {}, task, 64)
+
+
+HALF = "a text with half of a surrogate pair, which is not a character"
+
+
+@pytest.mark.parametrize(
+    ("task", "body", "reason"),
+    [
+        ("embed", [{"text": "a"}, {"text": "a", "negative": ["b", "\ud83d"]}], f"record 1: {HALF}"),
+        ("embed", {"text": "a", "text_pair": "\ud83d"}, f"record 0: {HALF}"),
+        ("rank", {"query": "\ud83d", "text": "a"}, f"record 0: {HALF}"),
+        ("answer", {"question": "a", "text": "\ud83d"}, f"record 0: {HALF}"),
+        ("tag", {"text": "\ud83d", "tokens": [[0, 1]]}, f"record 0: {HALF}"),
+        ("tag", {"text": "a", "tokens": ["\ud83d"]}, "record 0: `tokens.0`: its value is not valid"),
+        ("tag", {"text": "a", "\ud83d": 1}, "record 0: its value is not valid"),
+    ],
+)
+def test_halves_of_characters_are_a_fault_of_the_request_wherever_they_stand(
+    task: str, body: object, reason: str
+) -> None:
+    with pytest.raises(RequestError) as refused:
+        Desk([unloaded(task)], Limits()).answer(task, json.dumps(body).encode())
+    assert (refused.value.status, str(refused.value)) == (422, reason)

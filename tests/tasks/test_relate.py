@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -135,8 +136,14 @@ def test_ways_to_name_a_span(head: object, tail: object, pair: MarkedPair) -> No
         ({"text": "a b"}, "no head and tail: neither fields nor <e1>...</e1> and <e2>...</e2> in the text"),
         ({"text": "<e1>a</e1> b"}, "expected one <e2>...</e2> in the text"),
         ({"text": "<e1>a</e1> <e1>b</e1>"}, "the mark <e1> stands twice in the text"),
-        ({"text": "</e1>a<e1> <e2>b</e2>"}, "the span 1-0 (e1) lies outside the text of 3 characters"),
-        ({"text": "<e1> </e1>a <e2>b</e2>"}, "the span 0-0 (e1) lies outside the text of 3 characters"),
+        (
+            {"text": "</e1>a<e1> <e2>b</e2>"},
+            "the span 1-0 (e1) holds nothing; `end` is the offset behind its last character",
+        ),
+        (
+            {"text": "<e1> </e1>a <e2>b</e2>"},
+            "the span 0-0 (e1) holds nothing; `end` is the offset behind its last character",
+        ),
         ({"text": "a b", "head": [0, 9], "tail": "b"}, "the span 0-9 (head) lies outside the text of 3 characters"),
         ({"text": "a b", "head": [0], "tail": "b"}, "expected head as words, [start, end] or start and end"),
         ({"text": "a b", "head": {"start": 0}, "tail": "b"}, "expected head as words, [start, end] or start and end"),
@@ -308,3 +315,143 @@ def test_semeval_loads_with_its_marks(shared_data: Path) -> None:
     first = records[0]
     assert (first.text[slice(*first.head)], first.text[slice(*first.tail)]) == ("audits", "waste")
     assert first.label == "Message-Topic(e1,e2)"
+
+
+DOCCANO = {
+    "id": 1, "text": "Anna leads Acme",
+    "entities": [
+        {"id": 7, "label": "ORG", "start_offset": 11, "end_offset": 15},
+        {"id": 8, "label": "PER", "start_offset": 0, "end_offset": 4},
+    ],
+    "relations": [{"id": 1, "from_id": 8, "to_id": 7, "type": "leads"}],
+}  # fmt: skip
+BARE = {**DOCCANO, "id": 2, "text": "Acme hires Anna", "relations": []}
+BARE["entities"] = [
+    {"id": 9, "label": "ORG", "start_offset": 0, "end_offset": 4},
+    {"id": 10, "label": "PER", "start_offset": 11, "end_offset": 15},
+]
+EMPTY = {"id": 3, "text": "nobody sings", "entities": [], "relations": []}
+
+
+def region(name: str, start: int, end: int, text: str, label: str) -> dict[str, Any]:
+    value = {"start": start, "end": end, "text": text, "labels": [label]}
+    return {"id": name, "type": "labels", "from_name": "label", "to_name": "text", "value": value}
+
+
+def exported(folder: Path, tool: str) -> str:
+    """The three texts as a tool exports them."""
+    if tool == "doccano":
+        path = folder / "export.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in (DOCCANO, BARE, EMPTY)), "utf-8")
+        return str(path)
+    if tool == "label_studio":
+        relation = {"type": "relation", "from_id": "b", "to_id": "a", "direction": "right", "labels": ["leads"]}
+        results: list[tuple[str, list[dict[str, Any]]]] = [
+            (
+                "Anna leads Acme",
+                [region("a", 11, 15, "Acme", "ORG"), region("b", 0, 4, "Anna", "PER"), relation],
+            ),
+            ("Acme hires Anna", [region("c", 0, 4, "Acme", "ORG"), region("d", 11, 15, "Anna", "PER")]),
+            ("nobody sings", []),
+        ]
+        tasks = [
+            {"id": number, "data": {"text": text}, "annotations": [{"id": number, "result": result}]}
+            for number, (text, result) in enumerate(results, 1)
+        ]
+        (folder / "export.json").write_text(json.dumps(tasks), "utf-8")
+        return str(folder / "export.json")
+    for name, text, marks in (
+        ("1", "Anna leads Acme", "T1\tORG 11 15\tAcme\nT2\tPER 0 4\tAnna\nR1\tleads Arg1:T2 Arg2:T1\n"),
+        ("2", "Acme hires Anna", "T1\tORG 0 4\tAcme\nT2\tPER 11 15\tAnna\n"),
+        ("3", "nobody sings", ""),
+    ):
+        (folder / f"{name}.txt").write_text(text, "utf-8")
+        (folder / f"{name}.ann").write_text(marks, "utf-8")
+    return str(folder)
+
+
+def load_export(source: str, **options: Any) -> Dataset:
+    task = Relate(RelateOptions(**options))
+    return load_data(
+        DataSpec(train=source, dev=None), fields=task.fields, read=task.read, answer=task.answer, surface=task.surface,
+        expand=task.expand,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("tool", ["doccano", "label_studio", "brat"])
+def test_the_pairs_of_an_export_are_rows(tool: str, tmp_path: Path) -> None:
+    """Both orders of each pair, the gold ones with their relation; a text without a pair is no fault."""
+    found = load_export(exported(tmp_path, tool))
+    assert [each for each in found.problems if each.severity == "error"] == []
+    records: list[Any] = found.records["train"]
+    assert [(each.text, each.head, each.tail, each.label) for each in records] == [
+        ("Anna leads Acme", (0, 4), (11, 15), "leads"),
+        ("Anna leads Acme", (11, 15), (0, 4), "no_relation"),
+        ("Acme hires Anna", (0, 4), (11, 15), "no_relation"),
+        ("Acme hires Anna", (11, 15), (0, 4), "no_relation"),
+    ]
+    places = [each.place for each in records]
+    groups = [each.group for each in records]
+    assert places[0] == places[1] != places[2] == places[3]
+    assert groups[0] == groups[1] != groups[2] == groups[3]
+    ledger = found.ledger
+    assert (ledger.read.total(), ledger.kept.total(), ledger.faults) == (5, 4, [])
+    assert [(each.code, each.reason) for each in ledger.dropped] == [("no-example", "no example in it")]
+
+
+@pytest.mark.parametrize(
+    ("options", "relations"),
+    [
+        ({"none_pairs": 0}, ["leads"]),
+        ({"none_pairs": 1}, ["leads", "no_relation", "no_relation"]),
+        ({"max_distance": 7}, ["leads", "no_relation", "no_relation", "no_relation"]),
+        ({"max_distance": 6}, ["leads"]),
+        ({"no_relation": "NA", "none_pairs": 1}, ["leads", "NA", "NA"]),
+        ({"no_relation": False}, ["leads"]),
+    ],
+)
+def test_pairs_without_a_relation_are_as_many_as_told(
+    options: dict[str, Any], relations: list[str], tmp_path: Path
+) -> None:
+    found = load_export(exported(tmp_path, "doccano"), **options)
+    assert [each.label for each in found.records["train"]] == relations  # type: ignore[attr-defined]
+
+
+SPANS: Sequence[Any] = [[11, 15, "ORG"], {"id": "x", "start": 0, "end": 4, "label": "PER"}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"relations": [["x", 5, "leads"]]}, "the relation leads joins a span that is not there"),
+        ({"relations": [["x", "x", "leads"]]}, "the relation leads joins a span with itself"),
+        ({"relations": [["x", 0]]}, "expected a relation as an object with head, tail and label; got ['x', 0]"),
+        ({"relations": "leads"}, "the relations are not valid JSON"),
+        ({"spans": [{"id": 1, "start": 0, "end": 4, "label": "A"}, [11, 15, "B"]]},
+         "two spans have the same id; relations cannot tell which of them is meant"),
+        ({"spans": [[0, 99, "A"]]}, "the span 0-99 (A) lies outside the text of 15 characters"),
+    ],
+)  # fmt: skip
+def test_graphs_that_cannot_be_used(fields: dict[str, Any], fault: str) -> None:
+    with pytest.raises(RowFault) as caught:
+        Relate().expand({"text": "Anna leads Acme", "spans": SPANS, "relations": [], **fields})
+    assert str(caught.value) == fault
+
+
+def test_rows_of_one_pair_stay_as_they_are() -> None:
+    """Spans beside a pair, as words, offsets or marks, say nothing."""
+    for row in ({"text": "a b", "head": "a", "tail": "b", "spans": []}, {"text": LONG, "spans": SPANS}, {"text": "a"}):
+        assert Relate().expand(row) == [row]
+    (pair, other) = Relate().expand(
+        {"text": "Anna leads Acme", "spans": json.dumps(SPANS), "relations": '[["x", 0, "r"]]'}
+    )
+    assert (pair["head"], pair["tail"], pair["relation"]) == ((0, 4), (11, 15), "r")
+    assert other["relation"] == "no_relation"
+
+
+def test_two_names_for_no_relation_are_told() -> None:
+    problems = list(Relate()._left_out(["NA", "leads", "no_relation"]))
+    assert [each.message for each in problems] == [
+        "several labels say 'no relation' by their names ('no_relation' is that of pairs without one), so all of them "
+        "count as relations; name the right one with task.no_relation"
+    ]

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -17,6 +18,8 @@ import weitiao
 from tests.model_folder import make_tokenizer
 from tests.tasks.contract import TaskContract
 from weitiao.metrics.spans import may_follow
+from weitiao.models.batch import collate
+from weitiao.models.heads import HEADS, HeadSpec
 from weitiao.models.tiny import tiny
 from weitiao.recipe import TrainingSpec
 from weitiao.records import Feature, Outputs, Span, TagPrediction, TagRecord
@@ -130,7 +133,7 @@ def test_spans_as_sources_write_them(value: object, spans: list[tuple[int, int, 
     ("fields", "fault"),
     [
         ({"spans": [[0, 99, "A"]]}, "the span 0-99 (A) lies outside the text of 10 characters"),
-        ({"spans": [[3, 3, "A"]]}, "the span 3-3 (A) lies outside the text of 10 characters"),
+        ({"spans": [[3, 3, "A"]]}, "the span 3-3 (A) holds nothing; `end` is the offset behind its last character"),
         ({"spans": [[-1, 3, "A"]]}, "the span -1-3 (A) lies outside the text of 10 characters"),
         ({"spans": [[4, 5, "A"]]}, "the span 4-5 (A) is blank"),
         ({"spans": [{"start": 0, "end": 4, "label": "A", "text": "film"}]},
@@ -148,9 +151,9 @@ def test_spans_as_sources_write_them(value: object, spans: list[tuple[int, int, 
         ({"tokens": ["film", "good"], "tags": ["O", "O"]}, "the token 'good' does not stand in the text"),
         ({"tokens": ["good", ""], "tags": ["O", "O"]}, "an empty token"),
         ({"tokens": 5, "tags": "O"}, "expected a list of tokens; got int"),
-        ({"tokens": ["good"], "tags": ["O", "O"]}, "2 tags for 1 tokens"),
+        ({"tokens": ["good"], "tags": ["O", "O"]}, "tokens: 1, tags: 2; expected a tag for each token"),
         ({"tokens": ["good"], "tags": {"a": 1}}, "expected a list of tags; got dict"),
-        ({"tags": ["O"]}, "1 tags for 0 tokens"),
+        ({"tags": ["O"]}, "tokens: 0, tags: 1; expected a tag for each token"),
         ({"tokens": ["good"], "tags": ["ADJ"]},
          "tag 'ADJ' does not say where a span begins (B-, I-, O, ...); for plain tags, set task.learn=tokens"),
     ],
@@ -189,6 +192,21 @@ def test_every_window_answers_its_own_part(tokenizer: Tokenizer) -> None:
         assert [tokenizer.backend.id_to_token(each) for each in ids] == [
             words[unit] for unit in feature.places["units"]
         ]
+
+
+@pytest.mark.parametrize("scheme", ["bio", "bioes"])
+def test_an_entity_across_a_cut_is_learnt_and_read_like_any_other(tokenizer: Tokenizer, scheme: Any) -> None:
+    """One span over a whole text of many windows: no loss of a forbidden border, and one span comes back."""
+    task = Tag(TagOptions(crf=True, scheme=scheme))
+    record = read({"text": " ".join(["good"] * 40), "spans": [[0, 199, "X"]]})
+    features = task.encode([record], tokenizer, ["X"], 12)
+    assert [each.places["ends"].tolist() for each in features] == [[1, 0], *[[0, 0]] * (len(features) - 2), [0, 1]]
+    head = HEADS["tag"].of(HeadSpec(task.classes(["X"]), options=task.head_options()))
+    batch = collate(features, 0)
+    loss = head.loss(torch.zeros(*batch.inputs["input_ids"].shape, len(task.classes(["X"]))), batch)
+    assert float(loss.total.detach()) < 40 * np.log(len(task.classes(["X"])))
+    answer = task.decode(record, features, [TestCrf.outputs(_shell(task), each, ["X"]) for each in features], ["X"], {})
+    assert [each.bounds for each in answer.spans] == [(0, 199)]
 
 
 def test_a_unit_longer_than_the_model_reads_is_cut_and_answered(tokenizer: Tokenizer) -> None:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import weitiao.verbs.predict
-from weitiao import Run, predict
+from weitiao import Run, predict, train
+from weitiao.cli import main
+from weitiao.data.fields import FieldMap
 from weitiao.data.reading import long, read_rows
 from weitiao.errors import ProblemsFound, Refused
-from weitiao.records import FoundSpan
+from weitiao.models.tiny import tiny
+from weitiao.records import FoundSpan, Row
+from weitiao.serving.desk import Desk, Limits
 from weitiao.serving.predictor import Predictor
 from weitiao.verbs.answer_file import cell
-from weitiao.verbs.predict import predict_file
+from weitiao.verbs.evaluate import evaluate
+from weitiao.verbs.predict import _chunks, predict_file
 
 ROWS = [
     {"id": 7, "text": "很好", "extra": [1, 2]},
@@ -207,3 +213,93 @@ def test_texts_are_answered_as_by_the_run_object(run_with_data: Path) -> None:
 def test_spans_in_a_cell_are_json() -> None:
     span = FoundSpan(start=0, end=2, label="LOC", text="北京", confidence=0.5)
     assert json.loads(cell((span,))) == [span.model_dump()]
+
+
+def lines(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def tagger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of `tag` that reads the neighbours of a text, beside the rows that it was measured on, test.jsonl."""
+    base = tmp_path_factory.mktemp("context")
+    for split, documents in (("train", 12), ("test", 4)):
+        rows = [
+            {"page": f"{split}{page}", "text": text, "spans": [[4, 8, "CITY" if page % 2 else "NAME"]]}
+            for page in range(documents)
+            for text in (f"the film was {'long' if page % 2 else 'short'} {split} {page}", "the dogs", "the lazy fox")
+        ]
+        (base / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    train(
+        {
+            "task": {"name": "tag", "context": 8},
+            "model": str(tiny("bert", base / "tiny")),
+            "data": {
+                "train": str(base / "train.jsonl"), "test": str(base / "test.jsonl"), "dev": None,
+                "fields": {"group": "page"},
+            },
+            "training": {"epochs": 3, "learning_rate": 5e-3, "batch_size": 8},
+            "evaluation": {"resamples": 100, "baselines": []},
+            "output": str(base / "run"),
+        }
+    )  # fmt: skip
+    return base / "run"
+
+
+def said(prediction: Any) -> list[Any]:
+    """The spans of an answer as JSON, without their text, and sure to four digits."""
+    return [
+        (*(each[k] for k in ("start", "end", "label")), round(each["confidence"], 4)) for each in prediction["spans"]
+    ]
+
+
+def test_what_is_measured_is_what_is_answered_where_neighbours_are_read(
+    tagger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the run's own figures, a file on the command line, rows in Python and a request: the same answers."""
+    monkeypatch.setattr(weitiao.verbs.predict, "CHUNK", 2)
+    source, output = tagger.parent / "test.jsonl", tagger.parent / "out.jsonl"
+    measured = [said(line["prediction"]) for line in lines(tagger / "predictions.jsonl")]
+    assert main(["predict", str(tagger), "--input", str(source), "--output", str(output)]) == 0
+    assert [said(line["prediction"]) for line in lines(output)] == measured
+    rows = lines(source)
+    asked = [{"text": row["text"], "group": row["page"]} for row in rows]
+    predictor = Predictor.load(tagger)
+    assert [said(each.model_dump()) for each in predictor.predict(asked)] == measured
+    answer = Desk([predictor], Limits()).answer("run", json.dumps(asked).encode())
+    assert [said(each) for each in answer["predictions"]] == measured
+    alone = predictor.predict([row["text"] for row in rows])
+    assert [said(each.model_dump()) for each in alone] != measured
+    again = evaluate(tagger, data=str(source)).report
+    assert again.metrics == Run(tagger).report.metrics
+
+
+def test_rows_without_a_document_stand_alone(tagger: Path) -> None:
+    source = tagger.parent / "bare.csv"
+    source.write_text("text\nthe dogs\nthe dogs\n", "utf-8")
+    predict_file(tagger, source, source.with_name("bare.jsonl"))
+    first, second = lines(source.with_name("bare.jsonl"))
+    assert first["prediction"] == second["prediction"]
+    with pytest.raises(Refused, match="unknown field 'page'; expected: text, tokens, group"):
+        predict(tagger, [{"text": "the dogs", "page": "a"}])
+
+
+@pytest.mark.parametrize(
+    ("documents", "together", "sizes"),
+    [
+        ("aaaaaaa", False, [2, 2, 2, 1]),
+        ("aaaaaaa", True, [5, 2]),  # as long as may be
+        ("abbbca", True, [4, 2]),
+        ("ab    ", True, [2, 2, 2]),  # rows of no document
+        ("abb!bc", True, [5, 1]),  # a faulty row has no document of its own
+    ],
+)
+def test_a_document_is_answered_in_one_piece(
+    documents: str, together: bool, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weitiao.verbs.predict, "CHUNK", 2)
+    monkeypatch.setattr(weitiao.verbs.predict, "LONGEST", 5)
+    rows = [Row({"page": each}, "f", line, "bad" if each == "!" else "") for line, each in enumerate(documents)]
+    chunks = list(_chunks(rows, FieldMap({"group": ("page",)}), together=together))
+    assert [len(each) for each in chunks] == sizes
+    assert [row for each in chunks for row in each] == rows

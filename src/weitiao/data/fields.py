@@ -6,7 +6,7 @@ became which field is kept in the source's `FileReading`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
@@ -33,6 +33,8 @@ class FieldLike(Protocol):
     def aliases(self) -> tuple[str, ...]: ...
     @property
     def only_labelled(self) -> bool: ...
+    @property
+    def instead(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,12 @@ class FieldMap:
 
 
 def map_columns(
-    reading: Tabular, mapping: Mapping[str, str | int], fields: Sequence[FieldLike], *, labelled: bool = True
+    reading: Tabular,
+    mapping: Mapping[str, str | int],
+    fields: Sequence[FieldLike],
+    *,
+    labelled: bool = True,
+    spare: Collection[str] = (),
 ) -> tuple[FieldMap, list[Problem]]:
     """Find the column of every field of one source.
 
@@ -66,12 +73,14 @@ def map_columns(
         reading: the source.
         mapping: the recipe's `data.fields`: field -> column name, number from 1, or dotted path.
         fields: the task's fields.
-        labelled: whether the fields that only training and evaluation need are needed.
+        labelled: whether the fields that only training and evaluation need are needed, groups and splits among them.
+        spare: fields whose column the source may lack although the recipe names it.
 
     Returns:
         the map, and what is wrong with it (then the map lacks those fields).
     """
-    needed = {GROUP, SPLIT, *(each.name for each in fields if labelled or not each.only_labelled)}
+    needed = {each.name for each in fields if labelled or not each.only_labelled}
+    needed = (needed | {GROUP, SPLIT} if labelled else needed) - set(spare)
     problems: list[Problem] = []
     missing: list[FieldLike] = []
     paths: dict[str, tuple[str, ...]] = {}
@@ -98,6 +107,7 @@ def map_columns(
             taken.add(found)
         elif each.required and (labelled or not each.only_labelled):
             missing.append(each)
+    missing = [each for each in missing if not paths.keys() & set(each.instead)]
     joined = frozenset(own.keys() & layout.joined) if layout else frozenset()
     return FieldMap(paths, joined), [*problems, *_no_columns(missing, paths, reading)]
 
@@ -142,6 +152,11 @@ def _of_layout(
     if TEXTS & mapping.keys():
         open_ -= TEXTS
     return {field: (folded[column],) for field, column in layout.fields.items() if field in open_ and column in folded}
+
+
+def word(value: object) -> str:
+    """A cell of `group` or `split`; empty where there is none."""
+    return "" if value is None else str(value).strip()
 
 
 def known_names(mapping: Mapping[str, str | int], fields: Sequence[FieldLike]) -> frozenset[str]:

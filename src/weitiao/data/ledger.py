@@ -1,4 +1,7 @@
-"""The row ledger: every row that was read ends as kept, truncated or dropped with a reason, and the counts add up."""
+"""The row ledger: every row that was read ends as kept, truncated or dropped with a reason, and the counts add up.
+
+Of a row with several examples, such as the pairs of spans in a text, each counts as one that was read.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from weitiao.messages import _
 
 FAULTY = "faulty-row"  # the task, or the reader, cannot use it
 NO_AGREEMENT = "no-agreement"  # its annotators did not agree on a label, and the data say so
-UNUSED = {"over-limit", "other-split", NO_AGREEMENT}  # dropped as the recipe or the data ask; no fault of the row
+EMPTY = "no-example"  # nothing in it to learn from, such as a text without two spans for `relate`
+UNUSED = {EMPTY, "over-limit", "other-split", NO_AGREEMENT}  # dropped as recipe or data ask; no fault of the row
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Drop:
     Args:
         file: its source.
         line: its first line.
-        code: `faulty-row`, `over-limit`, `other-split` or `no-agreement`.
+        code: `faulty-row`, `no-example`, `over-limit`, `other-split` or `no-agreement`.
         reason: one sentence.
     """
 

@@ -6,7 +6,7 @@ raised for bad input: the problems are in the Dataset, and every row read is in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -21,10 +21,11 @@ from weitiao.data.fields import (
     map_columns,
     unknown_fields,
     unread_text,
+    word,
 )
 from weitiao.data.items import Item, fingerprint
 from weitiao.data.layouts import LABEL, TEXTS, UNDECIDED, undecided
-from weitiao.data.ledger import FAULTY, NO_AGREEMENT, Ledger
+from weitiao.data.ledger import EMPTY, FAULTY, NO_AGREEMENT, Ledger
 from weitiao.data.reading import FileReading, Reading, read_rows
 from weitiao.data.reading.memory import read_memory
 from weitiao.data.sources import Part, plan_parts
@@ -34,6 +35,9 @@ from weitiao.recipe import DataSpec
 from weitiao.records import Record, Row
 
 FIRST_FAULTS = 5  # faulty rows that a message names
+
+Fields = Mapping[str, object]
+Expand = Callable[[Fields], Sequence[Fields]]
 
 
 @dataclass(frozen=True)
@@ -73,12 +77,14 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class _TaskReading:
-    """The task's side of loading: its fields and its three callables."""
+    """The task's side of loading: its fields, its callables, and the fields that a source may lack."""
 
     fields: Sequence[FieldLike]
     read: Callable[..., Record]
     answer: Callable[[Any], str]
     surface: Callable[[Any], str]
+    spare: Collection[str]
+    expand: Expand | None
 
 
 def load_data(
@@ -89,6 +95,8 @@ def load_data(
     answer: Callable[[Any], str],
     surface: Callable[[Any], str],
     memory: Mapping[str, Any] | None = None,
+    spare: Collection[str] = (),
+    expand: Expand | None = None,
 ) -> Dataset:
     """Read every source of `spec` and put each row into its split.
 
@@ -99,10 +107,12 @@ def load_data(
         answer: `task.answer`.
         surface: `task.surface`.
         memory: 'train', 'dev', 'test' or 'file' -> rows in Python (DataFrame, list of dicts) that replace that source.
+        spare: fields whose column a source may lack although the recipe names it.
+        expand: `task.expand` of tasks that have it: the examples in one row, as fields; `group` may be told anew.
     """
     parts, shares, problems = plan_parts(spec, memory or {})
     problems += unknown_fields(spec.fields, fields)
-    task = _TaskReading(fields, read, answer, surface)
+    task = _TaskReading(fields, read, answer, surface, spare, expand)
     ledger, files, loaded = Ledger(), [], []
     for part in parts:
         rows, file, found = _load_part(part, spec, task, ledger)
@@ -137,7 +147,9 @@ def _load_part(
     except Refused as error:
         return [], [], [Problem("refused", str(error), file=part.name)]
     unusable = bool(reading.rows) and all(row.problem for row in reading.rows)  # then no column can be told
-    mapped, problems = (FieldMap({}), []) if unusable else map_columns(reading, spec.fields, task.fields)
+    mapped, problems = (
+        (FieldMap({}), []) if unusable else map_columns(reading, spec.fields, task.fields, spare=task.spare)
+    )
     problems = [*reading.problems, *problems]
     split, wrong = _split_path(part, reading, mapped, spec)
     problems += wrong
@@ -230,27 +242,42 @@ def _load_rows(rows: Sequence[Row], mapped: FieldMap, split: str, task: _TaskRea
     """The rows that the task can use; the others go to the ledger."""
     loaded = []
     for row in rows:
-        ledger.read[row.file] += 1
-        if row.problem:
-            ledger.drop(row.file, row.line, FAULTY, row.problem)
-            continue
-        values = mapped.apply(row.fields)
-        group, own_split = _word(values.pop(GROUP, None)), _word(values.pop(SPLIT, None))
-        if not split and SPLIT in mapped.paths and not own_split:
-            ledger.drop(row.file, row.line, FAULTY, _("no split"))
-            continue
-        try:
-            record = task.read(values, file=row.file, line=row.line, group=group)
-        except ValueError as fault:
-            ledger.drop(row.file, row.line, FAULTY, (str(fault).splitlines() or [type(fault).__name__])[0])
-            continue
-        item = Item(row.file, row.line, task.surface(record), task.answer(record), record.group)
-        loaded.append(Loaded(record, item, split, own_split))
+        for values in _examples(row, mapped, task, ledger):
+            ledger.read[row.file] += 1
+            own_split = word(values.get(SPLIT))
+            if not split and SPLIT in mapped.paths and not own_split:
+                ledger.drop(row.file, row.line, FAULTY, _("no split"))
+                continue
+            given = {name: value for name, value in values.items() if name not in (GROUP, SPLIT)}
+            try:
+                record = task.read(given, file=row.file, line=row.line, group=word(values.get(GROUP)))
+            except ValueError as fault:
+                ledger.drop(row.file, row.line, FAULTY, _reason(fault))
+                continue
+            item = Item(row.file, row.line, task.surface(record), task.answer(record), record.group)
+            loaded.append(Loaded(record, item, split, own_split))
     return loaded
 
 
-def _word(value: object) -> str:
-    return "" if value is None else str(value).strip()
+def _examples(row: Row, mapped: FieldMap, task: _TaskReading, ledger: Ledger) -> Sequence[Fields]:
+    """The fields of each example in a row, mostly of one; of none, the row is entered in the ledger here."""
+    reason, code = row.problem, FAULTY
+    examples: Sequence[Fields] = []
+    if not reason:
+        values = mapped.apply(row.fields)
+        try:
+            examples = [values] if task.expand is None else task.expand(values)
+            reason, code = _("no example in it"), EMPTY
+        except ValueError as fault:
+            reason = _reason(fault)
+    if not examples:
+        ledger.read[row.file] += 1
+        ledger.drop(row.file, row.line, code, reason)
+    return examples
+
+
+def _reason(fault: ValueError) -> str:
+    return (str(fault).splitlines() or [type(fault).__name__])[0]
 
 
 def _too_many_faults(ledger: Ledger, reading: Reading, allowed: float) -> list[Problem]:

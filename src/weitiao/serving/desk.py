@@ -21,6 +21,8 @@ from weitiao.serving.predictor import Predictor
 from weitiao.tables import did_you_mean
 from weitiao.tasks import RowFault
 
+TOKENS = "tokens"
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -96,14 +98,14 @@ class Desk:
             record = predictor.task.record.model_validate(item)
             self._check_length(item, index)
             given = {
-                spec: value
+                spec.name: value
                 for spec in predictor.task.fields
                 if not spec.only_labelled and (value := getattr(record, spec.name, None)) is not None
             }
-            checked = predictor.record({spec.name: value for spec, value in given.items() if spec.asked})
-            beside = {spec.name: value for spec, value in given.items() if not spec.asked}  # such as the tokens' places
-            _check_places(beside.get("tokens", ()), len(getattr(checked, "text", "")))
-            return checked.model_copy(update=beside)
+            tokens = given.pop(TOKENS, None)  # places here, words in a row, which is what `read` takes
+            checked = predictor.record(given, group=record.group)
+            _check_places(tokens or (), len(getattr(checked, "text", "")))
+            return checked if tokens is None else checked.model_copy(update={TOKENS: tokens})
         except ValidationError as error:
             raise RequestError(422, _validation_sentence(error, index)) from error
         except RowFault as fault:

@@ -30,7 +30,9 @@ from weitiao.records import (
     TagPrediction,
     TagRecord,
 )
+from weitiao.serving.graphs import read_graphs
 from weitiao.serving.predictor import Input, Predictor
+from weitiao.tasks.graphs import distance
 
 Pair = tuple[int, int]  # places of head and tail among the spans
 
@@ -84,10 +86,18 @@ class Pipeline:
         places = range(len(spans))
         every = combinations(places, 2) if self.directed else permutations(places, 2)
         limit = self.max_distance
-        return [(a, b) for a, b in every if limit is None or _distance(spans[a], spans[b]) <= limit]
+        return [(a, b) for a, b in every if limit is None or distance(spans[a], spans[b]) <= limit]
 
-    def score(self, records: Sequence[GraphRecord]) -> Mapping[str, float]:
-        """Strict scores of the whole chain: a relation is right only with the borders and labels of both spans."""
+    def score(self, gold: Sequence[GraphRecord] | str | Path) -> Mapping[str, float]:
+        """Strict scores of the whole chain: a relation is right only with the borders and labels of both spans.
+
+        Args:
+            gold: records, or a file of texts with `spans` and `relations`, such as an export of an annotation tool.
+
+        Raises:
+            ProblemsFound: the file, or a row of it, cannot be used.
+        """
+        records = read_graphs(str(gold)) if isinstance(gold, str | Path) else gold
         predictions = self.predict(records)
         return {
             metric.name: float(
@@ -121,8 +131,3 @@ def _question(text: str, spans: Sequence[FoundSpan], pair: Pair) -> RelateRecord
 
 def _relation(pair: Pair, answer: ClassifyPrediction) -> FoundRelation:
     return FoundRelation(head=pair[0], tail=pair[1], label=answer.labels[0], confidence=answer.confidence)
-
-
-def _distance(one: FoundSpan, other: FoundSpan) -> int:
-    """Characters between two spans; 0 where they overlap."""
-    return max(max(one.start, other.start) - min(one.end, other.end), 0)

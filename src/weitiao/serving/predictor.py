@@ -6,12 +6,14 @@ predictor is loaded, not before. An answer does not depend on what else is asked
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao.artifact import open_run, read_json
+from weitiao.data.fields import GROUP, word
 from weitiao.errors import Problem, ProblemsFound, Refused
 from weitiao.messages import _
 from weitiao.records import Feature, Outputs, Prediction, Record
@@ -133,19 +135,26 @@ class Predictor:
                 raise Refused(_("input {number}: {reason}").format(number=number, reason=fault)) from fault
         return found
 
-    def record(self, value: Input) -> Record:
+    def record(self, value: Input, *, file: str = "", line: int = 0, group: str = "") -> Record:
         """One Record, under the same rules as the rows of a file; a Record stays.
+
+        Args:
+            value: what to answer.
+            file: where it stands, if it is a row of a file.
+            line: its line there.
+            group: its document; of a mapping, its own `group` goes before.
 
         Raises:
             RowFault: it cannot be used.
         """
-        record = value if isinstance(value, Record) else self._read(value)
+        record = value if isinstance(value, Record) else self._read(value, file, line, group)
         self._check_fields(record)
         return record
 
-    def _read(self, value: Input) -> Record:
-        fields = self._fields(value)
-        record: Record = self.task.read(fields, file="", line=0, group="", labelled=False)
+    def _read(self, value: Any, file: str, line: int, group: str) -> Record:
+        fields = dict(self._fields(value))
+        group = word(fields.pop(GROUP, None)) or group
+        record: Record = self.task.read(fields, file=file, line=line, group=group, labelled=False)
         return record
 
     def _check_fields(self, record: Record) -> None:
@@ -165,15 +174,32 @@ class Predictor:
     def _fields(self, value: Input) -> Mapping[str, object]:
         names = [spec.name for spec in self.task.fields if not spec.only_labelled]
         if isinstance(value, Mapping):
-            unknown = [str(key) for key in value if key not in {spec.name for spec in self.task.fields}]
+            beside = [GROUP] if self.task.neighbours else []
+            known = {*(spec.name for spec in self.task.fields), *beside}
+            unknown = [str(key) for key in value if key not in known]
             if unknown:
                 raise RowFault(
-                    _("unknown field '{name}'; expected: {names}").format(name=unknown[0], names=", ".join(names))
+                    _("unknown field '{name}'; expected: {names}").format(
+                        name=unknown[0], names=", ".join([*names, *beside])
+                    )
                 )
             return value
         parts = [value] if isinstance(value, str) else value
         if not isinstance(parts, list | tuple) or not 1 <= len(parts) <= len(names):
             raise RowFault(_("expected a text, or a tuple of: {names}").format(names=", ".join(names)))
+        needed = [spec.name for spec in self.task.fields if spec.required and not spec.only_labelled]
+        if not set(needed) <= set(names[: len(parts)]):
+            raise RowFault(
+                _(
+                    "the task {task} needs {needed}; got only {given}. In Python give a tuple or a mapping of them, on "
+                    "the command line --input FILE with rows such as {example}"
+                ).format(
+                    task=self.task.name,
+                    needed=" + ".join(needed),
+                    given=" + ".join(names[: len(parts)]),
+                    example=json.dumps(dict.fromkeys(needed, "...")),
+                )
+            )
         return dict(zip(names, parts, strict=False))
 
 

@@ -56,6 +56,7 @@ class FieldSpec:
         aliases: column names that are taken for it without a mapping, best first.
         only_labelled: needed for training and evaluation, not for prediction.
         asked: whether what is to be answered must have it where the training rows had it.
+        instead: fields that do in its stead: with a column for one of them, a source needs none for this.
     """
 
     name: str
@@ -63,13 +64,15 @@ class FieldSpec:
     aliases: tuple[str, ...]
     only_labelled: bool = False
     asked: bool = True
+    instead: tuple[str, ...] = ()
 
 
 class Task(Protocol[R, P]):
     """What a task must answer; built as `TASKS[name](options)`.
 
     `labels` is the task's own label space: a sequence of names for classification. It is JSON-able through
-    `label_space_to_json` / the constructor of the file that defines it.
+    `label_space_to_json` / the constructor of the file that defines it. A task whose labelled rows may hold several
+    examples also has `expand(fields) -> [fields]`, which parts them before `read`.
     """
 
     name: str
@@ -88,6 +91,8 @@ class Task(Protocol[R, P]):
     """Options without which two runs answer different questions, so that they cannot be compared."""
     pools: bool
     """Whether one answer is read from the whole text, so that `model.head: mean` is there."""
+    neighbours: bool
+    """Whether other records of the same group are read with each, so that it matters which are asked together."""
     mode: Literal["forward", "generate"]
     fields: Sequence[FieldSpec]
     baselines: Sequence[str]

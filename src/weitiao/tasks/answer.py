@@ -80,6 +80,7 @@ class Answer:
     labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
     decisive: ClassVar[Sequence[str]] = ("metric_language",)
     pools: ClassVar[bool] = False
+    neighbours: ClassVar[bool] = False
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (QUESTION, TEXT, ANSWERS, IMPOSSIBLE, ID)
     baselines: ClassVar[Sequence[str]] = ("lexical_overlap",)

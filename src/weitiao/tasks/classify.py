@@ -121,6 +121,7 @@ class Classify:
     labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
     decisive: ClassVar[Sequence[str]] = ("multi_label",)
     pools: ClassVar[bool] = True
+    neighbours: ClassVar[bool] = False
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TEXT_PAIR, LABEL)
     baselines: ClassVar[Sequence[str]] = ("majority", "tfidf")

@@ -90,6 +90,7 @@ class Embed:
     labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "nothing"
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
+    neighbours: ClassVar[bool] = False
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TEXT_PAIR, NEGATIVES, SCORE)
     baselines: ClassVar[Sequence[str]] = ("tfidf_similarity",)

@@ -91,6 +91,7 @@ class EventTask:
     labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
+    neighbours: ClassVar[bool] = False
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TOKENS, EVENTS)
     baselines: ClassVar[Sequence[str]] = ("event_gazetteer",)

@@ -80,6 +80,7 @@ class IntentSlot:
     labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
+    neighbours: ClassVar[bool] = False
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (UTTERANCE, TOKENS, SLOTS, TAGS, INTENT)
     baselines: ClassVar[Sequence[str]] = ("majority_gazetteer", "tfidf_gazetteer")

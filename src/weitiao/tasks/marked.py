@@ -74,6 +74,7 @@ class Marked:
     labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
+    neighbours: bool = False
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TOKENS, SPANS, TAGS)
     baselines: ClassVar[Sequence[str]] = ("gazetteer",)

@@ -70,6 +70,7 @@ class Parse:
     labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
+    neighbours: ClassVar[bool] = False
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TOKENS, BOUNDS, PARTS, HEADS, RELATIONS)
     baselines: ClassVar[Sequence[str]] = ("right_attachment",)

@@ -64,6 +64,7 @@ class Rank:
     labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "scale"
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = True
+    neighbours: ClassVar[bool] = False
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (QUERY, TEXT, LABEL)
     baselines: ClassVar[Sequence[str]] = ("bm25",)

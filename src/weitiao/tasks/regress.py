@@ -85,6 +85,7 @@ class Regress:
     labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "scale"
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = True
+    neighbours: ClassVar[bool] = False
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TEXT_PAIR, SCORE)
     baselines: ClassVar[Sequence[str]] = ("mean", "tfidf_score")

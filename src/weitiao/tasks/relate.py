@@ -3,7 +3,8 @@
 Fields `text` with `head` and `tail` (words, or offsets), or a `text` with `<e1>`, `<e2>` around them, and `relation`
 become a `RelateRecord` over the clean text; its one `Feature` has marks around both spans and says in `places` where
 they stand. The head `relate` puts out `logits` [C]; everything behind them is classification. Of a long text what
-stands around the spans is read. Notation: T tokens, C classes.
+stands around the spans is read. A labelled row of `text`, `spans` and `relations`, as annotation tools export them, is
+parted into one such row a pair (`expand`). Notation: T tokens, C classes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from weitiao.data.fields import GROUP, SPLIT, word
 from weitiao.errors import Problem, RowPlace
 from weitiao.messages import _, ngettext
 from weitiao.metrics import Metric
@@ -23,8 +25,9 @@ from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import ClassifyPrediction, Feature, Outputs, RelateRecord
 from weitiao.tasks import FieldSpec, RowFault, Settings
 from weitiao.tasks.classify import Classify, ClassifyOptions
+from weitiao.tasks.graphs import RELATIONS, SPANS, digest, read_graph, sample
 from weitiao.tasks.label_audit import LabelCounts, audit_relations, unanswerable
-from weitiao.tasks.marked_pair import read_pair
+from weitiao.tasks.marked_pair import MARK, read_pair
 from weitiao.tasks.pair_window import marked, marks_of
 from weitiao.tasks.units import UnitTokenizer, units_of
 from weitiao.tasks.values import is_blank, text_of, texts_of
@@ -38,10 +41,13 @@ HEAD = FieldSpec("head", required=False, aliases=(
 TAIL = FieldSpec("tail", required=False, aliases=(
     "tail", "t", "object", "e2", "entity2", "尾实体", "客体", "实体2",
 ))
-RELATION = FieldSpec("relation", required=True, only_labelled=True, aliases=(
+RELATION = FieldSpec("relation", required=True, only_labelled=True, instead=("relations",), aliases=(
     "relation", "label", "predicate", "关系", "标签",
 ))
 # fmt: on
+
+
+NO_RELATION = "no_relation"  # how pairs without a relation are called, unless the recipe names a label
 
 
 class RelateOptions(Options):
@@ -54,6 +60,18 @@ class RelateOptions(Options):
     )
     class_weights: Literal["none", "balanced"] = Field(
         default="none", description="weight of each relation in the loss: none, or balanced (by rarity)"
+    )
+    none_pairs: int = Field(
+        default=100,
+        ge=0,
+        description="of rows with `spans` and `relations`: most pairs without a relation that a text gives as examples "
+        "of 'no relation', drawn by its words",
+    )  # all ordered pairs of ten spans; a document of 200 has 39,800
+    max_distance: int | None = Field(
+        default=None,
+        ge=0,
+        description="of rows with `spans` and `relations`: most characters between the spans of such a pair; "
+        "default: any number",
     )
 
 
@@ -70,8 +88,9 @@ class Relate:
     labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
+    neighbours: ClassVar[bool] = False
     mode: Literal["forward", "generate"] = "forward"
-    fields: ClassVar[Sequence[FieldSpec]] = (TEXT, HEAD, TAIL, RELATION)
+    fields: ClassVar[Sequence[FieldSpec]] = (TEXT, HEAD, TAIL, RELATION, SPANS, RELATIONS)
     baselines: ClassVar[Sequence[str]] = ("majority", "tfidf_between")
 
     def __init__(self, options: RelateOptions | None = None) -> None:
@@ -94,6 +113,30 @@ class Relate:
             file=file, line=line, group=group, text=pair.text, head=pair.head, tail=pair.tail, guessed=pair.guessed,
             labels=tuple(named) if named else None,
         )  # fmt: skip
+
+    def expand(self, fields: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
+        """The pairs of a row that marks spans and not one pair: those with a relation, then others without one.
+
+        All pairs of a text are one group, so that they never sit in two splits.
+
+        Raises:
+            RowFault: the spans or relations cannot be used.
+        """
+        text = text_of(fields.get("text"))
+        told = {name for name, value in fields.items() if value is not None and not _is_blank_text(value)}
+        if text is None or told & {"head", "tail"} or "spans" not in told or MARK.search(text):
+            return [fields]
+        graph = read_graph(text, fields["spans"], fields.get("relations"))
+        pairs = [(each.head, each.tail, each.label) for each in graph.relations]
+        if self.options.no_relation is not False:
+            name = self.options.no_relation if isinstance(self.options.no_relation, str) else NO_RELATION
+            others = list(graph.unrelated(self.options.max_distance))
+            pairs += [(*pair, name) for pair in sample(others, self.options.none_pairs, text)]
+        beside = {"text": text, GROUP: word(fields.get(GROUP)) or digest(text), SPLIT: fields.get(SPLIT)}
+        return [
+            {**beside, "head": graph.spans[head].bounds, "tail": graph.spans[tail].bounds, "relation": label}
+            for head, tail, label in pairs
+        ]
 
     def surface(self, record: RelateRecord) -> str:
         return record.surface
@@ -123,6 +166,12 @@ class Relate:
     def _left_out(self, labels: Sequence[str]) -> Iterator[Problem]:
         """What is taken for 'no relation', where the recipe does not say so, or says one that is not there."""
         nothing = self.nothing(labels)
+        if self.options.no_relation is True and nothing is None and NO_RELATION in labels:
+            message = _(
+                "several labels say 'no relation' by their names ('{label}' is that of pairs without one), so all of "
+                "them count as relations; name the right one with task.no_relation"
+            ).format(label=NO_RELATION)
+            yield Problem("no-relation", message, severity="warning")
         if nothing is None or not labels:
             return
         if nothing not in labels:
@@ -190,6 +239,10 @@ class Relate:
 
     def targets(self, records: Sequence[RelateRecord], labels: Sequence[str]) -> Mapping[str, npt.NDArray[Any]]:
         return self._classify.targets(records, labels)
+
+
+def _is_blank_text(value: object) -> bool:
+    return isinstance(value, str) and is_blank(value)
 
 
 def _counts(records: Sequence[RelateRecord]) -> LabelCounts:

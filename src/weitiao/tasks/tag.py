@@ -72,6 +72,7 @@ class Tag(Marked):
 
     def __init__(self, options: TagOptions | None = None) -> None:
         self.options: TagOptions = options or TagOptions()
+        self.neighbours = self.options.context > 0
 
     def _spans(
         self, text: str, tokens: tuple[Bounds, ...] | None, fields: Mapping[str, object]
@@ -179,11 +180,11 @@ class _Cut:
     def __init__(
         self, window: Window, encoded: Encoded, before: Sequence[int], behind: Sequence[int], room: int
     ) -> None:
-        self.window, self.before, self.behind = window, before, behind
+        self.window, self.encoded, self.before, self.behind = window, encoded, before, behind
         self.ids, self.opening, self.lost = tokens_of(window, encoded, room)
 
     def feature(self, wrapping: Wrapping, tags: IntArray | None, group: int, *, segments: bool) -> Feature:
-        """The Feature; its `places` say which unit stands where."""
+        """The Feature; its `places` say which unit stands where, and which `ends` are the text's own, not cuts."""
         ids, types = wrapping.wrap([*self.before, *self.ids, *self.behind])
         window, shift = self.window, len(wrapping.before) + len(self.before)
         own = slice(window.first - window.start, window.last - window.start)
@@ -193,7 +194,8 @@ class _Cut:
             labels = np.full(len(ids), IGNORED, dtype=np.int64)  # [T]
             labels[tokens] = tags[window.first : window.last]
             targets["labels"] = labels
-        places = {"tokens": tokens, "units": np.arange(window.first, window.last)}
+        ends = np.array([window.first == 0, window.last == len(self.encoded)], dtype=np.int64)  # [2]
+        places = {"tokens": tokens, "units": np.arange(window.first, window.last), "ends": ends}
         return Feature(ids, types if segments else None, targets, group, self.lost, places)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from weitiao.artifact import RunFolder, open_run, read_json
 from weitiao.data import Dataset, audit, load_data
+from weitiao.data.fields import GROUP, SPLIT
 from weitiao.errors import Problem, Refused, refuse_if_errors
 from weitiao.messages import _
 from weitiao.recipe import DataSpec, Recipe, dump_recipe, load_recipe
@@ -122,13 +123,13 @@ def own_data(folder: RunFolder, recipe: Recipe) -> Dataset:
 
 
 def new_data(recipe: Recipe, data: Any) -> Dataset:
-    """New labelled rows, under the split `train`, read with the run's mapping of columns.
+    """New labelled rows, under the split `train`, read with the run's mapping of columns; they may lack the group's.
 
     Raises:
         Refused: they cannot be used.
     """
     in_memory = not isinstance(data, str | Path)
-    fields = {name: column for name, column in recipe.data.fields.items() if name not in ("split", "group")}
+    fields = {name: column for name, column in recipe.data.fields.items() if name != SPLIT}
     spec = recipe.data.model_copy(
         update={
             "file": None, "train": _name_of(data), "dev": None, "test": None, "splits": {}, "limit": {},
@@ -149,7 +150,16 @@ def _leaks(trained: Dataset, fresh: Dataset) -> list[Problem]:
 
 def _load(recipe: Recipe, spec: DataSpec, memory: Mapping[str, Any] | None = None) -> Dataset:
     task = task_of(recipe)
-    found = load_data(spec, fields=task.fields, read=task.read, answer=task.answer, surface=task.surface, memory=memory)
+    found = load_data(
+        spec,
+        fields=task.fields,
+        read=task.read,
+        answer=task.answer,
+        surface=task.surface,
+        memory=memory,
+        spare=() if spec is recipe.data else (GROUP,),
+        expand=getattr(task, "expand", None),
+    )
     refuse_if_errors(found.problems)
     return found
 

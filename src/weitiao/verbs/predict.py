@@ -1,19 +1,19 @@
 """`weitiao predict`: answers to texts, or to every row of a file, in order; faulty rows are carried through.
 
 Long csv, tsv and jsonl files are read, answered and written in parts, so that memory does not grow with them; other
-formats are read whole. The answers appear under their name once they are complete.
+formats are read whole. The answers appear under their name once they are complete. Where the model reads the neighbours
+of a text, the rows of one document that stand together are answered together, up to `LONGEST` of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao.artifact import open_run
-from weitiao.data.fields import FieldMap, known_names, map_columns
+from weitiao.data.fields import GROUP, FieldMap, known_names, map_columns, word
 from weitiao.data.reading import Tabular, stream_rows
 from weitiao.errors import refuse_if_errors
 from weitiao.recipe import Recipe, load_recipe
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from weitiao.serving.predictor import Answers, Input, Predictor
 
 CHUNK = 1024  # rows answered at a time
+LONGEST = 16 * CHUNK  # rows of one document that are kept together; beyond it memory would grow with the document
 PLACES = 5  # faulty rows that are named
 
 
@@ -102,9 +103,9 @@ def predict_file(
     predictor = Predictor.load(folder.path)
     rows, faulty, truncated = 0, 0, 0
     faults: list[str] = []
-    coming = reading.open()
+    together = predictor.task.neighbours
     with answer_file(output, reading.columns, predictor.task.prediction) as write:
-        while chunk := list(islice(coming, CHUNK)):
+        for chunk in _chunks(reading.open(), columns, together=together):
             answered, cut = _answered(predictor, columns, chunk)
             for row, prediction, error in answered:
                 write(row.fields, prediction, error)
@@ -140,6 +141,22 @@ def same_kind(recipe: Recipe, source: str) -> dict[str, Any]:
     return {name: getattr(recipe.data, name) for name in names}
 
 
+def _chunks(rows: Iterable[Row], columns: FieldMap, *, together: bool) -> Iterator[list[Row]]:
+    """The rows in parts of `CHUNK`; `together`: no part ends in a document, unless that is longer than `LONGEST`."""
+    chunk: list[Row] = []
+    document = ("", "")
+    for row in rows:
+        own = document if row.problem else (row.file, word(columns.apply(row.fields).get(GROUP)))
+        inside = together and own[1] and own == document and len(chunk) < LONGEST
+        if len(chunk) >= CHUNK and not inside:
+            yield chunk
+            chunk = []
+        chunk.append(row)
+        document = own
+    if chunk:
+        yield chunk
+
+
 def _answered(
     predictor: Predictor, columns: FieldMap, rows: Sequence[Row]
 ) -> tuple[Iterator[tuple[Row, Prediction | None, str]], int]:
@@ -158,8 +175,10 @@ def _record(predictor: Predictor, columns: FieldMap, row: Row) -> tuple[Record |
     if row.problem:
         return None, row.problem
     known = {spec.name for spec in predictor.task.fields if not spec.only_labelled}
-    fields = {name: value for name, value in columns.apply(row.fields).items() if name in known}
+    values = columns.apply(row.fields)
+    group = word(values.get(GROUP))
+    fields = {name: value for name, value in values.items() if name in known}
     try:
-        return predictor.record(fields), ""
+        return predictor.record(fields, file=row.file, line=row.line, group=group), ""
     except RowFault as fault:
         return None, str(fault)

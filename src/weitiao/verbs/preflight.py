@@ -186,6 +186,7 @@ class _Inspection:
                 answer=task.answer,
                 surface=task.surface,
                 memory=self.memory,
+                expand=getattr(task, "expand", None),
             ),
         )
         if dataset is None:

@@ -1,7 +1,8 @@
 """Tagging heads: a linear layer over each token (`stock`: the family's own), and by option a CRF over the units' tags.
 
 The linear head learns each tag by itself; what may follow what is kept when tags are read (tasks/sequences.py). The CRF
-also learns which tag follows which. A unit (a Chinese character, an English word) is tagged at its first token.
+also learns which tag follows which. A unit (a Chinese character, an English word) is tagged at its first token. A row
+may be a window of a long text; an end of it that is no end of the text says nothing of the tags there.
 
 Notation: B rows, T tokens, U units of the longest row, C tags; row and column C of the transitions are the text's
 borders.
@@ -88,7 +89,7 @@ class TagHead(nn.Module):
         logits = hidden.to(torch.promote_types(hidden.dtype, torch.float32))  # half precision is too coarse for a sum
         labels = batch.targets["labels"]  # [B, T]
         if self.crf is not None:
-            return self._sequences(logits, labels, batch.places["tokens"])
+            return self._sequences(logits, labels, batch.places["tokens"], batch.places.get("ends"))
         known = labels != IGNORED  # [B, T]
         chosen, gold = logits[known], labels[known]  # [N, C], [N]
         each = F.cross_entropy(
@@ -97,13 +98,14 @@ class TagHead(nn.Module):
         weight = known.sum() if self.class_weights is None else self.class_weights[gold].sum()
         return Loss(each, weight.to(each.dtype).detach())
 
-    def _sequences(self, logits: Tensor, labels: Tensor, tokens: Tensor) -> Loss:
+    def _sequences(self, logits: Tensor, labels: Tensor, tokens: Tensor, ends: Tensor | None) -> Loss:
         places = tokens.clamp_min(0)  # [B, U]
         gold = labels.gather(1, places)  # [B, U]
         inside = (tokens >= 0) & (gold != IGNORED)
         emissions = logits.gather(1, places[:, :, None].expand(-1, -1, self.classes))  # [B, U, C]
         assert self.crf is not None
-        return Loss(self.crf(emissions, gold.clamp_min(0), inside), inside.sum().to(emissions.dtype))
+        total = self.crf(emissions, gold.clamp_min(0), inside, None if ends is None else ends > 0)
+        return Loss(total, inside.sum().to(emissions.dtype))
 
 
 class LinearChain(nn.Module):
@@ -123,23 +125,29 @@ class LinearChain(nn.Module):
         """[C + 1, C + 1], from the tag of the row to the tag of the column."""
         return self.transitions.masked_fill(~self.allowed, FORBIDDEN)
 
-    def forward(self, emissions: Tensor, tags: Tensor, inside: Tensor) -> Tensor:
+    def forward(self, emissions: Tensor, tags: Tensor, inside: Tensor, ends: Tensor | None = None) -> Tensor:
         """The negative log-likelihood of the rows' tags, summed.
 
         Args:
             emissions: score of each tag at each unit, [B, U, C].
             tags: the gold tags, [B, U].
             inside: which units there are, [B, U]; a row's units stand together at its beginning.
+            ends: whether a row begins, and whether it ends, where its text does, [B, 2]; None where all do. At a cut
+                every tag may stand, with score 0.
         """
         scores, border = self.scores(), emissions.shape[-1]
+        ends = ends if ends is not None else inside.new_ones(len(tags), 2)
         lengths = inside.sum(1)  # [B]
         rows = torch.arange(len(tags))[lengths > 0]
         emissions, tags, inside, lengths = emissions[rows], tags[rows], inside[rows], lengths[rows]
-        gold = (emissions.gather(2, tags[:, :, None])[:, :, 0] * inside).sum(1) + scores[border, tags[:, 0]]  # [B]
+        opening = scores[border, :border] * ends[rows, :1]  # [B, C]
+        closing = scores[:border, border] * ends[rows, 1:]  # [B, C]
+        gold = (emissions.gather(2, tags[:, :, None])[:, :, 0] * inside).sum(1)  # [B]
         gold = gold + (scores[tags[:, :-1], tags[:, 1:]] * inside[:, 1:]).sum(1)
-        gold = gold + scores[tags.gather(1, lengths[:, None] - 1)[:, 0], border]
-        alpha = scores[border, :border] + emissions[:, 0]  # [B, C]
+        gold = gold + opening.gather(1, tags[:, :1])[:, 0]
+        gold = gold + closing.gather(1, tags.gather(1, lengths[:, None] - 1))[:, 0]
+        alpha = opening + emissions[:, 0]  # [B, C]
         for unit in range(1, emissions.shape[1]):
             following = torch.logsumexp(alpha[:, :, None] + scores[:border, :border], 1) + emissions[:, unit]
             alpha = torch.where(inside[:, unit, None], following, alpha)
-        return (torch.logsumexp(alpha + scores[:border, border], 1) - gold).sum()
+        return (torch.logsumexp(alpha + closing, 1) - gold).sum()
