@@ -202,11 +202,12 @@ def test_windows_overlap_and_one_without_the_answer_points_at_its_first_token(to
     assert [feature.cut for feature in features] == [0, 0, 0]
 
 
-def test_an_answer_that_no_window_holds_whole_teaches_nothing(tokenizer: Tokenizer) -> None:
+def test_an_answer_that_no_window_holds_whole_teaches_nothing_and_is_counted(tokenizer: Tokenizer) -> None:
     text = "the film was a bad good not service the a"
     long, none = record(text, 0, len(text)), record(text)
     features = encode([long, none], tokenizer, 11, overlap=3)
     assert all(not feature.targets for feature in features if feature.group == 0)
+    assert [feature.group for feature in features if feature.lost] == [0]
     assert all(int(feature.targets["end"]) == 0 for feature in features if feature.group == 1)
 
 

@@ -165,7 +165,8 @@ def test_pieces_that_no_window_reads_together_are_counted() -> None:
     event = {"type": "A", "trigger": [0, 1], "arguments": [[2, 3, "r"], [39, 40, "s"]]}
     record = record_of({"text": "字" * 40, "events": [event]})
     features = task.encode([record], tokenizer(), task.label_space([record]), 22)
-    assert [feature.cut for feature in features] == [2, *[0] * (len(features) - 1)]
+    assert [feature.lost for feature in features] == [2, *[0] * (len(features) - 1)]
+    assert not any(feature.cut for feature in features)  # every token is read
     assert sum(len(feature.targets["links"]) for feature in features) == 2
     assert sum(len(feature.targets["spans"]) for feature in features) == 3
 

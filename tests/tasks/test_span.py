@@ -86,7 +86,8 @@ def test_a_span_that_no_window_holds_is_counted() -> None:
     record = record_of("字" * 30, [(0, 30, "A"), (1, 3, "A")])
     features = SpanTask().encode([record], tokenizer(), ["A"], 18)
     assert len(features) > 1
-    assert [feature.cut for feature in features] == [30, *[0] * (len(features) - 1)]
+    assert [feature.lost for feature in features] == [1, *[0] * (len(features) - 1)]
+    assert not any(feature.cut for feature in features)  # every token is read
     assert sum(len(feature.targets["spans"]) for feature in features) == 1
 
 
