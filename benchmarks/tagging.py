@@ -19,7 +19,7 @@ import spread
 from harness import Bar, Benchmark, Cell, Result, Row, Settings, Summary, run
 
 LOSS_GOAL = 1e-4
-STEPS, SEEDS, ROWS, TEST_ROWS, EPOCHS, RATE = 50, 3, 1500, 1000, 2, 2e-4
+STEPS, SEEDS, ROWS, TEST_ROWS, EPOCHS, RATE = 50, 3, 1000, 800, 2, 2e-4
 ROUNDS, TIMED_STEPS, BATCH = 3, 50, 32
 
 

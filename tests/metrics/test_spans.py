@@ -56,10 +56,11 @@ def test_any_tags_are_read_as_conlleval_reads_them(tags: list[str]) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(TAGS)
-def test_as_seqeval_where_it_is_installed(tags: list[str]) -> None:
-    seqeval = pytest.importorskip("seqeval.metrics.sequence_labeling")
+def test_as_seqeval_reads_them_in_its_default_mode(tags: list[str]) -> None:
+    from seqeval.metrics import sequence_labeling
+
     plain = [LETTERS.get(tag[0], tag[0]) + tag[1:] for tag in tags]
-    assert spans_of_tags(tags) == [(start, end + 1, kind) for kind, start, end in seqeval.get_entities(plain)]
+    assert spans_of_tags(tags) == [(start, end + 1, kind) for kind, start, end in sequence_labeling.get_entities(plain)]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from weitiao.evaluation.baselines import Splits
 from weitiao.evaluation.events import analyse, event_gazetteer
 from weitiao.models.tiny import tiny
 from weitiao.records import Event, EventPrediction, EventRecord, Feature, Outputs, Span
-from weitiao.tasks import RowFault, decode_all
+from weitiao.tasks import RowFault, by_record, decode_all
 from weitiao.tasks.cliques import MOST, maximal_cliques
 from weitiao.tasks.event import EventOptions, EventTask
 from weitiao.tasks.events import read_events
@@ -119,6 +119,43 @@ def test_shared_arguments_and_shared_triggers_come_back(roles: Any) -> None:
     for answer, record in zip(answers, records, strict=True):
         assert tuple(map(bare, answer.events)) == record.events
         assert task.right(answer, record)
+
+
+def test_thresholds_of_triggers_arguments_and_links_are_found_on_dev() -> None:
+    """All right scores lie below one half, and every wrong one below them; without thresholds nothing is answered."""
+    task = EventTask()
+    records = [record_of(row, task) for row in ROWS[1:]]
+    labels = task.label_space(records)
+    features = task.encode(records, tokenizer(), labels, 64)
+    outputs = [doubtful(right(each), labels) for each in features]
+    grouped = by_record(len(records), features, outputs)
+    settings = task.calibrate(records, *grouped, labels)
+    assert 0.2 < settings["argument_threshold"] < 0.27 < settings["trigger_threshold"] < 0.4
+    assert settings["link_threshold"] == 0.3
+    assert all(task.right(*pair) for pair in zip(
+        decode_all(task, records, features, outputs, labels, settings), records, strict=True
+    ))  # fmt: skip
+    assert not any(answer.events for answer in decode_all(task, records, features, outputs, labels, {}))
+    assert task.calibrate([each.model_copy(update={"events": None}) for each in records], *grouped, labels) == {}
+
+
+def doubtful(outputs: Outputs, labels: Sequence[str]) -> Outputs:
+    """Triggers at 0.4, arguments at 0.27, links at 0.35; beside each row one that is wrong, at 0.2."""
+    spans, links = (outputs[name][outputs[name][:, 2] >= 0] for name in ("spans", "links"))
+    likely = [0.27 if " / " in labels[int(label)] else 0.4 for label in spans[:, 2]]
+    spans[:, 3] = logit(likely)
+    links[:, 3] = logit([0.35] * len(links))
+    wrong = spans.copy()
+    wrong[:, 2] = (wrong[:, 2] + 1) % len(labels)
+    known = {tuple(each[:3]) for each in spans}
+    wrong = wrong[[tuple(each[:3]) not in known for each in wrong]]
+    wrong[:, 3] = logit([0.2] * len(wrong))
+    return {"spans": np.concatenate([spans, wrong]), "links": links}
+
+
+def logit(likely: Sequence[float]) -> Any:
+    share = np.array(likely)
+    return np.log(share / (1 - share))
 
 
 def test_types_with_roles_of_their_own_part_what_one_trigger_links() -> None:

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from weitiao.errors import Problem
 from weitiao.messages import _
-from weitiao.metrics import Metric
+from weitiao.metrics import Metric, value_of
 from weitiao.metrics.events import event_metrics, whole_events
 from weitiao.recipe import Finding, TrainingSpec
 from weitiao.records import (
@@ -42,19 +42,24 @@ from weitiao.tasks.label_audit import LabelCounts, audit_spans, unanswerable
 from weitiao.tasks.labels import in_natural_order
 from weitiao.tasks.marked import TEXT, TOKENS, UnitOptions, read_text
 from weitiao.tasks.pointers import (
+    Keys,
     Reading,
+    calibrated,
     candidates,
     features_of,
     marks_of,
     pairs_of,
     probability,
     readings,
+    span_keys,
     without_smoothing,
 )
 from weitiao.tasks.spans import covering, misalignment_problems
 from weitiao.tasks.units import Bounds
 from weitiao.text import Tokenizer
 
+TRIGGERS, ARGUMENTS, LINKS = "trigger_threshold", "argument_threshold", "link_threshold"  # keys of the settings
+LINK_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, HALF)  # that are tried on dev
 ANY = "*"  # stands for the type where all types share their roles
 EVENTS = FieldSpec("events", required=False, only_labelled=True, aliases=("events", "event_list", "事件"))
 BoolArray = npt.NDArray[np.bool_]
@@ -190,14 +195,14 @@ class EventTask:
         features: Sequence[Feature],
         outputs: Sequence[Outputs],
         labels: Sequence[str],
-        settings: Settings,  # noqa: ARG002
+        settings: Settings,
     ) -> EventPrediction:
-        units = self.units(record)
+        units, least = self.units(record), settings.get(TRIGGERS, HALF)
         found: set[FoundEvent] = set()
         answered = candidates(features, outputs, len(units))
         for feature, output, own in zip(features, outputs, answered, strict=True):
-            seen = _Window(feature, output, labels)
-            for trigger in _held(own):
+            seen = _Window(feature, output, labels, settings)
+            for trigger in _held(own, least):
                 if SEPARATOR not in labels[int(trigger[2])]:
                     found |= set(self._events(record.text, units, seen, trigger))
         return EventPrediction(events=in_order(found))
@@ -217,13 +222,30 @@ class EventTask:
 
     def calibrate(
         self,
-        records: Sequence[EventRecord],  # noqa: ARG002
-        features: Sequence[Sequence[Feature]],  # noqa: ARG002
-        outputs: Sequence[Sequence[Outputs]],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
+        records: Sequence[EventRecord],
+        features: Sequence[Sequence[Feature]],
+        outputs: Sequence[Sequence[Outputs]],
+        labels: Sequence[str],
     ) -> Settings:
-        """Nothing: spans and links hold from one half, to which the loss brings them."""
-        return {}
+        """Thresholds of triggers and of arguments, each with its best F1 on dev; with them, of links, for arguments."""
+        known = [row for row in zip(records, features, outputs, strict=True) if row[0].events is not None]
+        if not known:
+            return {}
+        texts: dict[str, list[tuple[FloatArray, Keys]]] = {TRIGGERS: [], ARGUMENTS: []}
+        for record, own, said in known:
+            units = self.units(record)
+            every = np.concatenate(candidates(own, said, len(units)))  # [N, 4]
+            for name, each in texts.items():
+                index = {label: at for at, label in enumerate(labels) if (SEPARATOR in label) == (name == ARGUMENTS)}
+                mine = every[np.isin(every[:, 2], list(index.values()))]
+                each.append((mine, span_keys(self.spans(record.events), units, index)))
+        found: Settings = {name: calibrated(each) for name, each in texts.items()}
+
+        def gained(link: float) -> float:
+            answers = [self.decode(*row, labels, {**found, LINKS: link}) for row in known]
+            return value_of(event_metrics()[0], answers, [record for record, _own, _said in known])
+
+        return {**found, LINKS: max(LINK_THRESHOLDS, key=lambda link: (gained(link), link))}
 
     def right(self, prediction: EventPrediction, record: EventRecord) -> bool:
         return whole_events(prediction.events) == whole_events(record.events or ())
@@ -243,12 +265,13 @@ class EventTask:
 class _Window:
     """What the head said of one window: its spans, and which units are linked."""
 
-    def __init__(self, feature: Feature, output: Outputs, labels: Sequence[str]) -> None:
+    def __init__(self, feature: Feature, output: Outputs, labels: Sequence[str], settings: Settings) -> None:
         self.labels = labels
         self.start, length = int(feature.places["units"][0]), len(feature.places["units"])
-        self.spans = _held(pairs_of(feature, output["spans"]))  # [N, 4]
+        self.spans = _held(pairs_of(feature, output["spans"]), settings.get(ARGUMENTS, HALF))  # [N, 4]
         self.links = np.zeros((2, length, length), dtype=np.bool_)  # kind, unit, unit
-        for row, column, kind, _score in _held(pairs_of(feature, output["links"])).astype(np.int64):
+        linked = pairs_of(feature, output["links"])
+        for row, column, kind, _score in _held(linked, settings.get(LINKS, HALF)).astype(np.int64):
             pair = (row - self.start, column - self.start)
             self.links[kind][pair] = self.links[kind][pair[::-1]] = True
 
@@ -267,9 +290,9 @@ class _Window:
         return both
 
 
-def _held(pairs: FloatArray) -> FloatArray:
-    """Those that are more likely than not."""
-    return pairs[probability(pairs[:, 3]) >= HALF]
+def _held(pairs: FloatArray, least: float) -> FloatArray:
+    """Those that are likely enough."""
+    return pairs[probability(pairs[:, 3]) >= least]
 
 
 def _within(window: Reading, linked: IntArray) -> IntArray:

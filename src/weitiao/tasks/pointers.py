@@ -17,8 +17,9 @@ import numpy as np
 from weitiao.messages import _
 from weitiao.metrics.spans import Found
 from weitiao.recipe import Finding, TrainingSpec
-from weitiao.records import Feature, FloatArray, IntArray, Outputs
+from weitiao.records import Feature, FloatArray, IntArray, Outputs, Span
 from weitiao.tasks.classify import HALF, best_threshold
+from weitiao.tasks.spans import covering
 from weitiao.tasks.units import Bounds, UnitTokenizer
 from weitiao.tasks.windows import OVERLAP, Window, tokens_of, windows
 from weitiao.text import Tokenizer
@@ -163,6 +164,12 @@ def calibrated(texts: Iterable[tuple[FloatArray, Keys]]) -> float:
         return HALF
     every = np.concatenate([*scores, np.zeros(missing)])  # gold spans that no threshold brings back count as missed
     return best_threshold(every, np.concatenate([*right, np.ones(missing, dtype=np.bool_)]))
+
+
+def span_keys(spans: Iterable[Span], units: Sequence[Bounds], index: Mapping[str, int]) -> Keys:
+    """The spans that the label space knows, as (first unit, last unit, label)."""
+    known = [span for span in spans if span.label in index]
+    return {(first, behind - 1, index[label]) for first, behind, label in covering(known, units)}
 
 
 def without_smoothing(training: TrainingSpec, task: str) -> Iterator[Finding]:

@@ -23,13 +23,13 @@ from weitiao.tasks.classify import HALF
 from weitiao.tasks.label_audit import audit_spans
 from weitiao.tasks.marked import Marked, MarkedOptions
 from weitiao.tasks.pointers import (
-    Keys,
     calibrated,
     candidates,
     features_of,
     marks_of,
     probability,
     readings,
+    span_keys,
     without_smoothing,
 )
 from weitiao.tasks.spans import covering, misalignment_problems, span_label_counts, width_problems
@@ -141,11 +141,5 @@ class SpanTask(Marked):
                 continue
             units = self.units(record)
             every = np.concatenate(candidates(own, said, len(units)))  # [N, 4]
-            texts.append((every, _keys(record, units, index)))
+            texts.append((every, span_keys(record.spans, units, index)))
         return {"threshold": calibrated(texts)}
-
-
-def _keys(record: TagRecord, units: Sequence[Bounds], index: Mapping[str, int]) -> Keys:
-    """The gold spans that the label space knows, as (first unit, last unit, label)."""
-    known = [span for span in record.spans or () if span.label in index]
-    return {(first, behind - 1, index[label]) for first, behind, label in covering(known, units)}

@@ -150,9 +150,12 @@ def decode(found: Preflight, part: Part, outputs: Sequence[Outputs], settings: S
 
 
 def dev_metrics(found: Preflight, network: Network, dev: Part, frozen: Frozen | None) -> Mapping[str, float]:
-    """Every metric of the task on dev, and the dev loss, where rows have one of their own and a target."""
+    """Every metric of the task on dev, and the dev loss, where rows have one of their own and a target.
+
+    Thresholds are those that the model would be saved with, so that it is chosen as it would answer.
+    """
     outputs, loss = infer_with_loss(network, dev.features, frozen=frozen)
-    predictions = decode(found, dev, outputs, {})
+    predictions = decode(found, dev, outputs, _calibrated(found, dev, outputs))
     scores = {} if math.isnan(loss) else {"loss": loss}
     metrics = found.task.metrics(found.labels)
     return scores | {metric.name: value_of(metric, predictions, dev.records) for metric in metrics}
@@ -247,10 +250,13 @@ def _cached(network: Network, part: Part, path: Path, precision: str, *, stop: C
 
 def _calibrate(found: Preflight, network: Network, dev: Part | None) -> Settings:
     """What dev tells of thresholds and the like; without the cache, whose rounded numbers are not those served."""
-    if dev is None:
-        return {}
-    grouped = by_record(len(dev.records), dev.features, infer(network, dev.features))
-    settings: Settings = found.task.calibrate(dev.records, *grouped, found.labels)
+    return {} if dev is None else _calibrated(found, dev, infer(network, dev.features))
+
+
+def _calibrated(found: Preflight, dev: Part, outputs: Sequence[Outputs]) -> Settings:
+    settings: Settings = found.task.calibrate(
+        dev.records, *by_record(len(dev.records), dev.features, outputs), found.labels
+    )
     return settings
 
 

@@ -22,6 +22,8 @@ from weitiao.models.batch import Batch
 from weitiao.models.heads import HeadSpec, Loss
 
 NEVER = -1e4  # score of what is no span; finite, so that nothing becomes a NaN
+RARE = -3.0  # of a label's first and of its last unit: at first a pair is a span with probability 1 / 400, not 1 / 2,
+# from which it takes hundreds of steps to come down (Lin et al. 2017, arXiv 1708.02002, section 3.3)
 PER_UNIT = 4  # candidates that are kept, as a multiple of a row's units; texts have far fewer spans
 
 
@@ -110,6 +112,7 @@ class GlobalPointer(nn.Module):
         for layer in (self.vectors, self.labels):
             nn.init.xavier_uniform_(layer.weight)  # a backbone's 0.02, squared in the product, hardly learns at first
             nn.init.zeros_(layer.bias)
+        nn.init.constant_(self.labels.bias, RARE)
 
     def forward(self, units: Tensor, inside: Tensor) -> Tensor:
         """Scores [B, C, U, U] of the first unit (row) with the last one (column), `NEVER` where there is no such span.
