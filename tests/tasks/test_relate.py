@@ -119,6 +119,8 @@ def test_marks_leave_the_text_as_it_is(pieces: list[str], data: st.DataObject) -
         ('{"start": 10, "end": 14}', "[23, 28]", MarkedPair("a bank, a bank and its rival", (10, 14), (23, 28))),
         ("bank", "bank", MarkedPair("a bank, a bank and its rival", (2, 6), (10, 14), guessed=True)),
         ("bank", "a bank", MarkedPair("a bank, a bank and its rival", (2, 6), (8, 14), guessed=True)),
+        ("art", "hall", MarkedPair("a party of art in the hall", (11, 14), (22, 26))),
+        ("art", "hall", MarkedPair("a party in the hall", (3, 6), (15, 19), guessed=True)),
         (np.array([10, 14]), (23.0, 28), MarkedPair("a bank, a bank and its rival", (10, 14), (23, 28))),
     ],
 )
@@ -135,8 +137,14 @@ def test_ways_to_name_a_span(head: object, tail: object, pair: MarkedPair) -> No
         ({"text": "a b"}, "no head and tail: neither fields nor <e1>...</e1> and <e2>...</e2> in the text"),
         ({"text": "<e1>a</e1> b"}, "expected one <e2>...</e2> in the text"),
         ({"text": "<e1>a</e1> <e1>b</e1>"}, "the mark <e1> stands twice in the text"),
-        ({"text": "</e1>a<e1> <e2>b</e2>"}, "the span 1-0 (e1) lies outside the text of 3 characters"),
-        ({"text": "<e1> </e1>a <e2>b</e2>"}, "the span 0-0 (e1) lies outside the text of 3 characters"),
+        (
+            {"text": "</e1>a<e1> <e2>b</e2>"},
+            "the span 1-0 (e1) holds nothing; `end` is the offset behind its last character",
+        ),
+        (
+            {"text": "<e1> </e1>a <e2>b</e2>"},
+            "the span 0-0 (e1) holds nothing; `end` is the offset behind its last character",
+        ),
         ({"text": "a b", "head": [0, 9], "tail": "b"}, "the span 0-9 (head) lies outside the text of 3 characters"),
         ({"text": "a b", "head": [0], "tail": "b"}, "expected head as words, [start, end] or start and end"),
         ({"text": "a b", "head": {"start": 0}, "tail": "b"}, "expected head as words, [start, end] or start and end"),
