@@ -62,7 +62,7 @@ FILE_CASES = [
     Case(
         "no workbook",
         FILES,
-        ["error a.xlsx: not a workbook that can be read (Cannot detect file format)"],
+        ["error a.xlsx: begins as a zip or an xlsx file does, but ends too early; copy or download it again"],
         data("train: a.xlsx"),
         {"a.xlsx": b"PK\x03\x04 not really"},
     ),

@@ -319,3 +319,19 @@ def test_it_fits_sixteen_texts_and_answers_again(tmp_path: Path, options: dict[s
     assert lines[0]["spans"] == [{"start": 20, "end": 24, "label": "LOC"}]
     assert "Rome" not in json.dumps(lines)
     assert weitiao.compare(str(tmp_path / "run"), str(tmp_path / "run")).verdict == "none"
+
+
+@pytest.mark.parametrize(
+    "tags",
+    ["['B-PER', 'O']", '["B-PER", "O"]', " ['B-PER', \"O\",] ", "B-PER O"],
+    ids=["pandas", "json", "mixed", "words"],
+)
+def test_lists_may_be_written_as_pandas_writes_them(tags: str) -> None:
+    record = Tag().read({"tokens": "['Ann', 'O\\'Hara']", "tags": tags}, file="f", line=1)
+    assert (record.text, record.spans) == ("Ann O'Hara", (Span(start=0, end=3, label="PER"),))
+
+
+@pytest.mark.parametrize("tags", ["['B-PER' 'O']", "['B-PER', 'O' 'x']", "['B-PER', 'O\\x4']"])
+def test_a_list_that_cannot_be_read_is_named(tags: str) -> None:
+    with pytest.raises(RowFault, match="the tags are no list that can be read: "):
+        Tag().read({"tokens": ["a", "b"], "tags": tags}, file="f", line=1)

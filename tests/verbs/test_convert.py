@@ -15,7 +15,13 @@ from weitiao.cli import main
 from weitiao.errors import Refused
 from weitiao.verbs.convert import Conversion
 
-ENDINGS = {"conll": "x.conll", "doccano": "x.doccano.jsonl", "jsonl": "x.jsonl", "label_studio": "x.json"}
+ENDINGS = {
+    "conll": "x.conll",
+    "conllu": "x.conllu",
+    "doccano": "x.doccano.jsonl",
+    "jsonl": "x.jsonl",
+    "label_studio": "x.json",
+}
 CHAINS = [
     ("doccano", "label_studio", "conll", "jsonl"),
     ("label_studio", "doccano", "jsonl", "conll", "doccano", "jsonl"),
@@ -233,3 +239,59 @@ def test_the_call(tmp_path: Path) -> None:
     assert isinstance(done, Conversion)
     with pytest.raises(Refused, match="already there"):
         weitiao.convert(tmp_path / "in.jsonl", tmp_path / "out.conll")
+
+
+WORDS = ("Er", "ist", "in", "dem", "Haus")
+CONTRACTION = "# text = Er ist im Haus\n" + "".join(
+    ("3-4\tim" + "\t_" * 8 + "\n" if number == 3 else "") + f"{number}\t{word}" + "\t_" * 4 + "\t0\troot\t_\t_\n"
+    for number, word in enumerate(WORDS, start=1)
+)
+
+
+def test_words_of_a_contraction_stand_where_their_row_says(tmp_path: Path) -> None:
+    source = tmp_path / "in.conllu"
+    source.write_text(CONTRACTION + "\n", "utf-8")
+    (row,), lost = through(source, ("conllu", "jsonl"))
+    assert (row["tokens"], lost) == (["Er", "ist", "im", "im", "Haus"], [])
+    done = weitiao.convert(source, tmp_path / "out.conll")
+    assert (tmp_path / "out.conll").read_text("utf-8") == "Er\tO\nist\tO\nim\tO\nHaus\tO\n\n"
+    assert "1 word of a contraction is left out, for its line is that of the word before it" in done.lost
+
+
+def test_a_source_decides_whether_its_tags_mark_spans(tmp_path: Path) -> None:
+    (tmp_path / "in.bmes").write_text("我 B\n们 E\n是 S\n\n好 O\n", "utf-8")
+    rows, _lost = through(tmp_path / "in.bmes", ("jsonl", "conll", "jsonl"))
+    assert essence(rows) == [("我们是", [(0, 2, "word"), (2, 3, "word")]), ("好", [])]
+    parts = [{"tokens": ["a", "b"], "tags": ["B", "M"]}, {"tokens": ["c", "d"], "tags": ["NN", "O"]}]
+    rows, _lost = through(lines(tmp_path / "parts.jsonl", parts), ("jsonl",))
+    assert [row.get("tags") for row in rows] == [["B", "M"], ["NN", "O"]]
+    slip = [{"tokens": ["a"], "tags": ["B-X"]}] * 99 + [{"tokens": ["b"], "tags": ["BX"]}]
+    done = weitiao.convert(lines(tmp_path / "slip.jsonl", slip), tmp_path / "out.conll")
+    assert done.rows == 99 and "tag 'BX' does not say where a span begins" in done.problems[0].message
+
+
+def test_tokens_make_the_text_of_a_document(tmp_path: Path) -> None:
+    row = {"tokens": ["a", "b"], "document": "news 1"}
+    (found,), _lost = through(lines(tmp_path / "in.jsonl", [row]), ("jsonl",))
+    assert found == {"text": "a b", **row}
+
+
+@pytest.mark.parametrize("format_name", ["conll", "conllu", "doccano", "jsonl", "label_studio"])
+def test_half_a_surrogate_pair_is_no_fault_of_weitiao(tmp_path: Path, format_name: str) -> None:
+    row = {"text": "a", "document": "x \ud83d", "sent_id": "\ud83d", "2": ["\ud83d"], "spans": [[0, 1, "A"]]}
+    source = lines(tmp_path / "in.jsonl", [row])
+    done = weitiao.convert(source, tmp_path / "out", write_as=format_name)
+    told = {
+        "conll": "the column 2 is left out (1 row)",
+        "conllu": "halves of surrogate pairs inside 2 cells or texts are written as escapes such as \\ud83d",
+    }
+    assert done.rows == 1 and (format_name not in told or told[format_name] in done.lost)
+
+
+def test_a_column_that_counts_is_not_written_and_others_come_back(tmp_path: Path) -> None:
+    """A single token that is its own part of speech is no column of tokens."""
+    source = tmp_path / "in.conll"
+    source.write_text("1\tEU\tNN\tB-ORG\n2\twon\tVB\tO\n\n1\t.\t.\tO\n", "utf-8")
+    _rows, lost = through(source, ("conll", "jsonl", "conll", "jsonl"))
+    assert lost == []
+    assert (tmp_path / "2-x.conll").read_text("utf-8") == "EU\tNN\tB-ORG\nwon\tVB\tO\n\n.\t.\tO\n\n"

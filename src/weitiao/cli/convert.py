@@ -28,7 +28,7 @@ def convert(
         typer.Option(
             "--to",
             metavar="FORMAT",
-            help=N_("Format of B: conll, doccano, jsonl, label_studio; without it, by its ending."),
+            help=N_("Format of B: conll, conllu, doccano, jsonl, label_studio; without it, by its ending."),
         ),
     ] = "",
     force: Annotated[bool, typer.Option("--force", help=N_("Overwrite the output file."))] = False,

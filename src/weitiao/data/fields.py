@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
+from weitiao.data.layouts import NAMES, TEXTS, Layout, known_layout
 from weitiao.data.reading.source import Tabular
 from weitiao.errors import Problem
 from weitiao.messages import _
@@ -40,13 +41,16 @@ class FieldMap:
 
     Args:
         paths: field -> keys that lead to its value; one key, or several into nested objects and lists.
+        joined: fields whose lists of texts are put together.
     """
 
     paths: Mapping[str, tuple[str, ...]]
+    joined: frozenset[str] = frozenset()
 
     def apply(self, row: Mapping[str, object]) -> dict[str, object]:
         """The fields of one row; None where the row lacks the column."""
-        return {field: row.get(path[0]) if len(path) == 1 else _inner(row, path) for field, path in self.paths.items()}
+        found = {field: row.get(path[0]) if len(path) == 1 else _inner(row, path) for field, path in self.paths.items()}
+        return {**found, **{field: _together(found[field]) for field in self.joined}} if self.joined else found
 
     def to_json(self) -> dict[str, str]:
         """field -> column, as the recipe writes it."""
@@ -81,8 +85,12 @@ def map_columns(
         elif name in needed:
             problems.append(_no_such_column(name, column, reading))
     taken = {path[0] for name, path in paths.items() if len(path) == 1 and name not in (GROUP, SPLIT)}
+    layout = known_layout(reading, known)
+    own = _of_layout(layout, reading.columns, mapping, known) if layout else {}
+    paths |= own
+    taken |= {path[0] for path in own.values()}
     for each in fields:
-        if each.name in mapping:
+        if each.name in mapping or each.name in own:
             continue
         found = _by_alias(each.aliases, reading.columns, taken)
         if found is not None:
@@ -90,13 +98,58 @@ def map_columns(
             taken.add(found)
         elif each.required and (labelled or not each.only_labelled):
             missing.append(each)
-    return FieldMap(paths), [*problems, *_no_columns(missing, paths, reading)]
+    joined = frozenset(own.keys() & layout.joined) if layout else frozenset()
+    return FieldMap(paths, joined), [*problems, *_no_columns(missing, paths, reading)]
+
+
+def unread_text(
+    reading: Tabular, columns: FieldMap, mapping: Mapping[str, str | int], fields: Sequence[FieldLike]
+) -> list[Problem]:
+    """A warning about a column of texts that no field reads, where the task would take a second text.
+
+    None where the recipe itself says which column the text is.
+    """
+    text = next((each for each in fields if each.name == "text"), None)
+    second = any(each.name == "text_pair" for each in fields)
+    if text is None or not second or TEXTS & mapping.keys() or "text_pair" in columns.paths:
+        return []
+    read = {path[0] for path in columns.paths.values()}
+    names = {each.casefold() for each in text.aliases}
+    free = [each for each in reading.columns if each not in read and each.strip().casefold() in names]
+    opening = [row.fields for row in islice(reading.open(), FIRST_ROWS) if not row.problem]
+    column = next((each for each in free if _holds_texts([row.get(each) for row in opening])), None)
+    if column is None:
+        return []
+    message = _(
+        "the column '{column}' is not read, though the task takes a second text; name it "
+        "(data.fields.text_pair={column}), or say which one is the text (data.fields.text={text})"
+    ).format(column=column, text=".".join(columns.paths.get("text", ("text",))))
+    return [Problem("unread-text", message, file=reading.path, severity="warning")]
+
+
+def _holds_texts(values: Sequence[object]) -> bool:
+    """Whether most of the values are texts that differ."""
+    texts = {value for value in values if isinstance(value, str) and value.strip() and not value.strip().isdigit()}
+    return len(texts) > len(values) / 2
+
+
+def _of_layout(
+    layout: Layout, columns: Sequence[str], mapping: Mapping[str, str | int], known: set[str]
+) -> dict[str, tuple[str, ...]]:
+    """Where a known layout has the fields that the recipe leaves open; its texts only where it leaves all open."""
+    folded = {column.strip().casefold(): column for column in reversed(columns)}
+    open_ = {field for field in layout.fields if field in known and field not in mapping}
+    if TEXTS & mapping.keys():
+        open_ -= TEXTS
+    return {field: (folded[column],) for field, column in layout.fields.items() if field in open_ and column in folded}
 
 
 def known_names(mapping: Mapping[str, str | int], fields: Sequence[FieldLike]) -> frozenset[str]:
     """Column names that are looked for, case-folded: evidence for a header."""
     told = {column.casefold() for column in mapping.values() if isinstance(column, str) and not column.isdigit()}
-    return frozenset(told | {alias.casefold() for each in fields for alias in each.aliases if not alias.isdigit()})
+    return frozenset(
+        told | NAMES | {alias.casefold() for each in fields for alias in each.aliases if not alias.isdigit()}
+    )
 
 
 def unknown_fields(mapping: Mapping[str, str | int], fields: Sequence[FieldLike]) -> Iterator[Problem]:
@@ -146,6 +199,12 @@ def _inner(row: Mapping[str, object], path: Sequence[str]) -> object:
         else:
             return None
     return value
+
+
+def _together(value: object) -> object:
+    """A list of texts as one text; anything else as it is."""
+    listed = isinstance(value, list) and value and all(isinstance(each, str) for each in value)
+    return " ".join(value) if listed else value  # type: ignore[arg-type]
 
 
 def _no_such_column(name: str, column: str | int, reading: Tabular) -> Problem:

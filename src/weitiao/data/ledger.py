@@ -11,7 +11,8 @@ from weitiao.errors import Failed
 from weitiao.messages import _
 
 FAULTY = "faulty-row"  # the task, or the reader, cannot use it
-UNUSED = {"over-limit", "other-split"}  # dropped because the recipe asks for it; no fault of the row
+NO_AGREEMENT = "no-agreement"  # its annotators did not agree on a label, and the data say so
+UNUSED = {"over-limit", "other-split", NO_AGREEMENT}  # dropped as the recipe or the data ask; no fault of the row
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Drop:
     Args:
         file: its source.
         line: its first line.
-        code: `faulty-row`, `over-limit` or `other-split`.
+        code: `faulty-row`, `over-limit`, `other-split` or `no-agreement`.
         reason: one sentence.
     """
 
@@ -67,7 +68,7 @@ class Ledger:
 
     @property
     def faults(self) -> list[Drop]:
-        """Dropped rows that the recipe did not ask to drop."""
+        """Dropped rows that nobody asked to drop."""
         return [each for each in self.dropped if each.code not in UNUSED]
 
     def check(self) -> None:

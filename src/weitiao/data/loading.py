@@ -12,9 +12,19 @@ from functools import cached_property
 from typing import Any
 
 from weitiao.data.assigning import Assignment, Loaded, assign
-from weitiao.data.fields import GROUP, SPLIT, FieldLike, FieldMap, known_names, map_columns, unknown_fields
+from weitiao.data.fields import (
+    GROUP,
+    SPLIT,
+    FieldLike,
+    FieldMap,
+    known_names,
+    map_columns,
+    unknown_fields,
+    unread_text,
+)
 from weitiao.data.items import Item, fingerprint
-from weitiao.data.ledger import FAULTY, Ledger
+from weitiao.data.layouts import LABEL, TEXTS, UNDECIDED, undecided
+from weitiao.data.ledger import FAULTY, NO_AGREEMENT, Ledger
 from weitiao.data.reading import FileReading, Reading, read_rows
 from weitiao.data.reading.memory import read_memory
 from weitiao.data.sources import Part, plan_parts
@@ -134,9 +144,11 @@ def _load_part(
     file = replace(reading.file, fields=mapped.to_json())
     if any(problem.severity == "error" for problem in problems):
         return [], [file], problems
-    rows = _load_rows(
-        reading.rows, FieldMap({**mapped.paths, SPLIT: split}) if split else mapped, part.split, task, ledger
-    )
+    if split:
+        mapped = replace(mapped, paths={**mapped.paths, SPLIT: split})
+    decided, left = _decided(reading.rows, mapped, ledger)
+    rows = _load_rows(decided, mapped, part.split, task, ledger)
+    problems += unread_text(reading, mapped, spec.fields, task.fields) + left
     return rows, [file], problems + _too_many_faults(ledger, reading, spec.max_dropped)
 
 
@@ -190,6 +202,28 @@ def _not_for_one_split(part: Part, reading: Reading, told: tuple[str, ...] | Non
         )
         return [Problem("several-splits", message, file=part.name)]
     return []
+
+
+def _decided(rows: Sequence[Row], mapped: FieldMap, ledger: Ledger) -> tuple[Sequence[Row], list[Problem]]:
+    """The rows without the pairs that have `-` for a label, which go to the ledger, and a note about those."""
+    path = mapped.paths.get(LABEL, ())
+    if len(path) != 1 or not mapped.paths.keys() >= TEXTS:
+        return rows, []
+    if not undecided([row.fields.get(path[0]) for row in rows if not row.problem]):
+        return rows, []
+    left = [row for row in rows if not row.problem and row.fields.get(path[0]) == UNDECIDED]
+    for row in left:
+        ledger.read[row.file] += 1
+        ledger.drop(row.file, row.line, NO_AGREEMENT, _("the annotators did not agree on a label"))
+    message = ngettext(
+        "{count} row is left out, for its label is '-': its annotators did not agree",
+        "{count} rows are left out, for their label is '-': their annotators did not agree",
+        len(left),
+    ).format(count=f"{len(left):,}")
+    places = tuple(RowPlace(row.file, row.line) for row in left)
+    note = Problem("no-agreement", message, file=left[0].file, line=left[0].line, severity="note", rows=places)
+    gone = {id(row) for row in left}
+    return [row for row in rows if id(row) not in gone], [note]
 
 
 def _load_rows(rows: Sequence[Row], mapped: FieldMap, split: str, task: _TaskReading, ledger: Ledger) -> list[Loaded]:

@@ -6,6 +6,7 @@ pandas cousins are missing. What has no honest text (a list, a mapping, bytes) i
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
@@ -15,10 +16,15 @@ from typing import Any
 from weitiao.messages import _
 from weitiao.tasks import RowFault
 
+SHOWN = 30  # characters of a cell that a message quotes
 INVISIBLE = "\ufeff\u200b\u2060"  # byte order mark, zero-width space, word joiner: str.strip() leaves them
 TIMES = {"datetime64", "timedelta64"}  # numpy scalars whose item may be a bare integer
 MISSING = {"NoneType", "NAType", "NaTType"}  # by name, so that pandas need not be imported
 SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character outside the first 65,536, which no encoding can write
+QUOTED = r"""'(?:[^'\\\n]|\\['"\\nrt])*'|"(?:[^"\\\n]|\\['"\\nrt])*\""""
+MEMBER = rf"(?:{QUOTED}|[-+]?\d+(?:\.\d+)?|None|True|False)"
+WRITTEN = re.compile(rf"\s*\[\s*{MEMBER}(?:\s*,\s*{MEMBER})*\s*,?\s*\]\s*")  # a list as Python and pandas write it
+UNPARTED = re.compile(r"""\s*\[['"].*['"]\]\s*""", re.DOTALL)  # ['a' 'b'], as NumPy writes one, or a broken one
 LARGEST_EXACT = 2.0**53  # above it a float no longer tells neighbouring whole numbers apart
 
 
@@ -102,7 +108,7 @@ def list_of(value: object, field: str) -> Sequence[Any] | None:
     """The members of a list in a cell; None where the cell is missing.
 
     Args:
-        value: a list, an array, or text: a JSON list, or words parted by white space.
+        value: a list, an array, or text: a list as JSON or Python writes it, or words parted by white space.
         field: what they are, for the message.
 
     Raises:
@@ -110,6 +116,9 @@ def list_of(value: object, field: str) -> Sequence[Any] | None:
     """
     if isinstance(value, str):
         found = _json_list(value)
+        if found is None and UNPARTED.fullmatch(value):
+            message = _('the {field} are no list that can be read: {got}; write ["a", "b"], or words parted by spaces')
+            raise RowFault(message.format(field=field, got=value.strip()[:SHOWN]))
         return value.split() if found is None else found
     return _members(value, field)
 
@@ -156,6 +165,6 @@ def _json_list(text: str) -> list[object] | None:
         return None
     try:
         value = json.loads(text)
-    except ValueError:
-        return None
+    except (ValueError, RecursionError):
+        value = ast.literal_eval(text.strip()) if WRITTEN.fullmatch(text) else None
     return value if isinstance(value, list) else None

@@ -14,7 +14,7 @@ from weitiao.data.writing import ENDINGS, WRITERS, Writer
 from weitiao.errors import Problem, Refused, RowPlace, refuse_if_errors
 from weitiao.messages import _, ngettext
 from weitiao.tasks import RowFault
-from weitiao.verbs.inner import FIELDS, Inner, columns_of, inner_row, with_tokens
+from weitiao.verbs.inner import FIELDS, Inner, columns_of, inner_row, marks_spans, with_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,10 @@ def _inner(readings: Sequence[Reading]) -> tuple[list[Inner], list[RowPlace]]:
     faults: list[RowPlace] = []
     for reading in readings:
         columns = columns_of(reading)
+        marks = marks_spans(reading, columns)
         for row in reading.rows:
             try:
-                rows.append(inner_row(row, columns))
+                rows.append(inner_row(row, columns, marks=marks))
             except RowFault as fault:
                 faults.append(RowPlace(row.file, row.line, note=str(fault)))
     return rows, faults

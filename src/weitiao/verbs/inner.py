@@ -1,12 +1,15 @@
 """Rows of any source in the inner form, which every writer takes.
 
 `text`; `tokens` and `tags`; `spans` as objects with `start`, `end`, `label` and `text`, in order; `relations` between
-their ids; `label`; and every other column as it is. Tags that say where spans begin become spans.
+their ids; `label`; and every other column as it is. Tags that say where spans begin become spans: whether they do is
+decided once a source. Tokens stand where the row's `bounds` say, where it has them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from weitiao.data.fields import FieldMap, map_columns
@@ -18,12 +21,13 @@ from weitiao.records import Row
 from weitiao.tasks import FieldSpec, RowFault
 from weitiao.tasks.classify import LABEL
 from weitiao.tasks.classify import TEXT as CLASSIFIED
-from weitiao.tasks.marked import SPANS, TAGS, TEXT, TOKENS
+from weitiao.tasks.marked import SPANS, TAGS, TEXT, TOKENS, WORD, read_tags
 from weitiao.tasks.spans import ENDS, LABELS, STARTS, read_spans, read_tokens
 from weitiao.tasks.units import Bounds, units_of
-from weitiao.tasks.values import is_blank, text_of
+from weitiao.tasks.values import is_blank, list_of, text_of
 
 Inner = dict[str, Any]
+SCHEME = 0.98  # share of the tags of a source that must say where spans begin; the others are faults of their rows
 FIELDS = (
     FieldSpec("text", required=False, aliases=tuple(dict.fromkeys((*TEXT.aliases, *CLASSIFIED.aliases)))),
     TOKENS,
@@ -42,15 +46,41 @@ def columns_of(reading: Tabular) -> FieldMap:
     Raises:
         Refused: no column is known to hold texts.
     """
-    columns, _problems = map_columns(reading, {}, FIELDS)
+    fields = FIELDS
+    if any(column.strip().casefold() in TOKENS.aliases for column in reading.columns):
+        fields = (replace(FIELDS[0], aliases=TEXT.aliases), *FIELDS[1:])  # tokens make the text; `document` names one
+    columns, _problems = map_columns(reading, {}, fields)
     if not {"text", "tokens"} & columns.paths.keys():
         message = _("{path}: no column is known to hold texts; name it `text`; the columns are: {columns}")
         raise Refused(message.format(path=reading.path, columns=", ".join(reading.columns)))
     return columns
 
 
-def inner_row(row: Row, columns: FieldMap) -> Inner:
+def marks_spans(reading: Tabular, columns: FieldMap) -> bool:
+    """Whether the tags of a source say where spans begin."""
+    path = columns.paths.get("tags")
+    if path is None:
+        return False
+    counts = Counter(tag for row in reading.open() for tag in _listed(row.fields.get(path[0])))
+    said = sum(count for tag, count in counts.items() if parse_tag(tag))
+    return said >= SCHEME * counts.total()
+
+
+def _listed(value: object) -> list[str]:
+    """The tags of a row as they stand there; none where they cannot be read."""
+    try:
+        return [text_of(tag) or "" for tag in list_of(value, "tags") or ()]
+    except RowFault:
+        return []
+
+
+def inner_row(row: Row, columns: FieldMap, *, marks: bool) -> Inner:
     """One row in the inner form.
+
+    Args:
+        row: as it was read.
+        columns: where its fields stand.
+        marks: whether tags say where spans begin.
 
     Raises:
         RowFault: it cannot be used.
@@ -58,14 +88,17 @@ def inner_row(row: Row, columns: FieldMap) -> Inner:
     if row.problem:
         raise RowFault(row.problem)
     given = columns.apply(row.fields)
-    text, bounds = read_tokens(text_of(given.get("text")), given.get("tokens"))
+    text = text_of(given.get("text"))
+    bounds: Sequence[Bounds] | None = _told_bounds(text, given.get("tokens"), row.fields.get("bounds"))
+    if bounds is None:
+        text, bounds = read_tokens(text, given.get("tokens"))
     if text is None or is_blank(text):
         raise RowFault(_("empty {field}").format(field="text"))
     inner: Inner = {"text": text}
     tags = _tags(given.get("tags"), bounds)
     if bounds is not None:
         inner["tokens"] = [text[start:end] for start, end in bounds]
-    inner |= _marked(text, given.get("spans"), bounds, tags)
+    inner |= _marked(text, given.get("spans"), bounds, tags, marks=marks)
     if given.get("relations"):
         inner |= _related(inner.get("spans") or [], given["relations"])
     if given.get("label") is not None:
@@ -88,24 +121,43 @@ def _cut(start: int, end: int, borders: Sequence[int]) -> list[Bounds]:
     return list(zip([start, *inside], [*inside, end], strict=True))
 
 
+def _told_bounds(text: str | None, tokens: object, told: object) -> list[Bounds] | None:
+    """Where the row itself says that its tokens stand, words of one contraction in one place; None where it does not.
+
+    Bounds that are not those of the tokens do not count.
+    """
+    words = list_of(tokens, "tokens")
+    if text is None or not words or not isinstance(told, list) or len(told) != len(words):
+        return None
+    bounds = [(each[0], each[1]) for each in told if _is_place(each)]
+    same = len(bounds) == len(words) and all(
+        text[start:end] == word and word for (start, end), word in zip(bounds, words, strict=True)
+    )
+    return bounds if same else None
+
+
+def _is_place(value: object) -> bool:
+    return (
+        isinstance(value, list | tuple) and len(value) == 2 and all(type(each) is int and each >= 0 for each in value)
+    )
+
+
 def _tags(value: object, tokens: Sequence[Bounds] | None) -> list[str] | None:
     """The tag of each token; None where the row has none."""
-    if value is None or tokens is None:
-        return None
-    if isinstance(value, str):
-        value = value.split()
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if not isinstance(value, list | tuple) or len(value) != len(tokens):
-        raise RowFault(_("the tags are not one for each of the {tokens} tokens").format(tokens=len(tokens)))
-    return [text_of(tag) or "" for tag in value]
+    return None if value is None or tokens is None else read_tags(value, tokens)
 
 
-def _marked(text: str, given: object, tokens: Sequence[Bounds] | None, tags: Sequence[str] | None) -> Inner:
+def _marked(
+    text: str, given: object, tokens: Sequence[Bounds] | None, tags: Sequence[str] | None, *, marks: bool
+) -> Inner:
     """The spans, from themselves or from tags that say where spans begin; else the tags as they are."""
-    mark = tags is not None and all(parse_tag(tag) for tag in tags) and any(tag != "O" for tag in tags)
-    if given is None and tokens is not None and tags is not None and (mark or set(tags) <= {"O"}):
-        return {"spans": [_span(text, tokens[a][0], tokens[b - 1][1], label) for a, b, label in spans_of_tags(tags)]}
+    if given is None and tokens is not None and tags is not None and marks:
+        try:
+            found = spans_of_tags(tags)
+        except ValueError as wrong:
+            message = _("tag '{tag}' does not say where a span begins (B-, I-, O, ...)").format(tag=wrong)
+            raise RowFault(message) from wrong
+        return {"spans": [_span(text, tokens[a][0], tokens[b - 1][1], label or WORD) for a, b, label in found]}
     spans = {} if given is None else {"spans": _spans(text, given)}
     return spans if tags is None else {"tags": list(tags), **spans}
 
@@ -146,7 +198,10 @@ def _related(spans: Sequence[Inner], given: Any) -> Inner:
 def _others(fields: Mapping[str, object], columns: FieldMap, inner: Inner, tags: Sequence[str] | None) -> Inner:
     """The columns that are no field; of numbered ones, not those that repeat tokens and tags."""
     taken = {path[0] for path in columns.paths.values()}
-    if "1" in fields and fields["1"] == inner.get("tokens"):  # columns of a CoNLL file
-        last = max((name for name in fields if name.isdigit()), key=int)
-        taken |= {"1", last} if tags is not None and fields[last] == list(tags) else {"1"}
+    numbers = sorted((name for name in fields if name.isdigit()), key=int)
+    opening = numbers[:2] if "1" in numbers else []
+    first = next((place for place, name in enumerate(opening) if fields[name] == inner.get("tokens")), None)
+    if first is not None:  # columns of a CoNLL file; one before the tokens counts them
+        taken |= set(numbers[: first + 1])
+        taken |= {numbers[-1]} if tags is not None and fields[numbers[-1]] == list(tags) else set()
     return {name: value for name, value in fields.items() if name not in taken and name not in inner}

@@ -83,8 +83,8 @@ def test_a_line_of_another_width_costs_its_sentence(tmp_path: Path) -> None:
     )
     assert [(row.line, row.problem) for row in reading.rows] == [
         (1, ""),
-        (4, "line 4 has 1 columns, the others have 2"),
-        (7, "line 7 has 3 columns, the others have 2"),
+        (4, "columns of line 4: 1; of the others: 2"),
+        (7, "columns of line 7: 3; of the others: 2"),
         (9, ""),
         (11, "a sentence of comments"),
     ]
@@ -117,3 +117,28 @@ def test_real_ones(shared_data: Path) -> None:
     reading = read_rows(str(shared_data / "wnut17" / "wnut17train.conll"))
     assert reading.file.format == "conll" and len(reading.rows) == 3394
     assert not any(row.problem for row in reading.rows)
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_a_column_that_counts_the_tokens_is_none_of_them(tmp_path: Path, start: int) -> None:
+    text = "# sent_id = 7\n" + "".join(
+        f"{number}\t{token}\t{tag}\t{inner}\n"
+        for number, (token, tag, inner) in enumerate([("Uni", "B-ORG", "O"), ("Bonn", "I-ORG", "B-LOC")], start)
+    )
+    reading = read(tmp_path, f"{text}\n{start}\tJa\tO\tO\n")
+    assert [row.fields["tokens"] for row in reading.rows] == [["Uni", "Bonn"], ["Ja"]]
+    (note,) = reading.problems
+    assert (note.code, note.severity) == ("several-tag-columns", "note")
+    assert note.message == (
+        "the columns 3 hold tags of spans, too; 4, the last, is read; for another set data.fields.tags=3"
+    )
+
+
+def test_numbers_that_do_not_count_are_tokens(tmp_path: Path) -> None:
+    (row,) = fields(tmp_path, "1 CD O\n3 CD O\n")
+    assert row["tokens"] == ["1", "3"]
+
+
+def test_comments_as_wide_as_tokens_are_comments(tmp_path: Path) -> None:
+    first, second = fields(tmp_path, "# sent_id = 1\nEU NNP X B-ORG\n\n# NN = O\nEU = X O\n# N = O\n")
+    assert (first["tokens"], second["tokens"]) == (["EU"], ["EU", "#"])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.data.reading.exports import zipped
 from weitiao.data.reading import FORMATS, read_rows
 from weitiao.data.reading.memory import read_memory
 from weitiao.errors import ProblemsFound
@@ -124,6 +125,9 @@ def test_xlsx(tmp_path: Path) -> None:
     with pytest.raises(ProblemsFound, match="no sheet 'othr'; the workbook has: 评论, other; did you mean 'other'"):
         read_rows(path, sheet="othr")
     Path(path).write_bytes(b"PK\x03\x04 broken")
+    with pytest.raises(ProblemsFound, match="begins as a zip or an xlsx file does, but ends too early"):
+        read_rows(path)
+    Path(path).write_bytes(b"\xd0\xcf\x11\xe0 broken")
     with pytest.raises(ProblemsFound, match="not a workbook that can be read"):
         read_rows(path)
 
@@ -218,3 +222,10 @@ def test_a_bare_value_is_named_by_its_kind_and_not_quoted(value: str, kind: str,
     path = tmp_path / "rows.jsonl"
     path.write_text('{"text": "a"}\n' + value + "\n", "utf-8")
     assert read_rows(str(path)).rows[1].problem == f"expected an object or a list; got {kind}"
+
+
+def test_a_zip_that_was_cut_is_no_workbook(tmp_path: Path) -> None:
+    whole = Path(zipped(tmp_path, {"train.csv": "text,label\na,b\n" * 50}))
+    (tmp_path / "cut.zip").write_bytes(whole.read_bytes()[:-40])
+    with pytest.raises(ProblemsFound, match="begins as a zip or an xlsx file does, but ends too early; copy"):
+        read_rows(str(tmp_path / "cut.zip"))

@@ -127,3 +127,24 @@ def test_the_text_may_have_another_name_and_projects_may_be_old(tmp_path: Path) 
     given["completions"] = given.pop("annotations")
     (row,) = fields(read(array(tmp_path, [given]), "label_studio"))
     assert (row["text"], row["url"]) == ("Peter met Ann", "http://example.org/a/long/address/of/a/page")
+
+
+@pytest.mark.parametrize("value", [None, "x", 3, ["x"], {"start": "a", "end": 1, "labels": ["P"]}])
+def test_a_region_that_cannot_be_read_is_a_fault(tmp_path: Path, value: Any) -> None:
+    given = [task(1, "Peter", {**region(0, 5, "PER"), "value": value}), task(2, "Ann", region(0, 3, "PER", "Ann"))]
+    assert faults(read(array(tmp_path, given), "label_studio")).keys() == {1}
+
+
+def test_one_label_may_be_text(tmp_path: Path) -> None:
+    given = region(0, 5, "PER", "Peter")
+    given["value"]["labels"] = "PER"
+    (row,) = fields(read(array(tmp_path, [task(1, "Peter", given)]), "label_studio"))
+    assert bare(row["spans"]) == [(0, 5, "PER")]
+
+
+def test_a_relation_to_a_missing_region_is_a_fault(tmp_path: Path) -> None:
+    relation = {"from_id": "x", "to_id": "gone", "type": "relation", "labels": ["knows"]}
+    given = [task(1, "Peter", region(0, 5, "PER", "Peter", "x"), relation)]
+    assert faults(read(array(tmp_path, given), "label_studio")) == {
+        1: "the relation knows joins a span that is not there"
+    }

@@ -11,6 +11,7 @@ import pytest
 from tests.data.reading.exports import bare, codes, faults, fields, lines, read, tree, zipped
 from weitiao.data.reading import read_rows
 from weitiao.errors import ProblemsFound
+from weitiao.tasks.events import read_events
 
 CLUENER = {"text": "浙商银行叶老桂博士", "label": {"name": {"叶老桂": [[4, 6]]}, "company": {"浙商银行": [[0, 3]]}}}
 
@@ -44,7 +45,9 @@ def test_parallel_files(tmp_path: Path) -> None:
 
 def test_parallel_files_that_do_not_match(tmp_path: Path) -> None:
     short = {**ATIS, "seq.out": "O O O\nO O O\n"}
-    assert faults(read(tree(tmp_path / "a", short), "parallel")) == {1: "3 tags for 4 tokens"}
+    assert faults(read(tree(tmp_path / "a", short), "parallel")) == {
+        1: "tokens: 4, tags: 3; expected a tag for each token"
+    }
     with pytest.raises(ProblemsFound, match=r"seq.out: has 1 lines, .*seq.in has 2; each line must stand beside"):
         read_rows(tree(tmp_path / "b", {**ATIS, "seq.out": "O O O B-toloc\n"}))
     with pytest.raises(ProblemsFound, match=r"no file seq\.out beside it"):
@@ -100,6 +103,12 @@ BRAT = {
 }
 
 
+def test_rasa_examples_of_another_kind_are_a_fault(tmp_path: Path) -> None:
+    path = tmp_path / "nlu.yml"
+    path.write_text("nlu:\n- intent: a\n  examples: 5\n- intent: b\n  examples: |\n    - hi\n", "utf-8")
+    assert faults(read(str(path), "rasa")) == {3: "expected examples as text or as a list; got int"}
+
+
 def test_brat(tmp_path: Path) -> None:
     for source in (tree(tmp_path / "docs", {**BRAT, "c.txt": "Left."}), zipped(tmp_path, {**BRAT, "c.txt": "Left."})):
         reading = read(source, "brat")
@@ -107,9 +116,13 @@ def test_brat(tmp_path: Path) -> None:
         assert bare(first["spans"]) == [(0, 11, "Person"), (17, 22, "Person"), (35, 48, "Place")]
         assert first["text"][35:48] == first["spans"][2]["text"] == "South America", "brat counts CRLF as one"
         assert first["relations"] == [{"head": "T1", "tail": "T2", "label": "shot"}]
-        assert first["events"] == [
-            {"id": "E1", "roles": [{"role": "Attack", "id": "T2"}, {"role": "Agent", "id": "T1"}]}
-        ]
+        (event,) = first["events"]
+        assert (event["id"], event["type"], event["trigger"]["text"]) == ("E1", "Attack", "Jesse")
+        assert event["roles"] == [{"role": "Attack", "id": "T2"}, {"role": "Agent", "id": "T1"}]
+        (read_as,) = read_events(first["text"], first["events"]) or ()
+        assert (read_as.type, read_as.start, [(each.label, each.start) for each in read_as.arguments]) == (
+            "Attack", 17, [("Agent", 0)]
+        )  # fmt: skip
         assert (second["spans"], second["document"]) == ([], "b")
         apart = {problem.code: problem for problem in reading.problems}
         assert [str(row).rpartition("/")[2] for row in apart["discontinuous-spans"].rows] == [
@@ -117,6 +130,24 @@ def test_brat(tmp_path: Path) -> None:
         ]
         assert [row.note for row in apart["lost-relations"].rows] == ["in"]
         assert "c.txt" in apart["unannotated-tasks"].message
+        assert apart["unread-annotations"].message == "2 annotations are not read (attributes: 1, notes: 1)"
+
+
+def test_an_event_of_brat_stands_for_its_trigger(tmp_path: Path) -> None:
+    marks = "T1\tSay 0 1\ta\nT2\tDo 2 3\tb\nT3\tX 4 5;6 7\tc d\nE1\tSay:T1 What:E2 What2:T2\nE2\tDo:T2\n"
+    marks += "E3\tDo:T2 To:T3\nR1\tcause Arg1:E1 Arg2:T2\n*\tEquiv T1 T2\n"
+    reading = read(tree(tmp_path / "a", {"a.txt": "a b c d", "a.ann": marks}), "brat")
+    (row,) = fields(reading)
+    assert row["relations"] == [{"head": "T1", "tail": "T2", "label": "cause"}]
+    assert [(each["id"], [part["role"] for part in each["arguments"]]) for each in row["events"]] == [
+        ("E1", ["What", "What"]),
+        ("E2", []),
+    ]
+    assert codes(reading)["lost-events"] == "1 event of such a span is left out with it"
+    gone = marks.replace("To:T3", "To:T9")
+    assert faults(read(tree(tmp_path / "b", {"a.txt": "a b c d", "a.ann": gone}), "brat")) == {
+        6: "the event E3 names a span that is not there"
+    }
 
 
 def test_brat_that_does_not_fit(tmp_path: Path) -> None:

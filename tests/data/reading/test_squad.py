@@ -186,3 +186,32 @@ def test_a_file_of_faulty_questions_says_what_is_wrong_with_them(tmp_path: Path)
     (problem,) = [each for each in found.problems if each.file == str(path)]
     assert problem.code == "too-many-dropped"
     assert "the answer 'zz' does not stand in the text" in problem.message
+
+
+@pytest.mark.parametrize("stated", ["13", 13.0])
+def test_offsets_may_be_text_or_floats(tmp_path: Path, stated: object) -> None:
+    value = {"data": [squad({"id": "1", "question": "who?", "answers": [{"text": "Bob", "answer_start": stated}]})]}
+    reading = read_rows(write(tmp_path, value))
+    assert reading.rows[0].fields["answers"] == [{"text": "Bob", "answer_start": 13}] and not reading.problems
+
+
+@pytest.mark.parametrize("stated", ["x", 1.5, True, [1]])
+def test_an_offset_that_is_none_is_mended(tmp_path: Path, stated: object) -> None:
+    value = {"data": [squad({"id": "1", "question": "who?", "answers": [{"text": "Cy", "answer_start": stated}]})]}
+    reading = read_rows(write(tmp_path, value))
+    assert reading.rows[0].fields["answers"] == [{"text": "Cy", "answer_start": 21}]
+    assert [each.code for each in reading.problems] == ["mended-answers"]
+
+
+def test_cmrc_in_its_first_form(tmp_path: Path) -> None:
+    question = {"query_id": "DEV_0_Q1", "query_text": "谁？", "answers": ["安", "安妮"]}
+    value = [{"context_id": "DEV_0", "context_text": "安妮来了。", "title": "x", "qas": [question]}]
+    reading = read_rows(write(tmp_path, value, indent=1))
+    assert (reading.file.format, reading.problems) == ("squad", [])
+    assert dict(reading.rows[0].fields) == {
+        "id": "DEV_0_Q1",
+        "document": "DEV_0",
+        "question": "谁？",
+        "context": "安妮来了。",
+        "answers": [{"text": "安", "answer_start": 0}, {"text": "安妮", "answer_start": 0}],
+    }

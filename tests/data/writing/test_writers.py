@@ -149,3 +149,18 @@ class TestConll(WriterContract):
             "the column page is left out (1 row)",
         ]
         assert (tmp_path / "out").read_text("utf-8") == "Peter\tB-A\nmet\tI-A\nAnn\tB-C\n\n"
+
+    def test_tabs_and_breaks_inside_tokens_and_labels(self, tmp_path: Path) -> None:
+        row = {
+            "text": "a\tb c",
+            "tokens": ["a\tb", "c"],
+            "2": ["X", "Y"],
+            "spans": [{"start": 0, "end": 3, "label": "A\nB"}],
+        }
+        assert Conll().write([row], tmp_path / "out") == [
+            "1 token with a tab or line break inside is written as the tokens around it",
+            "a tab or line break inside 1 label became a space",
+        ]
+        (back,) = read_rows(str(tmp_path / "out"), format="conll").rows
+        assert (back.fields["text"], back.fields["tags"]) == ("a\tb c", ["B-A B", "I-A B", "O"])
+        assert back.fields["2"] == ["X", "X", "Y"]

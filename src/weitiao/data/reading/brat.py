@@ -1,12 +1,14 @@
 """brat: a folder (or zip) of texts (.txt), each with its annotations beside it (.ann): a row for each document.
 
 Text-bound annotations are `spans`, proven by the text that they repeat (brat counts CRLF as one character); relations
-are `relations`; events are kept as they are under `events`. A span in several pieces has no place in a half-open span:
-it is left out and listed, and so are the relations of it.
+are `relations`; `events` have their type, trigger and arguments, and `roles` as they stand in the file. Where an event
+is an argument, its trigger stands for it. A span in several pieces has no place in a half-open span: it is left out and
+listed, and so are the relations and events of it. What is not read (attributes, notes, ...) is counted in a note.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -27,6 +29,7 @@ from weitiao.messages import _, ngettext
 from weitiao.records import Row
 
 TEXT, MARKS = ".txt", ".ann"
+UNREAD = {"A": "attributes", "M": "attributes", "N": "normalisations", "#": "notes", "*": "equivalences"}
 COUNTINGS: tuple[Counting, ...] = ("characters", "lines", "utf-16")
 
 
@@ -40,6 +43,8 @@ class Document:
         spans, relations, events: what was read of it.
         apart: places of spans in several pieces, which were left out.
         lost: places of relations with such a span.
+        broken: places of events with such a span.
+        unread: kind of annotation -> how many were not read.
     """
 
     text: str
@@ -49,6 +54,8 @@ class Document:
     events: list[dict[str, Any]] = field(default_factory=list)
     apart: list[RowPlace] = field(default_factory=list)
     lost: list[RowPlace] = field(default_factory=list)
+    broken: list[RowPlace] = field(default_factory=list)
+    unread: Counter[str] = field(default_factory=Counter)
 
 
 class Brat:
@@ -68,15 +75,14 @@ class Brat:
         splits = {folder: split_of(folder) for folder in folders if folder}
         several = len(splits) == len(folders) and all(splits.values())
         rows, problems = list[Row](), _unmarked(source)
-        apart, lost = list[RowPlace](), list[RowPlace]()
+        documents = list[Document]()
         for name, file in marks.items():
             beside = source.members.get(name.removesuffix(MARKS) + TEXT)
             extra = {SPLIT: splits[name.rpartition("/")[0]]} if several else {}
             row, document = _read(name, file, beside, extra)
             rows.append(row)
-            apart += document.apart
-            lost += document.lost
-        problems += _left_out(apart, lost, source.name)
+            documents.append(document)
+        problems += _left_out(documents, source.name)
         encoding = next(iter(marks.values())).decoded.encoding
         texts = {name: file for name, file in source.members.items() if name.endswith((TEXT, MARKS))}
         how = ngettext("{count} document", "{count} documents", len(rows)).format(count=len(rows))
@@ -111,15 +117,51 @@ def _fill(document: Document, marks: str) -> None:
     lines = [(number, line.rstrip("\r")) for number, line in enumerate(marks.split("\n"), start=1) if line.strip()]
     missing: set[str] = set()
     for number, line in lines:
+        document.unread.update([UNREAD[line[0]]] if line[0] in UNREAD else [])
         if line.startswith("T") and not _span(document, line, number):
             missing.add(line.partition("\t")[0])
+    events = [(number, *_parts(line)) for number, line in lines if line.startswith("E")]
+    triggers = {name: roles[0][1] for _number, name, roles in events if roles}
     for number, line in lines:
         if line.startswith("R"):
-            _relation(document, line, number, missing)
-        elif line.startswith("E"):
-            name, _tab, given = line.partition("\t")
-            roles = [part.split(":", 1) for part in given.split() if ":" in part]
-            document.events.append({"id": name, "roles": [{"role": role, "id": target} for role, target in roles]})
+            _relation(document, line, number, missing, triggers)
+    for number, name, roles in events:
+        _event(document, name, roles, number, missing, triggers)
+
+
+def _parts(line: str) -> tuple[str, list[tuple[str, str]]]:
+    """(id, (role, target) of each part) of an event; the first is its type with its trigger."""
+    name, _tab, given = line.partition("\t")
+    parts = [part.partition(":") for part in given.split() if ":" in part]
+    return name, [(role, target) for role, _colon, target in parts]
+
+
+def _event(
+    document: Document,
+    name: str,
+    roles: Sequence[tuple[str, str]],
+    number: int,
+    missing: set[str],
+    triggers: Mapping[str, str],
+) -> None:
+    """Keeps an event, unless one of its spans is in several pieces."""
+    targets = [triggers.get(target, target) for _role, target in roles]
+    if missing.intersection(targets):
+        document.broken.append(RowPlace(document.file, number, note=name))
+        return
+    if not roles or not set(targets) <= document.spans.keys():
+        raise ValueError(number, _("the event {name} names a span that is not there").format(name=name))
+    pieces = [{key: document.spans[each][key] for key in ("id", "start", "end", "text")} for each in targets]
+    names = [role for role, _target in roles]
+    arguments = [{"role": _role(role, names), **piece} for role, piece in zip(names[1:], pieces[1:], strict=True)]
+    event = {"id": name, "type": names[0], "trigger": pieces[0], "arguments": arguments}
+    document.events.append({**event, "roles": [{"role": role, "id": target} for role, target in roles]})
+
+
+def _role(role: str, others: Sequence[str]) -> str:
+    """A role without the number by which brat tells a second one from the first."""
+    bare = role.rstrip("0123456789")
+    return bare if bare in others[1:] else role
 
 
 def _span(document: Document, line: str, number: int) -> bool:
@@ -151,16 +193,17 @@ def _bounds(text: str, given: str, surface: str) -> Bounds | None:
     return next((found for counting in COUNTINGS if (found := proven(text, start, end, surface, counting))), None)
 
 
-def _relation(document: Document, line: str, number: int, missing: set[str]) -> None:
+def _relation(document: Document, line: str, number: int, missing: set[str], triggers: Mapping[str, str]) -> None:
     parts = line.split("\t")[1].split() if "\t" in line else []
-    ends = [part.partition(":")[2] for part in parts[1:3]]
+    named = [part.partition(":")[2] for part in parts[1:3]]
+    ends = [triggers.get(each, each) for each in named]
     if len(ends) != 2:
         raise ValueError(number, _("expected a relation of two arguments, such as R1, tab, Type Arg1:T1 Arg2:T2"))
     if missing.intersection(ends):
         document.lost.append(RowPlace(document.file, number, note=parts[0]))
     elif set(ends) <= document.spans.keys():
         document.relations.append({"head": ends[0], "tail": ends[1], "label": parts[0]})
-    elif any(each.startswith("T") for each in ends):
+    else:
         raise ValueError(number, _("the relation {label} joins a span that is not there").format(label=parts[0]))
 
 
@@ -179,7 +222,11 @@ def _unmarked(source: Source) -> list[Problem]:
     return [Problem("unannotated-tasks", message, file=source.name, severity="note")]
 
 
-def _left_out(apart: Sequence[RowPlace], lost: Sequence[RowPlace], file: str) -> Iterator[Problem]:
+def _left_out(documents: Sequence[Document], file: str) -> Iterator[Problem]:
+    """Warnings about what spans in several pieces cost, and a note on what is never read."""
+    apart, lost, broken = (
+        [place for each in documents for place in getattr(each, name)] for name in ("apart", "lost", "broken")
+    )
     if apart:
         message = ngettext(
             "{count} span in several pieces is left out, for spans are half-open here",
@@ -194,3 +241,23 @@ def _left_out(apart: Sequence[RowPlace], lost: Sequence[RowPlace], file: str) ->
             len(lost),
         ).format(count=len(lost))
         yield Problem("lost-relations", message, file=file, severity="warning", rows=tuple(lost))
+    if broken:
+        message = ngettext(
+            "{count} event of such a span is left out with it",
+            "{count} events of such spans are left out with them",
+            len(broken),
+        ).format(count=len(broken))
+        yield Problem("lost-events", message, file=file, severity="warning", rows=tuple(broken))
+    if unread := sum((each.unread for each in documents), Counter[str]()):
+        words = {
+            "attributes": _("attributes"),
+            "normalisations": _("normalisations"),
+            "notes": _("notes"),
+            "equivalences": _("equivalences"),
+        }
+        message = ngettext(
+            "{count} annotation is not read ({kinds})", "{count} annotations are not read ({kinds})", unread.total()
+        ).format(
+            count=unread.total(), kinds=", ".join(f"{words[kind]}: {count}" for kind, count in sorted(unread.items()))
+        )
+        yield Problem("unread-annotations", message, file=file, severity="note")

@@ -2,7 +2,8 @@
 
 A sentence becomes a Row: its columns by number as lists, `tokens` (the first), `tags` (the last), the `text` that the
 tokens make (or a comment `# text = ...` above them says), and the `document` that a `-DOCSTART-` line began. Other
-comments, CRLF and a missing end are no obstacle.
+comments, CRLF, a missing end and a first column that counts the tokens are no obstacle. Where several columns hold tags
+of spans, a note says that the last is read.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 from weitiao.data.reading.conllu import is_conllu
 from weitiao.data.reading.source import FileReading, Reading, ReadOptions, Source, refusal, union_of_keys
+from weitiao.errors import Problem
 from weitiao.messages import _
 from weitiao.metrics.spans import parse_tag
 from weitiao.records import Row
@@ -26,9 +29,25 @@ INVISIBLE = "\ufeff\u200b\u2060 \t\r"
 SAMPLE = 400  # lines by which a file is told
 TAGGED = 0.98  # share of lines whose last column must be a tag
 STATED = re.compile(r"#\s*text\s*=\s?(?P<text>.*)")  # as in CoNLL-U; our writer puts odd texts there as JSON strings
+COMMENT = re.compile(r"#\s*[^\W\d][\w:.-]*\s+=\s[^\t]*")  # such as `# sent_id = 1`, above the tokens
 CHARACTERS = 0.95  # share of tokens of one character from which a Chinese file is one of characters
 
 Line = tuple[int, str]  # number from 1, text
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The columns of a file.
+
+    Args:
+        width: how many there are.
+        first: place of that of the tokens, from 0.
+        characters: whether tokens are the characters of a Chinese text.
+    """
+
+    width: int
+    first: int
+    characters: bool
 
 
 class Conll:
@@ -46,14 +65,18 @@ class Conll:
         width = _width(line for _document, lines in blocks for _number, line in lines)
         if width < 2:
             raise refusal("no-columns", _("no line has two columns; expected a token and its tag a line"), source.name)
-        characters = of_characters(_first_cells(blocks, width))
-        rows = [_row(lines, document, width, source.name, characters=characters) for document, lines in blocks]
+        sentences = [_cells(lines, width) for _document, lines in blocks]
+        first = int(_counts(sentences, width))
+        characters = of_characters([cells[first] for each in sentences for cells in each])
+        layout = _Layout(width, first, characters)
+        rows = [_row(lines, document, layout, source.name) for document, lines in blocks]
         documents = any(document for document, _lines in blocks)
         how = _("{columns} columns a token, {sentences} sentences").format(columns=width, sentences=len(rows))
         told = _("; ").join((source.decoded.how, how))
         file = FileReading(source.name, source.sha256, "conll", len(rows), source.decoded.encoding, told, header=False)
         columns = [column for column in union_of_keys(rows) if documents or column != "document"]
-        return Reading(file, columns, rows, source.text_problems())
+        noted = _tag_columns(sentences, layout, source.name)
+        return Reading(file, columns, rows, [*source.text_problems(), *noted])
 
 
 def has_tag_columns(source: Source) -> bool:
@@ -102,13 +125,54 @@ def of_characters(tokens: Sequence[str]) -> bool:
     return single > CHARACTERS * len(tokens) and han_share("".join(tokens)) > 0
 
 
-def _first_cells(blocks: Sequence[tuple[str, Sequence[Line]]], width: int) -> list[str]:
-    return [
-        cells[0] for _document, lines in blocks for _number, line in lines if len(cells := columns_of(line)) == width
+def _cells(lines: Sequence[Line], width: int) -> list[list[str]]:
+    """The cells of the tokens of a sentence: of its lines that have as many as the others and are no comments."""
+    found: list[list[str]] = []
+    for _number, line in lines:
+        cells = columns_of(line)
+        if len(cells) == width and cells[0] and not _is_comment(line, found):
+            found.append(cells)
+    return found
+
+
+def _is_comment(line: str, before: Sequence[object]) -> bool:
+    """Whether a line says something of the sentence: `# text = ...`, or, above its tokens, another such word."""
+    return STATED.fullmatch(line) is not None or (not before and COMMENT.fullmatch(line) is not None)
+
+
+def _counts(sentences: Sequence[Sequence[Sequence[str]]], width: int) -> bool:
+    """Whether the first of three columns or more counts the tokens of every sentence, from 1 or from 0."""
+    filled = [each for each in sentences if each]
+    if width < 3 or max(map(len, filled), default=0) < 2:
+        return False
+    return any(
+        all(cells[0] == str(number) for each in filled for number, cells in enumerate(each, start)) for start in (0, 1)
+    )
+
+
+def _tag_columns(sentences: Sequence[Sequence[Sequence[str]]], layout: _Layout, file: str) -> list[Problem]:
+    """A note where other columns than the last hold tags of spans."""
+    tokens = [cells for each in sentences for cells in each]
+    named = [
+        str(place + 1)
+        for place in range(layout.first + 1, layout.width - 1)
+        if _marks([cells[place] for cells in tokens])
     ]
+    if not named or not _marks([cells[-1] for cells in tokens]):
+        return []
+    message = _(
+        "the columns {columns} hold tags of spans, too; {last}, the last, is read; "
+        "for another set data.fields.tags={other}"
+    ).format(columns=", ".join(named), last=layout.width, other=named[0])
+    return [Problem("several-tag-columns", message, file=file, severity="note")]
 
 
-def _row(lines: Sequence[Line], document: str, width: int, file: str, *, characters: bool) -> Row:
+def _marks(tags: Sequence[str]) -> bool:
+    parsed = [found for tag in tags if (found := parse_tag(tag)) is not None]
+    return len(parsed) >= TAGGED * len(tags) and any(label for _place, label in parsed)
+
+
+def _row(lines: Sequence[Line], document: str, layout: _Layout, file: str) -> Row:
     first = lines[0][0]
     cells: list[list[str]] = []
     stated = ""
@@ -117,18 +181,20 @@ def _row(lines: Sequence[Line], document: str, width: int, file: str, *, charact
             stated = found["text"]
             continue
         own = columns_of(line)
-        if len(own) == width and own[0]:
+        if _is_comment(line, cells):
+            continue
+        if len(own) == layout.width and own[0]:
             cells.append(own)
         elif not line.startswith("#"):
             message = _("columns of line {line}: {got}; of the others: {expected}").format(
-                line=number, got=len(own), expected=width
+                line=number, got=len(own), expected=layout.width
             )
             return Row({}, file, first, message)
     if not cells:
         return Row({}, file, first, _("a sentence of comments"))
     columns: dict[str, object] = {str(index): list(column) for index, column in enumerate(zip(*cells, strict=True), 1)}
-    tokens = [own[0] for own in cells]
-    text = stated_text(stated, tokens) or join_tokens(tokens, characters=characters)
+    tokens = [own[layout.first] for own in cells]
+    text = stated_text(stated, tokens) or join_tokens(tokens, characters=layout.characters)
     named = {"text": text, "tokens": tokens, "tags": [own[-1] for own in cells]}
     return Row({**columns, **named, **({"document": document} if document else {})}, file, first)
 

@@ -82,7 +82,8 @@ def parsed(source: Source) -> Any:
 
 def holds_passages(text: str) -> bool:
     """Whether the JSON is one of documents with passages with questions, which the format `squad` reads."""
-    return all(f'"{key}"' in text for key in ("paragraphs", "qas", "context")) and _looks_like(text) == "json"
+    layouts = (("paragraphs", "qas", "context"), ("context_text", "qas", "query_text"))  # SQuAD's; CMRC's first
+    return any(all(f'"{key}"' in text for key in keys) for keys in layouts) and _looks_like(text) == "json"
 
 
 def _reading(source: Source, format_name: str, rows: list[Row], shape: str, split_column: str) -> Reading:

@@ -233,13 +233,15 @@ class _Maker:
         regions = [each for each in task.result if _kind(each) in REGIONS]
         try:
             spans = [span for each in regions for span in self._spans(text, each)]
-        except (ValueError, TypeError, KeyError) as fault:
+            ids = {str(span["id"]) for span in spans if "id" in span}
+            relations = list(_relations(task.result, ids))
+        except (ValueError, TypeError, KeyError, AttributeError) as fault:
             reason = str(fault) if isinstance(fault, ValueError) else _("a region that cannot be read")
             return Row({"text": text, **named}, task.row.file, task.row.line, reason)
         if self.marks:
             fields["spans"] = spans
         if self.joins:
-            fields["relations"] = list(_relations(task.result, {str(span["id"]) for span in spans if "id" in span}))
+            fields["relations"] = relations
         fields |= self._controls(task)
         own = {key: value for key, value in {**named, **task.data}.items() if key not in (*fields, self.text)}
         return Row({**fields, **own}, task.row.file, task.row.line)
@@ -249,16 +251,16 @@ class _Maker:
         surface = value.get("text") if isinstance(value.get("text"), str) else None
         start, end = _offsets(value)
         bounds = self._bounds(text, start, end, surface)
-        labels = value.get(_kind(region)) or ()
+        labels = _labels(value.get(_kind(region)))
         if bounds is None:
             message = _(
                 "the region {start}-{end} ({label}) is not '{surface}' in the text, however its offsets are counted"
             )
             shown = (surface or "")[:30]
-            raise ValueError(message.format(start=start, end=end, label=", ".join(map(str, labels)), surface=shown))
+            raise ValueError(message.format(start=start, end=end, label=", ".join(labels), surface=shown))
         for number, label in enumerate(labels):
             named = {"id": f"{region['id']}#{number}" if number else str(region["id"])} if self.joins else {}
-            yield {**named, "start": bounds[0], "end": bounds[1], "label": str(label), "text": text[slice(*bounds)]}
+            yield {**named, "start": bounds[0], "end": bounds[1], "label": label, "text": text[slice(*bounds)]}
 
     def _bounds(self, text: str, start: int, end: int, surface: str | None) -> Bounds | None:
         if surface is None:
@@ -273,7 +275,8 @@ class _Maker:
         """The columns that choices, texts, ratings and the like become."""
         found: dict[str, object] = {}
         for each in task.result:
-            if _kind(each) in (*REGIONS, "relation") or "start" in (each.get("value") or {}):
+            value = each.get("value")
+            if _kind(each) in (*REGIONS, "relation") or (isinstance(value, dict) and "start" in value):
                 continue
             name, content = str(each.get("from_name", _kind(each))), _content(each)
             if _kind(each) == "choices" and len(self.choices) == 1:
@@ -334,21 +337,36 @@ def _counting(tasks: Sequence[Task], key: str) -> Counting:
             if _surface(each):
                 try:
                     start, end = _offsets(each["value"])
-                except (ValueError, TypeError, KeyError):
+                except (ValueError, TypeError, KeyError, AttributeError):
                     continue
                 proofs.update(counting for counting in COUNTINGS if proven(text, start, end, _surface(each), counting))
     return max(COUNTINGS, key=lambda counting: proofs[counting])
 
 
-def _relations(result: Sequence[Json], regions: set[str]) -> Iterator[dict[str, str]]:
+def _relations(result: Sequence[Json], spans: set[str]) -> Iterator[dict[str, str]]:
+    """The relations between spans; those of regions without a label go with these.
+
+    Raises:
+        ValueError: one joins a region that is not there.
+    """
+    regions = {str(each["id"]) for each in result if "id" in each}
     for each in result:
         if _kind(each) != "relation":
             continue
         head, tail = str(each.get("from_id")), str(each.get("to_id"))
+        labels = _labels(each.get("labels")) or [UNNAMED]
+        if not {head, tail} <= regions:
+            raise ValueError(_("the relation {label} joins a span that is not there").format(label=labels[0]))
         pairs = {"left": [(tail, head)], "bi": [(head, tail), (tail, head)]}.get(
             str(each.get("direction")), [(head, tail)]
         )
         for one, other in pairs:
-            if {one, other} <= regions:
-                for label in each.get("labels") or [UNNAMED]:
-                    yield {"head": one, "tail": other, "label": str(label)}
+            if {one, other} <= spans:
+                for label in labels:
+                    yield {"head": one, "tail": other, "label": label}
+
+
+def _labels(value: object) -> list[str]:
+    """Labels, which are a list, or text where there is one."""
+    given = value if isinstance(value, list | tuple) else [value] if value else []
+    return [str(each) for each in given]

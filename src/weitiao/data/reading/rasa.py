@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from weitiao.data.reading.source import FileReading, Reading, ReadOptions, Source, refusal, union_of_keys
@@ -73,7 +74,13 @@ def _rows(block: Any, file: str) -> Iterator[Row]:
             if line.strip():
                 yield _row(line, intent, file, number)
         return
-    for index, example in enumerate(examples or ()):
+    if examples is None:
+        return
+    if not isinstance(examples, CommentedSeq):
+        message = _("expected examples as text or as a list; got {got}").format(got=type(examples).__name__)
+        yield Row({"label": intent}, file, first, message)
+        return
+    for index, example in enumerate(examples):
         text = example.get("text") if isinstance(example, Mapping) else example
         extra = {"metadata": example["metadata"]} if isinstance(example, Mapping) and "metadata" in example else {}
         for line in str(text or "").split("\n"):

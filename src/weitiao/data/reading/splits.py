@@ -29,7 +29,8 @@ NOTES = (".md", ".html", ".pdf", ".py", ".yaml", ".yml", ".sh")
 # fmt: off
 ANSWERS = frozenset({
     "label", "labels", "label_desc", "gold_label", "class", "category", "intent", "target", "answer", "answers",
-    "score", "similarity", "relation", "entities", "spans", "tags", "summary", "标签", "类别",
+    "score", "similarity", "quality", "is_duplicate", "relation", "entities", "spans", "tags", "summary",
+    "标签", "类别",
 })  # columns that hold what is to be answered
 # fmt: on
 BLANK = (None, "", "-1", -1)  # what stands in the place of answers that are kept secret
@@ -77,14 +78,21 @@ def split_of(name: str) -> str:
 
 def _files(source: Source) -> tuple[dict[str, Source], list[str]]:
     """(split -> its file, files that are over), in the order train, dev, test."""
+    shown = [name for name in source.members if "/" not in name and not name.lower().endswith(NOTES)]
+    named = {name: split for name in shown if (split := split_of(name))} or _by_last_word(shown)
     found: dict[str, list[str]] = {"train": [], "dev": [], "test": []}
-    for name in source.members:
-        split = "" if "/" in name or name.lower().endswith(NOTES) else split_of(name)
-        if split:
-            found[split].append(name)
+    for name, split in named.items():
+        found[split].append(name)
     chosen = {split: min(names, key=lambda name: (name.count("_"), name)) for split, names in found.items() if names}
     over = [name for names in found.values() for name in names if name not in chosen.values()]
     return {split: source.members[name] for split, name in chosen.items()}, over
+
+
+def _by_last_word(names: Sequence[str]) -> dict[str, str]:
+    """name -> split, of files that end with its name behind the same words, such as snli_1.0_train.jsonl; else none."""
+    stems = {name: re.split(r"[._-](?=[^._-]*$)", name.rpartition(".")[0]) for name in names}
+    named = {name: split for name, stem in stems.items() if len(stem) == 2 and (split := split_of(stem[1]))}
+    return named if len({stems[name][0] for name in named}) == 1 else {}
 
 
 def _secret(readings: Mapping[str, Reading]) -> list[str] | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from datetime import timedelta
 
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
 
 from weitiao.data.reading.header import choose_header
-from weitiao.data.reading.source import FileReading, Reading, ReadOptions, Source, plain, refusal
+from weitiao.data.reading.source import ZIP, FileReading, Reading, ReadOptions, Source, plain, refusal
 from weitiao.messages import _
 from weitiao.records import Row
 from weitiao.tables import did_you_mean
@@ -27,6 +28,9 @@ class Xlsx:
         try:
             book = CalamineWorkbook.from_filelike(io.BytesIO(source.data))
         except (CalamineError, OSError, ValueError) as error:
+            if source.data.startswith(ZIP) and not zipfile.is_zipfile(io.BytesIO(source.data)):
+                message = _("begins as a zip or an xlsx file does, but ends too early; copy or download it again")
+                raise refusal("cut-file", message, source.name) from error
             message = _("not a workbook that can be read ({reason})").format(reason=str(error).splitlines()[0])
             raise refusal("bad-workbook", message, source.name) from error
         sheet = _sheet(book, options.sheet, source.name)

@@ -1,12 +1,14 @@
 """Token columns: a token a line, its tags behind tabs, a blank line between sentences.
 
 The last column says in BIO where spans begin; further columns that the rows have for each token stand between. A text
-that its tokens do not give back stands above them as `# text = ...`, so that it is not lost.
+that its tokens do not give back stands above them as `# text = ...`, so that it is not lost. What a line cannot hold
+(a tab in a token or label, two words of a contraction in one place) is written apart or together, and counted.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +21,8 @@ from weitiao.metrics.spans import Found, tags_of_spans
 from weitiao.text import join_tokens
 
 OWN = ("text", "tokens", "tags", "spans", "relations", "document")
+BREAKS = re.compile("[\t\r\n]+")  # what ends a cell or a line
+UNWRITABLE = re.compile("[\t\r\n\ud800-\udfff]")
 Bounds = tuple[int, int]
 
 
@@ -28,7 +32,8 @@ class Conll:
     tokenised: ClassVar[bool] = True
 
     def write(self, rows: Iterable[InnerRow], path: Path) -> list[str]:
-        given, losses = list(rows), Losses()
+        losses = Losses()
+        given = [_with_lines(row, losses) for row in rows]
         characters = of_characters([token for row in given for token in _tokens(row)])
         extra = _columns(given)
         with (
@@ -45,6 +50,29 @@ class Conll:
         return losses.sentences()
 
 
+def _with_lines(row: InnerRow, losses: Losses) -> InnerRow:
+    """The row with tokens that a line each can hold, in places of their own."""
+    tokens = _tokens(row)
+    own = [place for place in range(len(tokens)) if not _stands_with_the_last(row.get("bounds"), place, len(tokens))]
+    kept = [(place, piece) for place in own for piece in BREAKS.split(tokens[place]) if piece]
+    if kept == list(enumerate(tokens)):
+        return row
+    losses.joined += len(tokens) - len(own)
+    losses.parted += sum(BREAKS.search(tokens[place]) is not None for place in own)
+    columns = {
+        name: [value[place] for place, _piece in kept]
+        for name, value in row.items()
+        if (name.isdigit() or name == "tags") and isinstance(value, list) and len(value) == len(tokens)
+    }
+    return {**row, **columns, "tokens": [piece for _place, piece in kept]}
+
+
+def _stands_with_the_last(bounds: object, place: int, length: int) -> bool:
+    """Whether a token has the bounds of the one before it, as the words of a contraction have."""
+    told = isinstance(bounds, list) and len(bounds) == length
+    return told and place > 0 and bounds[place] == bounds[place - 1]  # type: ignore[index]
+
+
 def _lines(row: InnerRow, extra: Sequence[str], losses: Losses, *, characters: bool) -> Iterator[str]:
     text, tokens = str(row["text"]), _tokens(row)
     if text != join_tokens(tokens, characters=characters):
@@ -52,7 +80,7 @@ def _lines(row: InnerRow, extra: Sequence[str], losses: Losses, *, characters: b
     columns: list[Sequence[Any]] = [tokens, *(_listed(row.get(name), len(tokens)) for name in extra)]
     columns.append(_tags(row, text, tokens, losses))
     for cells in zip(*columns, strict=True):
-        yield "\t".join(str(cell) for cell in cells) + "\n"
+        yield "\t".join(losses.encodable(str(cell)) for cell in cells) + "\n"
     yield "\n"
     losses.leave(name for name, value in row.items() if name not in (*OWN, *extra) and value not in (None, []))
     relations: Any = row.get("relations") or ()
@@ -82,19 +110,22 @@ def _columns(rows: Sequence[InnerRow]) -> list[str]:
 def _listed(value: object, length: int) -> Sequence[Any]:
     """The value, if it is a list of so many cells that a line can hold."""
     whole = isinstance(value, list) and len(value) == length
-    return value if whole and all(str(each) and not set(str(each)) & set("\t\r\n") for each in value) else []  # type: ignore[attr-defined, return-value]
+    return value if whole and all(str(each) and not UNWRITABLE.search(str(each)) for each in value) else []  # type: ignore[attr-defined, return-value]
 
 
 def _tags(row: InnerRow, text: str, tokens: Sequence[str], losses: Losses) -> list[str]:
     spans: Any = row.get("spans")
     given: Any = row.get("tags")
     if spans is None and isinstance(given, list) and len(given) == len(tokens):
-        return [str(tag) for tag in given]
+        losses.spaced += sum(BREAKS.search(str(tag)) is not None for tag in given)
+        return [BREAKS.sub(" ", str(tag)) for tag in given]
     losses.unmarked += spans is None
     kept = _apart(spans or ())
     losses.overlapping += len(spans or ()) - len(kept)
     losses.attributes += sum(bool(span.keys() - {"id", "start", "end", "label", "text"}) for span in kept)
-    return tags_of_spans(_covered(kept, _bounds(text, tokens), losses), len(tokens))
+    losses.spaced += sum(BREAKS.search(span["label"]) is not None for span in kept)
+    tags = tags_of_spans(_covered(kept, _bounds(text, tokens), losses), len(tokens))
+    return [BREAKS.sub(" ", tag) for tag in tags]
 
 
 def _apart(spans: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -85,7 +85,7 @@ class _Lost:
     def _plain(self, text: str, breaks: Mapping[int, int]) -> str:
         plain = text.translate(breaks)
         self.broken += plain != text
-        return plain
+        return self.losses.encodable(plain)
 
 
 def _sentence(row: InnerRow, document: str, lost: _Lost) -> list[str]:

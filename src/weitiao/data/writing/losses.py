@@ -17,11 +17,21 @@ class Losses:
         self.widened = 0  # spans that begin or end inside a token
         self.relations = 0
         self.unmarked = 0  # rows without spans, which cannot be told from rows with none
+        self.joined = 0  # words that stand where the word before them does
+        self.parted = 0  # tokens with a tab or line break inside
+        self.spaced = 0  # labels with one
+        self.escaped = 0  # cells and texts with half of a surrogate pair, which UTF-8 cannot hold
         self.attributes = 0  # spans with more than a label, such as a role
 
     def leave(self, columns: Iterable[str]) -> None:
         """Counts columns of one row that are left out."""
         self.columns.update(columns)
+
+    def encodable(self, text: str) -> str:
+        """The text as UTF-8 can hold it: half of a surrogate pair as an escape, which is counted."""
+        plain = text.encode("utf-8", "backslashreplace").decode()
+        self.escaped += plain != text
+        return plain
 
     def sentences(self) -> list[str]:
         """What was lost."""
@@ -49,6 +59,26 @@ class Losses:
                 "what {count} spans have beside their labels is left out",
                 self.attributes,
             ).format(count=f"{self.attributes:,}") if self.attributes else "",
+            ngettext(
+                "{count} word of a contraction is left out, for its line is that of the word before it",
+                "{count} words of contractions are left out, for their line is that of the word before them",
+                self.joined,
+            ).format(count=f"{self.joined:,}") if self.joined else "",
+            ngettext(
+                "{count} token with a tab or line break inside is written as the tokens around it",
+                "{count} tokens with tabs or line breaks inside are written as the tokens around them",
+                self.parted,
+            ).format(count=f"{self.parted:,}") if self.parted else "",
+            ngettext(
+                "a tab or line break inside {count} label became a space",
+                "tabs or line breaks inside {count} labels became spaces",
+                self.spaced,
+            ).format(count=f"{self.spaced:,}") if self.spaced else "",
+            ngettext(
+                "half of a surrogate pair inside {count} cell or text is written as an escape such as \\ud83d",
+                "halves of surrogate pairs inside {count} cells or texts are written as escapes such as \\ud83d",
+                self.escaped,
+            ).format(count=f"{self.escaped:,}") if self.escaped else "",
         ]  # fmt: skip
         for column, count in self.columns.items():
             message = ngettext(
