@@ -162,8 +162,9 @@ class Feature:
         token_type_ids: segment ids, [T], for families that take them.
         targets: what the head learns from, such as {"labels": [], [C] or [T]}; empty where unlabelled.
         group: index of the record; features of one record are never split over steps.
-        cut: tokens that truncation removed.
+        cut: tokens that no window of the record reads.
         places: where in the tokens the record's parts stand, such as {"tokens": [U]}; the head and `decode` read them.
+        lost: gold answers, spans and pairs of the record that no window holds whole.
     """
 
     input_ids: IntArray
@@ -172,6 +173,7 @@ class Feature:
     group: int = 0
     cut: int = 0
     places: Mapping[str, IntArray] = field(default_factory=dict)
+    lost: int = 0
 
     def __len__(self) -> int:
         return len(self.input_ids)

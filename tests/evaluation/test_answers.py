@@ -9,7 +9,7 @@ from weitiao.evaluation.answers import kind_of, question_word
 from weitiao.evaluation.baselines import Splits
 from weitiao.evaluation.overlap import sentences
 from weitiao.records import AnswerPrediction, AnswerRecord
-from weitiao.tasks.answer import Answer
+from weitiao.tasks.answer import Answer, AnswerOptions
 from weitiao.tasks.tag import Tag
 
 TASK = Answer()
@@ -60,9 +60,30 @@ def test_the_tables() -> None:
     assert words == {"where": 1, "who": 1, "when": 1, "how many": 1, "which": 1, "哪里": 1}
 
 
+def test_gold_answers_that_cannot_be_given_are_counted() -> None:
+    task = Answer(AnswerOptions(max_answer=2))
+    answers: list[object] = [
+        ["Rome"],
+        [{"text": "ome", "start": 14}],
+        ["They met in May"],
+        ["They met in May", "May"],
+        [],
+    ]
+    records = [row("Where?", each) for each in answers]
+    found = ANALYSES["answer"](task, ["answer"], [said("Rome")] * 5, records, train=[], texts=True)
+    (table,) = (each for each in found.tables if each.name == "answer_alignment")
+    counted = [(each.label, each.count, each.figures["share"]) for each in table.rows]
+    assert counted == [("fits", 2, 0.5), ("border_in_unit", 1, 0.25), ("long_answer", 1, 0.25)]
+
+
 def test_nothing_is_said_of_texts_without_an_answer_where_there_are_none() -> None:
     found = ANALYSES["answer"](TASK, ["answer"], SAID[:1], RECORDS[:1], train=[], texts=True)
-    assert [table.name for table in found.tables] == ["answer_errors", "answers_by_length", "answers_by_question"]
+    assert [table.name for table in found.tables] == [
+        "answer_errors",
+        "answers_by_length",
+        "answers_by_question",
+        "answer_alignment",
+    ]
 
 
 def test_mistakes_come_surest_first_and_without_texts_by_their_places() -> None:

@@ -109,6 +109,15 @@ def test_the_own_text_once_more_is_no_wrong_answer() -> None:
     torch.testing.assert_close(mean(head("in_batch").loss(hidden, batch)), expected)
 
 
+def test_another_second_text_of_an_equal_text_is_no_wrong_answer() -> None:
+    hidden, batch = texts([(ANCHOR, PAIR), (ANCHOR, PAIR), (ANCHOR, PAIR, NEGATIVE)], same=(0, 4))  # texts 0 and 2
+    unit = F.normalize(hidden.mean(1), dim=-1)
+    cosines = 5 * unit[[0, 2, 4]] @ unit[[1, 3, 5, 6]].T
+    cosines[0, 2] = cosines[2, 0] = -torch.inf
+    expected = F.cross_entropy(cosines, torch.arange(3))
+    torch.testing.assert_close(mean(head("in_batch").loss(hidden, batch)), expected)
+
+
 def test_higher_scores_must_lie_closer() -> None:
     score = [3.0, 1.0, 1.0]
     hidden, batch = texts([(ANCHOR, PAIR)] * 3, score=score)

@@ -137,6 +137,14 @@ def test_candidates_are_the_best_pairs_in_order(units: int, classes: int, per_un
     assert [score for *_span, score in kept] == pytest.approx([score for score, *_span in every])
 
 
+@pytest.mark.parametrize("units", [1, 2])
+def test_a_short_text_may_have_every_label_everywhere(units: int) -> None:
+    head = SpanHead(7, H, size=4)
+    batch = batch_of([[*range(units), *[-1] * (5 - units)], list(range(5))], None)
+    found = head.outputs(torch.randn(2, 5, H), batch)["spans"][0]
+    assert int((found[:, 0] >= 0).sum()) == 7 * units * (units + 1) // 2
+
+
 def test_gradients_are_finite_where_every_pair_is_gold_or_none_is() -> None:
     torch.manual_seed(6)
     head = SpanHead(1, H, size=4)

@@ -140,6 +140,12 @@ def test_faulty_answers(answers: object, more: dict[str, object], reason: str) -
         ("价格是１２３元", "123元", 3, "１２３元", 0),  # full-width
         ("他死于1992年，享年80岁", "1992年,享年80岁。", 3, "1992年，享年80岁", 0),  # other punctuation, a full stop
         ("It was THE end", "the End", 7, "THE end", 0),
+        ("a party of art", "art", 11, "art", 0),  # not the one in 'party'
+        ("a party of Art", "art", 11, "Art", 0),
+        ("a party of art, art", {"text": "art", "answer_start": 2}, 11, "art", 1),
+        ("1995 or 5", "5", 8, "5", 0),
+        ("a party", "art", 3, "art", 1),  # inside another word alone
+        ("他在北京大学", "北京", 2, "北京", 0),
     ],
 )
 def test_places(text: str, cell: object, start: int, words: str, guessed: int) -> None:
@@ -202,11 +208,12 @@ def test_windows_overlap_and_one_without_the_answer_points_at_its_first_token(to
     assert [feature.cut for feature in features] == [0, 0, 0]
 
 
-def test_an_answer_that_no_window_holds_whole_teaches_nothing(tokenizer: Tokenizer) -> None:
+def test_an_answer_that_no_window_holds_whole_teaches_nothing_and_is_counted(tokenizer: Tokenizer) -> None:
     text = "the film was a bad good not service the a"
     long, none = record(text, 0, len(text)), record(text)
     features = encode([long, none], tokenizer, 11, overlap=3)
     assert all(not feature.targets for feature in features if feature.group == 0)
+    assert [feature.group for feature in features if feature.lost] == [0]
     assert all(int(feature.targets["end"]) == 0 for feature in features if feature.group == 1)
 
 
@@ -356,7 +363,7 @@ def test_what_stands_in_the_way_is_told() -> None:
     ]
     found = {each.code: each for each in task.audit({"train": rows}, ["answer"])}
     assert {code: (each.severity, [row.note for row in each.rows]) for code, each in found.items()} == {
-        "guessed-answers": ("note", ["'Bob'"]),
+        "guessed-answers": ("note", ["'Bob'", "'nn saw'"]),  # the second stands inside a word alone
         "unplaced-answers": ("note", ["'Dan'"]),
         "misaligned-answers": ("warning", ["'nn saw'"]),
         "long-answers": ("warning", ["'Ann saw Bob'"]),

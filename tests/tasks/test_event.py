@@ -202,7 +202,8 @@ def test_pieces_that_no_window_reads_together_are_counted() -> None:
     event = {"type": "A", "trigger": [0, 1], "arguments": [[2, 3, "r"], [39, 40, "s"]]}
     record = record_of({"text": "字" * 40, "events": [event]})
     features = task.encode([record], tokenizer(), task.label_space([record]), 22)
-    assert [feature.cut for feature in features] == [2, *[0] * (len(features) - 1)]
+    assert [feature.lost for feature in features] == [2, *[0] * (len(features) - 1)]
+    assert not any(feature.cut for feature in features)  # every token is read
     assert sum(len(feature.targets["links"]) for feature in features) == 2
     assert sum(len(feature.targets["spans"]) for feature in features) == 3
 
@@ -316,6 +317,42 @@ def test_the_report_has_scores_by_label_and_by_number_of_events() -> None:
     }  # fmt: skip
     assert tables["by_events"] == {"several_events": 3, "shared_trigger": 1}
     assert tables["unit_alignment"] == {"fits": 19, "border_in_unit": 0}
+
+
+ARGUMENTS = {"x": [2, 3, "x"], "y": [4, 5, "y"], "same": [2, 3, "y"]}
+
+
+@pytest.mark.parametrize(
+    ("events", "mixed"),
+    [
+        ([("A", 0, "x y")], False),
+        ([("A", 0, "x"), ("A", 0, "y")], False),  # two events of one trigger
+        ([("A", 0, "x y"), ("A", 6, "x")], False),
+        ([("A", 0, "x"), ("B", 6, "same")], False),  # roles belong to their type
+        ([("A", 0, "x"), ("A", 6, "same")], True),  # a span with one role here and another there
+        ([("A", 0, "x y"), ("A", 0, "x")], True),  # a part of the other
+    ],
+)
+def test_events_that_perfect_answers_mix_are_told(events: list[tuple[str, int, str]], mixed: bool) -> None:
+    written = [
+        {"type": kind, "trigger": [at, at + 1], "arguments": [ARGUMENTS[each] for each in own.split()]}
+        for kind, at, own in events
+    ]
+    task, record = EventTask(), record_of({"text": "字" * 8, "events": written})
+    assert task.mixes(record) == mixed
+    (feature,) = task.encode([record], tokenizer(), task.label_space([record]), 64)
+    (answer,) = decode_all(task, [record], [feature], [right(feature)], task.label_space([record]), {})
+    assert task.right(answer, record) == (not mixed)
+    problems = [
+        each for each in task.audit({"train": [record]}, task.label_space([record])) if each.code == "mixed-events"
+    ]
+    assert [each.message for each in problems] == mixed * [
+        "the events of 1 of 1 rows of train share spans so that links cannot tell them apart; even perfect answers mix "
+        "them, which costs event_f1"
+    ]
+    found = analyse(task, task.label_space([record]), [answer], [record], train=[], texts=True)
+    (table,) = (each for each in found.tables if each.name == "event_alignment")
+    assert {row.label: row.count for row in table.rows} == {"fits": int(not mixed), "mixed_events": int(mixed)}
 
 
 def test_sixteen_texts_with_several_events_are_learnt_by_heart(tmp_path: Path) -> None:

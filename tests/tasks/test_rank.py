@@ -79,6 +79,11 @@ def test_graded_labels_are_learnt_as_shares_of_the_highest(tokenizer: Tokenizer)
         assert [float(each.targets["score"]) for each in features] == pytest.approx(shares)
 
 
+def test_the_highest_label_keeps_all_its_digits() -> None:
+    assert Rank().label_space([read(label=1234567.25)]) == ["highest=1234567.25"]
+    assert Rank().label_space([read(label=3)]) == ["highest=3"]
+
+
 @pytest.fixture
 def tokenizer() -> Tokenizer:
     from tests.model_folder import make_tokenizer
@@ -88,12 +93,14 @@ def tokenizer() -> Tokenizer:
 
 def test_what_cannot_be_learnt_or_measured_is_told() -> None:
     alike = [read(), read(text="u")]
-    found = Rank().audit({"train": alike, "dev": alike}, [])
+    found = Rank().audit({"train": alike, "dev": [read(query="p"), read(query="p", text="u")]}, [])
     assert [(each.code, each.severity) for each in found] == [
         ("constant-score", "error"),
         ("nothing-to-rank", "warning"),
     ]
-    assert Rank().audit({"train": [read(), read(label=0)], "dev": [read(), read(label=0)]}, []) == []
+    assert found[0].message == "every training row has the label 1, so there is nothing to learn; check `data.fields`"
+    dev = [read(query="p"), read(query="p", label=0)]
+    assert Rank().audit({"train": [read(), read(label=0)], "dev": dev}, []) == []
 
 
 def test_an_order_is_learnt_by_heart(tmp_path: Path) -> None:

@@ -120,6 +120,8 @@ def test_marks_leave_the_text_as_it_is(pieces: list[str], data: st.DataObject) -
         ('{"start": 10, "end": 14}', "[23, 28]", MarkedPair("a bank, a bank and its rival", (10, 14), (23, 28))),
         ("bank", "bank", MarkedPair("a bank, a bank and its rival", (2, 6), (10, 14), guessed=True)),
         ("bank", "a bank", MarkedPair("a bank, a bank and its rival", (2, 6), (8, 14), guessed=True)),
+        ("art", "hall", MarkedPair("a party of art in the hall", (11, 14), (22, 26))),
+        ("art", "hall", MarkedPair("a party in the hall", (3, 6), (15, 19), guessed=True)),
         (np.array([10, 14]), (23.0, 28), MarkedPair("a bank, a bank and its rival", (10, 14), (23, 28))),
     ],
 )

@@ -19,7 +19,7 @@ from weitiao.evaluation.baselines import Splits
 from weitiao.evaluation.gazetteer import gazetteer
 from weitiao.evaluation.spans import analyse_overlapping, kinds_of_errors
 from weitiao.models.tiny import tiny
-from weitiao.records import Feature, Outputs, Span, TagRecord
+from weitiao.records import Feature, Outputs, Span, TagPrediction, TagRecord
 from weitiao.tasks import decode_all
 from weitiao.tasks.pointers import candidates, home
 from weitiao.tasks.span import SpanOptions, SpanTask
@@ -86,7 +86,8 @@ def test_a_span_that_no_window_holds_is_counted() -> None:
     record = record_of("字" * 30, [(0, 30, "A"), (1, 3, "A")])
     features = SpanTask().encode([record], tokenizer(), ["A"], 18)
     assert len(features) > 1
-    assert [feature.cut for feature in features] == [30, *[0] * (len(features) - 1)]
+    assert [feature.lost for feature in features] == [1, *[0] * (len(features) - 1)]
+    assert not any(feature.cut for feature in features)  # every token is read
     assert sum(len(feature.targets["spans"]) for feature in features) == 1
 
 
@@ -184,6 +185,14 @@ def test_nested_spans_have_scores_of_their_own() -> None:
         "spans_by_nesting",
         "unit_alignment",
     }
+
+
+def test_spans_that_are_wider_than_max_width_stand_in_the_report() -> None:
+    task = SpanTask(SpanOptions(max_width=2))
+    records = [record_of("一二三四 good", [(0, 1, "A"), (0, 3, "A"), (6, 9, "A")])]
+    found = analyse_overlapping(task, ["A"], [TagPrediction(spans=())], records, train=[], texts=True)
+    (table,) = (each for each in found.tables if each.name == "unit_alignment")
+    assert {row.label: row.count for row in table.rows} == {"fits": 1, "border_in_unit": 1, "wide_span": 1}
 
 
 def test_sixteen_texts_with_nested_spans_are_learnt_by_heart(tmp_path: Path) -> None:

@@ -147,6 +147,14 @@ def test_a_step_without_targets_is_refused_with_its_rows(tmp_path: Path) -> None
         run(tmp_path, rows=rows)
 
 
+def test_a_step_whose_rows_teach_nothing_is_passed_over(tmp_path: Path) -> None:
+    first, *others = features("bert", 32)
+    bare = [Feature(row.input_ids, row.token_type_ids, {}, row.group) for row in others]
+    _network, result, events = run(tmp_path, rows=[first, *bare], epochs=1)
+    losses = [event["loss"] for event in events if event["kind"] == "step"]
+    assert (result.steps, len(losses), bool(np.isfinite(losses).all())) == (4, 1, True)
+
+
 def test_a_row_whose_loss_is_not_finite_is_named(tmp_path: Path) -> None:
     def objective(network: Network, batch: Batch) -> Loss:
         loss = network.loss(batch)

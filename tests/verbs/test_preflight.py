@@ -90,6 +90,45 @@ def test_truncated_rows_are_in_the_ledger_and_it_still_balances(here: Path) -> N
     assert ledger.kept.total() + ledger.truncated.total() == 40
 
 
+TWENTY = " ".join("abcdefghijklmnopqrst")  # twenty units
+
+
+@pytest.mark.parametrize(
+    ("task", "row", "sentence"),
+    [
+        (
+            "answer",
+            {"question": "a b", "text": TWENTY, "answers": [{"text": TWENTY, "start": 0}]},
+            "the answers of 20 of 20 rows of train that were measured fit into no window whole; they teach nothing and "
+            "cannot be found; raise task.overlap or training.max_length",
+        ),
+        (
+            "span",
+            {"text": TWENTY, "spans": [[0, len(TWENTY), "A"]]},
+            "20 of 20 rows of train that were measured have spans that no window of 12 tokens holds whole or together; "
+            "they cannot be found; raise training.max_length, or part the texts",
+        ),
+        (
+            "event",
+            {"text": TWENTY, "events": [{"type": "A", "trigger": [0, 1], "arguments": [[38, 39, "r"]]}]},
+            "20 of 20 rows of train that were measured have spans that no window of 12 tokens holds whole or together; "
+            "they cannot be found; raise training.max_length, or part the texts",
+        ),
+    ],
+)
+@pytest.mark.parametrize("full", [True, False])
+def test_gold_that_no_window_holds_is_no_truncation(
+    task: str, row: dict[str, Any], sentence: str, full: bool, here: Path
+) -> None:
+    table = [{**row, "text": f"{row['text']} {number}"} for number in range(20)]
+    wanted = recipe(task=task, data={"train": "memory", "dev": None}, training={"max_length": 12})
+    found = inspect(wanted, full=full, memory={"train": table})
+    (problem,) = (each for each in found.problems if each.code == "outside-windows")
+    assert (problem.message, problem.severity, len(problem.rows)) == (sentence, "warning", 20)
+    assert not any(each.code == "truncation" for each in found.problems)
+    assert found.plan is not None and sum(found.plan.truncated.values()) == 0
+
+
 def test_lengths_are_those_before_cutting(here: Path) -> None:
     free = inspect(recipe(), full=True).plan
     cut = inspect(recipe(training={"max_length": 5}), full=True).plan

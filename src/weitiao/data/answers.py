@@ -18,17 +18,39 @@ def place(text: str, answer: str, stated: int | None) -> tuple[Bounds, bool] | N
 
     Certain is a place that the source tells rightly, or, where it tells none, the only one. Where the source is wrong
     the nearest occurrence is taken, where it tells none the first: word for word, else by letters and digits alone.
+    Where the words stand only inside other words ('art' in 'party'), that is not certain.
 
     Args:
         stated: the offset that the source tells; None where it tells none.
     """
     if stated is not None and stated >= 0 and text[stated : stated + len(answer)] == answer:
         return _trimmed(text, (stated, stated + len(answer))), True
-    found = list(_occurrences(text, answer.strip())) or list(_by_letters(text, answer))
+    exact, loose = list(_occurrences(text, answer.strip())), list(_by_letters(text, answer))
+    whole = _whole(text, exact) or _whole(text, loose)
+    found = whole or exact or loose
     if not found:
         return None
     nearest = found[0] if stated is None else min(found, key=lambda each: abs(each[0] - stated))
-    return nearest, stated is None and len(found) == 1
+    return nearest, stated is None and len(whole) == 1
+
+
+def _whole(text: str, found: Sequence[Bounds]) -> list[Bounds]:
+    """Those that neither begin nor end inside a word or number."""
+    return [each for each in found if not any(_inside(text, border) for border in each)]
+
+
+def _inside(text: str, border: int) -> bool:
+    """Whether a border parts a run of letters or digits, or a sign from its mark; Chinese characters stand alone."""
+    if not 0 < border < len(text):
+        return False
+    before, behind = text[border - 1], text[border]
+    if unicodedata.category(behind).startswith("M"):
+        return True
+    return all(map(str.isdigit, before + behind)) or all(map(_is_letter, before + behind))
+
+
+def _is_letter(character: str) -> bool:
+    return character.isalpha() and unicodedata.east_asian_width(character) != "W"
 
 
 def _trimmed(text: str, bounds: Bounds) -> Bounds:

@@ -1,4 +1,4 @@
-"""What a report on answers shows beyond its metrics: errors, lengths, question words, texts that hold no answer."""
+"""What a report on answers shows beyond its metrics: errors, lengths, question words, existence, alignment."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from weitiao.evaluation.schema import Analysis, FigureRow, FigureTable, Mistake
 from weitiao.metrics.classification import class_table, total_counts
 from weitiao.metrics.qa import gold_texts
 from weitiao.records import AnswerPrediction, AnswerRecord
+from weitiao.tasks.gold_answers import out_of_reach
 from weitiao.tasks.units import units_of
 
 Predictions = Sequence[AnswerPrediction]
@@ -41,6 +42,7 @@ def analyse(
         _existence(predictions, records),
         _scored("answers_by_length", task, predictions, records, [*map(_span, LENGTHS)], _length),
         _scored("answers_by_question", task, predictions, records, _question_words(records), question_word),
+        _alignment(task, records),
     ]
     return Analysis(
         mistakes=mistakes(task, predictions, records, texts=texts), tables=[table for table in tables if table.rows]
@@ -96,6 +98,22 @@ def _existence(predictions: Predictions, records: Records) -> FigureTable:
         for index, name in enumerate(names)
     ]
     return FigureTable(name="answer_existence", rows=rows)
+
+
+def _alignment(task: Any, records: Records) -> FigureTable:
+    """Rows of whose gold answers at least one can be given exactly, and why the others' cannot."""
+    kinds = {"": "fits", "misaligned": "border_in_unit", "long": "long_answer"}
+    total = Counter(
+        kinds[out_of_reach(record.placed, task.units(record), task.options.max_answer)]
+        for record in records
+        if record.placed
+    )
+    rows = [
+        FigureRow(label=name, count=total[name], figures={"share": total[name] / total.total()})
+        for name in kinds.values()
+        if total
+    ]
+    return FigureTable(name="answer_alignment", rows=rows)
 
 
 def _scored(

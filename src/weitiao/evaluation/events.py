@@ -48,6 +48,7 @@ def analyse(
             errors(*arguments, name="argument_errors"),
             _by_events(predictions, records),
             in_units(task, gold),
+            *_mixed(task, records),
         ],
     )
 
@@ -94,6 +95,18 @@ def _by_events(predictions: Predictions, records: Records) -> FigureTable:
         if own
     ]
     return FigureTable(name="by_events", rows=rows)
+
+
+def _mixed(task: Any, records: Records) -> list[FigureTable]:
+    """Texts whose events perfect spans and links give back, and those whose events they mix."""
+    told = [task.mixes(record) for record in records if record.events]
+    counts = {"fits": len(told) - sum(told), "mixed_events": sum(told)}
+    rows = [
+        FigureRow(label=name, count=count, figures={"share": count / len(told)})
+        for name, count in counts.items()
+        if told
+    ]
+    return [FigureTable(name="event_alignment", rows=rows)] if rows else []
 
 
 def _figures(predictions: Predictions, records: Records, rows: Sequence[int]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from weitiao.evaluation.schema import Analysis, ClassScore, FigureRow, FigureTab
 from weitiao.metrics.classification import f1, precision, recall, split_counts
 from weitiao.metrics.spans import OUTSIDE, Found, keys, span_counts
 from weitiao.records import Span, TagPrediction, TagRecord
-from weitiao.tasks.spans import fitting, misaligned, nested, without_overlaps
+from weitiao.tasks.spans import covering, fitting, misaligned, nested, without_overlaps
 
 LENGTHS = ((1, 1), (2, 2), (3, 4), (5, 8), (9, None))  # units of a span
 
@@ -50,8 +50,9 @@ def analyse_overlapping(
 ) -> Analysis:
     """As `analyse`, of spans that may be nested: these have scores of their own, and flat tags are no question."""
     found = analyse(task, labels, predictions, records, train=train, texts=texts)
+    unit_alignment = in_units(task, records, task.options.max_width)
     flat = [table for table in found.tables if table.name not in ("by_unit", "span_alignment")]
-    return found.model_copy(update={"tables": [*flat, _by_nesting(predictions, records), in_units(task, records)]})
+    return found.model_copy(update={"tables": [*flat, _by_nesting(predictions, records), unit_alignment]})
 
 
 def class_scores(predictions: Predictions, records: Records, labels: Sequence[str]) -> list[ClassScore]:
@@ -225,15 +226,25 @@ def _alignment(task: Any, records: Records) -> FigureTable:
     return FigureTable(name="span_alignment", rows=rows)
 
 
-def in_units(task: Any, records: Records) -> FigureTable:
-    """Gold spans that begin and end at units, and those that no model over the units can give."""
-    total = Counter({"fits": 0, "border_in_unit": 0})
+def in_units(task: Any, records: Records, widest: int | None = None) -> FigureTable:
+    """Gold spans that begin and end at units, and those that no model over the units can give.
+
+    Args:
+        task: the Task.
+        records: the measured rows.
+        widest: units of the longest span that the model scores; None where there is no such limit.
+    """
+    total = dict.fromkeys(("fits", "border_in_unit", *(() if widest is None else ("wide_span",))), 0)
     for record in records:
-        spans = list(record.spans or ())
-        total["border_in_unit"] += len(misaligned(spans, task.units(record)))
-        total["fits"] += len(spans)
-    total["fits"] -= total["border_in_unit"]
-    every = max(total.total(), 1)
+        spans, units = list(record.spans or ()), task.units(record)
+        inside = set(misaligned(spans, units))
+        whole = covering([span for span in spans if span not in inside], units)
+        wide = 0 if widest is None else sum(behind - first > widest for first, behind, _label in whole)
+        total["border_in_unit"] += len(inside)
+        total["fits"] += len(spans) - len(inside) - wide
+        if widest is not None:
+            total["wide_span"] += wide
+    every = max(sum(total.values()), 1)
     rows = [FigureRow(label=name, count=count, figures={"share": count / every}) for name, count in total.items()]
     return FigureTable(name="unit_alignment", rows=rows)
 

@@ -113,6 +113,7 @@ def table_title(name: str) -> str:
         "trees_by_distance": _("Words by distance to their head"),
         "trees_by_length": _("Words by length of their sentence"),
         "unit_alignment": _("Do the gold spans begin and end at units?"),
+        "event_alignment": _("Do spans and links give the gold events of a text?"),
         "trigger_errors": _("What became of the triggers"),
         "argument_errors": _("What became of the arguments"),
         "by_events": _("Texts by their number of events"),
@@ -124,6 +125,7 @@ def table_title(name: str) -> str:
         "answer_existence": _("Does the text hold an answer?"),
         "answers_by_length": _("By length of the answer, in words or Chinese characters"),
         "answers_by_question": _("By question word"),
+        "answer_alignment": _("Can the gold answers be given?"),
     }
     return titles.get(name, name.replace("_", " "))
 
@@ -144,6 +146,9 @@ def row_title(label: str) -> str:
         "fits": _("yes"),
         "border_in_unit": _("no: it begins or ends inside a unit"),
         "overlapping_span": _("no: it overlaps a longer span"),
+        "mixed_events": _("no: they share spans, and come back mixed"),
+        "wide_span": _("no: it has more units than task.max_width"),
+        "long_answer": _("no: it is longer than task.max_answer"),
         "to_root": _("the root"),
         "one_event": _("one"),
         "several_events": _("several"),

@@ -130,7 +130,11 @@ def keys(spans: Iterable[Span]) -> list[Found]:
 
 
 class PartialF1:
-    """F1 that counts a span with the right label and a wrong border by half (SemEval 2013 task 9, 'partial')."""
+    """F1 that counts a span with the right label and a wrong border by half.
+
+    Half a point for a part is MUC's rule (Chinchor & Sundheim 1993). SemEval 2013 task 9 has it too, as 'partial', but
+    there the label does not matter; here it must be right, as in its 'type'.
+    """
 
     name = "partial_span_f1"
 

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from weitiao.errors import Problem
-from weitiao.messages import _
+from weitiao.errors import Problem, RowPlace
+from weitiao.messages import _, ngettext
 from weitiao.metrics import Metric, value_of
 from weitiao.metrics.events import event_metrics, whole_events
 from weitiao.recipe import Finding, TrainingSpec
@@ -56,8 +56,10 @@ from weitiao.tasks.pointers import (
 )
 from weitiao.tasks.spans import covering, misalignment_problems
 from weitiao.tasks.units import Bounds
+from weitiao.tasks.windows import Window
 from weitiao.text import Tokenizer
 
+CERTAIN = 10.0  # score of a span or link that is surely there
 TRIGGERS, ARGUMENTS, LINKS = "trigger_threshold", "argument_threshold", "link_threshold"  # keys of the settings
 LINK_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, HALF)  # that are tried on dev
 ANY = "*"  # stands for the type where all types share their roles
@@ -147,7 +149,47 @@ class EventTask:
         for split, records in splits.items():
             texts = [(record, list(set(self.spans(record.events))), self.units(record)) for record in records]
             found += misalignment_problems(split, texts)
+            found += self._mixed(split, records)
         return found
+
+    def _mixed(self, split: str, records: Sequence[EventRecord]) -> Iterator[Problem]:
+        """A warning about texts whose events even a perfect model would not give back."""
+        rows = tuple(RowPlace(record.file, record.line) for record in records if self.mixes(record))
+        if rows:
+            message = ngettext(
+                "the events of {count} of {total} rows of {split} share spans so that links cannot tell them apart; "
+                "even perfect answers mix them, which costs event_f1",
+                "the events of {count} of {total} rows of {split} share spans so that links cannot tell them apart; "
+                "even perfect answers mix them, which costs event_f1",
+                len(rows),
+            ).format(count=len(rows), total=len(records), split=split)
+            yield Problem("mixed-events", message, rows[0].file, rows[0].line, "warning", rows)
+
+    def mixes(self, record: EventRecord) -> bool:
+        """Whether perfect spans and links would not give back the events of a text.
+
+        Links join spans whatever their role, so that a span with a role in each of two events of one type has both in
+        both; and of events with one trigger, one that is part of another cannot be told.
+        """
+        events, units = record.events or (), self.units(record)
+        if len(events) < 2:
+            return False
+        labels = self.label_space([record])
+        whole = Window(0, len(units), 0, len(units))
+        window = Reading(whole, np.zeros(0, dtype=np.int64), None, np.arange(len(units)), 0)
+        marks = marks_of(covering(self.spans(events), units), {label: place for place, label in enumerate(labels)})
+        links = _links(window, self._linked(events, units))["links"]
+        output = {
+            name: np.column_stack([rows, np.full(len(rows), CERTAIN)])
+            for name, rows in (("spans", marks), ("links", links))
+        }
+        found = self.decode(record, [window.feature(0, {})], [output], labels, {})
+        return self._told(found.events, units) != self._told(events, units)
+
+    def _told(self, events: Sequence[Event], units: Sequence[Bounds]) -> set[tuple[Any, ...]]:
+        """The events by the units of their triggers and arguments."""
+        pieces = [self.pieces(event) for event in events]
+        return {(*covering(each[:1], units), frozenset(covering(each[1:], units))) for each in pieces}
 
     def unanswerable(self, records: Sequence[EventRecord], labels: Sequence[str]) -> list[Problem]:
         return unanswerable(self._counts(records), labels)

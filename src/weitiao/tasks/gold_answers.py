@@ -127,15 +127,15 @@ def answer_problems(
         kinds: dict[str, list[RowPlace]] = {"guessed": [], "unplaced": [], "misaligned": [], "long": []}
         for record in records:
             kinds["unplaced"] += [_place(record, each) for each in record.answers or () if each.start is None]
-            out_of_reach = _out_of_reach(record.placed, units_of(record), longest) if record.placed else ""
-            for kind in filter(None, ("guessed" if record.guessed else "", out_of_reach)):
+            unreachable = out_of_reach(record.placed, units_of(record), longest) if record.placed else ""
+            for kind in filter(None, ("guessed" if record.guessed else "", unreachable)):
                 kinds[kind].append(_place(record, (record.answers or ())[0]))
         for kind, rows in kinds.items():
             if rows:
                 yield _problem(kind, split, rows, longest)
 
 
-def _out_of_reach(answers: Sequence[Bounds], units: Sequence[Bounds], longest: int) -> str:
+def out_of_reach(answers: Sequence[Bounds], units: Sequence[Bounds], longest: int) -> str:
     """Why none of the answers of a row can be given exactly; empty where one can."""
     starts = {start: index for index, (start, _end) in enumerate(units)}
     ends = {end: index for index, (_start, end) in enumerate(units)}

@@ -14,7 +14,7 @@ from itertools import product
 from weitiao.messages import _
 from weitiao.tasks import RowFault
 from weitiao.tasks.spans import ENDS, SHOWN, STARTS, SURFACES, checked
-from weitiao.tasks.units import Bounds
+from weitiao.tasks.units import Bounds, units_of
 from weitiao.tasks.values import is_blank, text_of
 
 MARK = re.compile(r"<(/?)e([12])>")
@@ -22,7 +22,7 @@ MARK = re.compile(r"<(/?)e([12])>")
 
 @dataclass(frozen=True, slots=True)
 class MarkedPair:
-    """A text and its two spans; `guessed`: one was named by words that stand there more than once."""
+    """A text and its two spans; `guessed`: one was named by words that stand there more than once, or inside others."""
 
     text: str
     head: Bounds
@@ -44,8 +44,8 @@ def read_pair(text: str, head: object, tail: object) -> MarkedPair:
     if heads is None or tails is None:
         raise RowFault(_("empty {field}").format(field="head" if heads is None else "tail"))
     places = [_places(text, each, name) for each, name in ((heads, "head"), (tails, "tail"))]
-    first, second = min(product(*places), key=_as_apart_as_can_be)
-    return MarkedPair(text, first, second, guessed=any(len(each) > 1 for each in places))
+    first, second = min(product(*(found for found, _certain in places)), key=_as_apart_as_can_be)
+    return MarkedPair(text, first, second, guessed=not all(certain for _found, certain in places))
 
 
 def _as_apart_as_can_be(pair: tuple[Bounds, ...]) -> tuple[bool, Bounds, Bounds]:
@@ -104,8 +104,8 @@ def _is_bounds(value: object) -> bool:
     return isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(each, int | float) for each in value)
 
 
-def _places(text: str, value: object, name: str) -> list[Bounds]:
-    """Where the span can stand, in order.
+def _places(text: str, value: object, name: str) -> tuple[list[Bounds], bool]:
+    """Where the span can stand, in order, and whether that is certain; words inside other words only where no else.
 
     Raises:
         RowFault: nowhere.
@@ -113,11 +113,11 @@ def _places(text: str, value: object, name: str) -> list[Bounds]:
     if isinstance(value, Mapping):
         start, end, surface = (_first(value, keys) for keys in (STARTS, ENDS, SURFACES))
         if start is not None or end is not None:
-            return [_checked(text, start, end, name, surface if isinstance(surface, str) else None)]
+            return [_checked(text, start, end, name, surface if isinstance(surface, str) else None)], True
         value = surface
     if isinstance(value, list | tuple):
         start, end = value if _is_bounds(value) else (None, None)
-        return [_checked(text, start, end, name, None)]
+        return [_checked(text, start, end, name, None)], True
     surface = (text_of(value) or "").strip()
     if not surface:
         raise RowFault(_("empty {field}").format(field=name))
@@ -125,7 +125,9 @@ def _places(text: str, value: object, name: str) -> list[Bounds]:
     if not found:
         message = _("the {field} '{surface}' does not stand in the text")
         raise RowFault(message.format(field=name, surface=surface[:SHOWN]))
-    return found
+    starts, ends = (set(borders) for borders in zip(*units_of(text), strict=True))
+    whole = [(start, end) for start, end in found if start in starts and end in ends]
+    return whole or found, len(whole) == 1
 
 
 def _checked(text: str, start: object, end: object, name: str, surface: str | None) -> Bounds:

@@ -1,7 +1,7 @@
 """A question and its passage as what the model reads: windows of units that overlap, with where each unit stands.
 
 Passages that many questions share are cut into units and tokens once. A window that lacks the answer points at its
-first token (Devlin et al. 2019, section 4.3); an answer that no window holds whole teaches nothing.
+first token (Devlin et al. 2019, section 4.3); an answer that no window holds whole teaches nothing, and is counted.
 
 Notation: U units of a passage, T tokens.
 """
@@ -90,7 +90,7 @@ class Reading:
         cut = windows(passage.sizes, room, min(self.overlap, room // 2))
         whole = [_holds(window, answer) for window in cut]
         learns = answer is not None and (answer == NOWHERE or any(whole))
-        lost = len(question.ids) - len(asked)
+        unread, lost = len(question.ids) - len(asked), int(answer is not None and not learns)
         for window, here in zip(cut, whole, strict=True):
             first = int(passage.bounds[window.start])
             last = int(min(passage.bounds[window.end], first + room))
@@ -101,10 +101,10 @@ class Reading:
                 "ends": np.minimum(passage.bounds[window.start + 1 : window.end + 1], last) - 1 + shift,  # [U]
                 "units": np.arange(window.start, window.end),  # [U]
             }
-            lost += int(passage.bounds[window.end]) - last  # of a single unit that is longer than the room
+            unread += int(passage.bounds[window.end]) - last  # of a single unit that is longer than the room
             targets = _targets(places, window, answer if here else None) if learns else {}
-            yield Feature(ids, types if self.segments else None, targets, group, lost, places)
-            lost = 0
+            yield Feature(ids, types if self.segments else None, targets, group, unread, places, lost)
+            unread = lost = 0
 
 
 def _holds(window: Window, answer: Bounds | None) -> bool:

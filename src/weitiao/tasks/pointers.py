@@ -36,23 +36,23 @@ class Reading:
         ids: token ids, [T], special tokens included.
         types: segment ids, [T], where the model takes them.
         tokens: the token that opens each unit of the window, [U].
-        lost: tokens of a single unit that is longer than the room.
+        cut: tokens of a single unit that is longer than the room.
     """
 
     window: Window
     ids: IntArray
     types: IntArray | None
     tokens: IntArray
-    lost: int
+    cut: int
 
     def holds(self, first: IntArray, last: IntArray) -> IntArray:
         """Which pieces the window reads whole, as their places."""
         return np.flatnonzero((first >= self.window.start) & (last < self.window.end))
 
     def feature(self, group: int, targets: Mapping[str, IntArray], lost: int = 0) -> Feature:
-        """The Feature; `lost` counts what else of the text cannot be answered."""
+        """The Feature; `lost` counts the gold spans and pairs of the text that no window holds."""
         places = {"tokens": self.tokens, "units": np.arange(self.window.start, self.window.end)}
-        return Feature(self.ids, self.types, targets, group, self.lost + lost, places)
+        return Feature(self.ids, self.types, targets, group, self.cut, places, lost)
 
 
 def readings(
@@ -64,10 +64,10 @@ def readings(
     for encoded in UnitTokenizer.of(tokenizer).encode_all(texts):
         found = []
         for window in windows([len(ids) for ids, _first in encoded], room, room // OVERLAP):
-            own, opening, lost = tokens_of(window, encoded, room)
+            own, opening, cut = tokens_of(window, encoded, room)
             ids, types = wrapping.wrap(own)
             tokens = np.minimum(np.array(opening, dtype=np.int64) + len(wrapping.before), len(ids) - 1)  # [U]
-            found.append(Reading(window, ids, types if tokenizer.segments else None, tokens, lost))
+            found.append(Reading(window, ids, types if tokenizer.segments else None, tokens, cut))
         yield found
 
 
@@ -89,15 +89,14 @@ def features_of(
     Args:
         group: its record.
         windows: of the text.
-        marks: its gold spans, [G, 3]; None where it teaches nothing. Units of those that no window holds count as lost.
+        marks: its gold spans, [G, 3]; None where it teaches nothing. Those that no window holds count as lost.
         more: further targets of a window.
         lost: what else of the gold no window holds.
     """
     if marks is None:
         return [window.feature(group, {}) for window in windows]
     held = [window.holds(marks[:, 0], marks[:, 1]) for window in windows]
-    outside = np.setdiff1d(np.arange(len(marks)), np.concatenate(held))
-    lost += int((marks[outside, 1] - marks[outside, 0] + 1).sum())
+    lost += len(np.setdiff1d(np.arange(len(marks)), np.concatenate(held)))
     features = []
     for place, (window, own) in enumerate(zip(windows, held, strict=True)):
         shift = np.array([window.window.start, window.window.start, 0], dtype=np.int64)

@@ -96,7 +96,8 @@ class Rank:
 
     def label_space(self, records: Sequence[RankRecord]) -> Sequence[str]:
         highest = self.options.highest or max((record.label or 0.0 for record in records), default=0.0)
-        return [f"highest={highest:g}"] if highest else []
+        short = f"{highest:g}"
+        return [f"highest={short if float(short) == highest else repr(highest)}"] if highest else []
 
     def classes(self, labels: Sequence[str]) -> Sequence[str]:  # noqa: ARG002 - one number, whatever its scale
         return ("score",)
@@ -110,7 +111,7 @@ class Rank:
         labels: Sequence[str],  # noqa: ARG002
     ) -> list[Problem]:
         train = splits.get("train", ())
-        constant = constant_scores([(each.label, each.file, each.line) for each in train])
+        constant = constant_scores([(each.label, each.file, each.line) for each in train], "label")
         nothing = [each for split, records in splits.items() for each in _nothing_to_rank(split, records)]
         return [*constant, *nothing, *_shared_queries(splits)]
 

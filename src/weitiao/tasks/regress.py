@@ -197,12 +197,12 @@ def _targets(score: float | None, scale: Scale) -> dict[str, npt.NDArray[np.gene
     return {} if score is None else {"score": np.asarray((score - scale.mean) / scale.sd, dtype=np.float32)}
 
 
-def constant_scores(train: Sequence[tuple[float | None, str, int]]) -> Iterator[Problem]:
-    """An error where every training row has the same score, given with its place."""
+def constant_scores(train: Sequence[tuple[float | None, str, int]], field: str = "score") -> Iterator[Problem]:
+    """An error where every training row has the same score, given with its place; `field` is where rows have it."""
     known = [each for each in train if each[0] is not None]
     if known and len({score for score, _file, _line in known}) == 1:
         score, file, line = known[0]
         message = _(
-            "every training row has the score {score}, so there is nothing to learn; check `data.fields`"
-        ).format(score=f"{score:g}")
+            "every training row has the {field} {score}, so there is nothing to learn; check `data.fields`"
+        ).format(field=field, score=f"{score:g}")
         yield Problem("constant-score", message, file=file, line=line)

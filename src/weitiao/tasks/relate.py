@@ -250,15 +250,15 @@ def _counts(records: Sequence[RelateRecord]) -> LabelCounts:
 
 
 def _guessed(splits: Mapping[str, Sequence[RelateRecord]]) -> Iterator[Problem]:
-    """Rows that name a span by words which the text has more than once."""
+    """Rows that name a span by words which the text has more than once, or only inside other words."""
     for split, records in splits.items():
         rows = tuple(RowPlace(record.file, record.line) for record in records if record.guessed)
         if rows:
             message = ngettext(
-                "{count} row of {split} names a span by words that its text has more than once, and the first is "
-                "taken; [start, end] would tell",
-                "{count} rows of {split} name a span by words that their text has more than once, and the first are "
-                "taken; [start, end] would tell",
+                "{count} row of {split} names a span by words that its text has more than once or only inside other "
+                "words, and the first is taken; [start, end] would tell",
+                "{count} rows of {split} name a span by words that their text has more than once or only inside other "
+                "words, and the first are taken; [start, end] would tell",
                 len(rows),
             ).format(count=len(rows), split=split)
             yield Problem(

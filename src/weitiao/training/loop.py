@@ -152,7 +152,7 @@ def fit(
 
     Raises:
         NonFiniteLoss: the loss became NaN or infinite; the message names the row and the cause.
-        NothingLearnt: a step held no target.
+        NothingLearnt: no row has a target, or a step's loss counts none of its own.
         Interrupted: `hooks.stop` asked for it; a checkpoint was written.
         Refused: the loss compares all rows of a step, and several processes would share them out.
     """
@@ -181,6 +181,7 @@ class _Fit:
         self.network, self.method, self.features, self.settings, self.hooks = network, method, features, settings, hooks
         self.folder, self.journal = folder, journal
         self.lengths = [len(feature) for feature in features]
+        self.teaches = any(feature.targets for feature in features)
         self.epoch_steps = steps_per_epoch(features, settings.batch_size)
         self.total = total_steps(features, settings)
         self.warmup = warmup_steps(settings.warmup, self.total)
@@ -243,7 +244,10 @@ class _Fit:
         ]
 
     def _step(self, rows: Sequence[int]) -> None:
-        """One optimiser step over `rows`: accumulate, scale, clip, update."""
+        """One optimiser step over `rows`: accumulate, scale, clip, update; nothing where only others have targets."""
+        if self.teaches and not any(self.features[row].targets for row in rows):
+            self._pass_over(rows)
+            return
         step, began = self.progress.step, time.monotonic()
         torch.manual_seed(_step_seed(self.settings.seed, step, self.processes.rank))
         rate = factor(self.settings.schedule, step, self.warmup, self.total, self.settings.schedule_power)
@@ -271,6 +275,11 @@ class _Fit:
         self.optimiser.zero_grad(set_to_none=True)
         self.pace.add(sum(self.lengths[row] for row in rows), time.monotonic() - began)
         self._count(rows, float(total / weight), rate)
+
+    def _pass_over(self, rows: Sequence[int]) -> None:
+        """Count a step whose rows teach nothing, such as long texts whose answer no window holds."""
+        self.progress.step += 1
+        self.progress.tokens += sum(self.lengths[row] for row in rows)
 
     def _parts(self, rows: Sequence[int]) -> list[list[int]]:
         """The micro-batches of this process; all rows at once, in their order, where the loss compares them."""

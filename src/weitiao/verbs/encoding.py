@@ -32,6 +32,7 @@ class Encoded:
         measured: lengths and cuts for the plan.
         seen: rows that were tokenised.
         rows: rows there are.
+        lost: split -> its tokenised records with gold that no window holds whole, and how many were tokenised.
     """
 
     features: Mapping[str, Sequence[Feature]]
@@ -39,6 +40,7 @@ class Encoded:
     measured: Measured
     seen: int
     rows: int
+    lost: Mapping[str, tuple[Sequence[Record], int]]
 
 
 def length_limit(wanted: int | None, tokenizer: Tokenizer) -> int:
@@ -65,6 +67,7 @@ def encode_splits(
     lengths: dict[str, Lengths] = {}
     cuts: dict[str, Lengths] = {}
     truncated: dict[str, int] = {}
+    lost: dict[str, tuple[Sequence[Record], int]] = {}
     seen = 0
     for split in (name for name in SPLITS if name in records):
         chosen = _sample(records[split], share, rng)
@@ -75,12 +78,13 @@ def encode_splits(
         shortened = sorted({feature.group for feature in found if feature.cut})
         if share >= 1.0:
             cut[split] = shortened
+        lost[split] = [chosen[group] for group in sorted({each.group for each in found if each.lost})], len(chosen)
         times = len(records[split]) / max(len(chosen), 1)
         truncated[split] = round(times * len(shortened))
         lengths[split], cuts[split] = _measured(found, round(times * len(found)), rng)
     counts = {split: len(records[split]) for split in lengths}
     measured = Measured(counts, lengths, cuts, truncated, max_length, seen < rows)
-    return Encoded(features, cut, measured, seen, rows)
+    return Encoded(features, cut, measured, seen, rows, lost)
 
 
 def _bytes(task: Task[Any, Any], records: Mapping[str, Sequence[Record]]) -> int:

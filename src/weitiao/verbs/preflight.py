@@ -17,7 +17,7 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from weitiao.data import Dataset, audit, load_data
-from weitiao.errors import Problem, ProblemsFound, Refused, Severity, refuse_if_errors
+from weitiao.errors import Problem, ProblemsFound, Refused, RowPlace, Severity, refuse_if_errors
 from weitiao.messages import _, ngettext
 from weitiao.models.reference import ModelFolder, describable, resolve
 from weitiao.recipe import Draft, Finding, Recipe
@@ -270,7 +270,32 @@ class _Inspection:
         found.features = encoded.features
         for split, rows in encoded.cut.items():
             dataset.ledger.truncate(split, [dataset.records[split][row].file for row in rows])
+        for split, (records, seen) in encoded.lost.items():
+            self._lost(split, [RowPlace(each.file, each.line) for each in records], seen)
         return encoded
+
+    def _lost(self, split: str, rows: Sequence[RowPlace], seen: int) -> None:
+        """A warning where windows read every token, and yet none of them holds a whole answer, span or event."""
+        if not rows:
+            return
+        if "overlap" in self.found.task.options_model.model_fields:
+            message = ngettext(
+                "the answer of {count} of {seen} rows of {split} that were measured fits into no window whole; it "
+                "teaches nothing and cannot be found; raise task.overlap or training.max_length",
+                "the answers of {count} of {seen} rows of {split} that were measured fit into no window whole; they "
+                "teach nothing and cannot be found; raise task.overlap or training.max_length",
+                len(rows),
+            )
+        else:
+            message = ngettext(
+                "{count} of {seen} rows of {split} that were measured has spans that no window of {limit} tokens "
+                "holds whole or together; they cannot be found; raise training.max_length, or part the text",
+                "{count} of {seen} rows of {split} that were measured have spans that no window of {limit} tokens "
+                "holds whole or together; they cannot be found; raise training.max_length, or part the texts",
+                len(rows),
+            )
+        text = message.format(count=len(rows), seen=seen, split=split, limit=self.found.max_length)
+        self.found.problems.append(Problem("outside-windows", text, rows[0].file, rows[0].line, "warning", tuple(rows)))
 
     def _plan(self, encoded: Encoded) -> None:
         found = self.found

@@ -1,7 +1,8 @@
 """Vectors of texts, pooled from the bare backbone, and the losses that compare the texts of a step with each other.
 
 `in_batch`: each text must find its own second text among those of the step and all hard negatives (multiple negatives
-ranking, Henderson et al. 2017); a candidate that is the own second text once more counts for nothing. `cosent`: of two
+ranking, Henderson et al. 2017); its own second text once more, and that of an equal text, count for nothing, as the
+metrics leave them out. `cosent`: of two
 pairs the one with the higher score must have the higher cosine (CoSENT, Su 2022). `simcse`: each text must find itself
 under other dropout (Gao et al. 2021, section 3). With `dimensions`, the mean of the loss over the whole vector and its
 beginnings (Matryoshka, Kusupati et al. 2022). All need a whole step in one batch.
@@ -95,8 +96,10 @@ class EmbedHead(nn.Module):
         candidates = torch.cat([pairs, negatives])  # [n + m]
         cosines = vectors[anchors] @ vectors[candidates].T  # [n, n + m]
         same = same_text(batch.inputs["input_ids"][candidates])[: len(anchors)]  # [n, n + m]
+        alike = same_text(batch.inputs["input_ids"][anchors])  # [n, n]
+        right = same | F.pad(alike, (0, len(negatives)))  # [n, n + m]
         own = torch.eye(*same.shape, dtype=torch.bool)
-        scores = (self.scale * cosines).masked_fill(same & ~own, -torch.inf)
+        scores = (self.scale * cosines).masked_fill(right & ~own, -torch.inf)
         return F.cross_entropy(scores, torch.arange(len(anchors)))
 
     def _cosent(self, vectors: Tensor, batch: Batch) -> Tensor | None:

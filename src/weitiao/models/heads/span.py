@@ -24,7 +24,7 @@ from weitiao.models.heads import HeadSpec, Loss
 NEVER = -1e4  # score of what is no span; finite, so that nothing becomes a NaN
 RARE = -3.0  # of a label's first and of its last unit: at first a pair is a span with probability 1 / 400, not 1 / 2,
 # from which it takes hundreds of steps to come down (Lin et al. 2017, arXiv 1708.02002, section 3.3)
-PER_UNIT = 4  # candidates that are kept, as a multiple of a row's units; texts have far fewer spans
+PER_UNIT = 4  # candidates that are kept, as a multiple of a row's units, or of labels; texts have far fewer spans
 
 
 class SpanHead(nn.Module):
@@ -73,7 +73,9 @@ class SpanHead(nn.Module):
     def outputs(self, hidden: Tensor, batch: Batch) -> dict[str, Tensor]:
         """{"spans": [B, K, 4]}: the best (first unit, last unit, label, score) of each row, filled with -1."""
         tokens = batch.places["tokens"]  # [B, U]
-        return {"spans": candidates(self.pointer(units_of(hidden, tokens), tokens >= 0), tokens >= 0, PER_UNIT)}
+        scores = self.pointer(units_of(hidden, tokens), tokens >= 0)  # [B, C, U, U]
+        least = PER_UNIT * scores.shape[1]  # so that a text of one or two units may have every label everywhere
+        return {"spans": candidates(scores, tokens >= 0, PER_UNIT, least)}
 
     def loss(self, hidden: Tensor, batch: Batch) -> Loss:
         """The mean over labels of `pointer_loss`, summed over the rows with a target; the divisor is their number."""
@@ -175,22 +177,24 @@ def pointer_loss(scores: Tensor, gold: Tensor) -> Tensor:
     return F.softplus(right.logsumexp(-1)) + F.softplus(wrong.logsumexp(-1))
 
 
-def candidates(scores: Tensor, inside: Tensor, per_unit: int) -> Tensor:
+def candidates(scores: Tensor, inside: Tensor, per_unit: int, least: int = 0) -> Tensor:
     """The best pairs of each row as (first, last, class, score), best first, filled with -1: [B, K, 4].
 
-    A row has at most `per_unit` times its units of them, whatever the rows beside it.
+    A row has at most `per_unit` times its units of them, or `least` where that is more, whatever the rows beside it.
 
     Args:
         scores: [B, C, U, U].
         inside: which units there are, [B, U].
         per_unit: K is this times the units of the longest row.
+        least: what a short row may have all the same.
     """
     length = scores.shape[2]
     flat = scores.flatten(1)  # [B, C * U * U]
-    best, places = flat.topk(min(per_unit * length, flat.shape[1]), 1)  # [B, K]
+    best, places = flat.topk(min(max(per_unit * length, least), flat.shape[1]), 1)  # [B, K]
     label, pair = places // length**2, places % length**2
     whole = torch.stack([pair // length, pair % length, label], -1)  # [B, K, 3]
     found = torch.cat([whole.to(best.dtype), best[..., None]], -1)  # [B, K, 4]
     rank = torch.arange(found.shape[1], device=scores.device)
-    kept = (best > NEVER / 2) & (rank < per_unit * inside.sum(1, keepdim=True))  # [B, K]
+    most = (per_unit * inside.sum(1, keepdim=True)).clamp_min(least)  # [B, 1]
+    kept = (best > NEVER / 2) & (rank < most)  # [B, K]
     return found.where(kept[..., None], -1.0)
