@@ -197,11 +197,11 @@ def _row(starter: str, measured: Mapping[str, Any], gains: Sequence[float]) -> R
     return {
         "starter": starter,
         "questions": measured["questions"],
-        "windows": measured["features"]["ours"],
-        "seconds": statistics.median(each["ours"] for each in measured["rounds"]),
+        "our_windows": measured["features"]["ours"],
+        "our_seconds": statistics.median(each["ours"] for each in measured["rounds"]),
         "map_windows": measured["features"]["map"],
         "map_seconds": statistics.median(each["map"] for each in measured["rounds"]),
-        "ratio": statistics.median(gains),
+        "map_by_ours": statistics.median(gains),
         "range": [min(gains), max(gains)],
     }
 

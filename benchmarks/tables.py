@@ -41,6 +41,12 @@ COLUMNS: Mapping[str, str] = {
     "over_rows": "95 % interval of the difference, test rows resampled",
     "over_seeds": "95 % interval of the mean difference over the seeds, by Student's t",
     "padded_per_real": "tokens computed, padding included, by real tokens",
+    "map_by_ours": "seconds of the tutorial's map by ours, median of the rounds",
+    "map_seconds": "time of the tutorial's map for all questions, median",
+    "map_windows": "windows that the map made",
+    "order": "of our rows",
+    "our_seconds": "time of our encoding for all questions, median",
+    "our_windows": "windows that we made",
     "peak_mb": "largest resident memory of the process, in MB",
     "pieces": "entries of the vocabulary",
     "planned_mb": "peak memory that `weitiao check` foretold, in MB",
@@ -58,7 +64,8 @@ COLUMNS: Mapping[str, str] = {
     "tokens_per_second": "real tokens, median of the rounds",
     "took_mb": "peak memory of `weitiao train`, in MB",
     "took_seconds": "time of the whole `weitiao train`",
-    "trainer": "accuracy of `transformers.Trainer` on the same seeds",
+    "span_f1": "strict span F1, on average over the seeds",
+    "trainer": "score of `transformers.Trainer` on the same seeds",
 }
 
 
