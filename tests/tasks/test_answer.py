@@ -427,7 +427,7 @@ def test_a_tiny_model_learns_sixteen_rows_by_heart(tmp_path: Path) -> None:
     )
     assert {name: score.value for name, score in run.report.metrics.items()} == {"f1": 1.0, "exact_match": 1.0}
     assert [table.name for table in run.report.tables] == [
-        "answer_errors", "answer_existence", "answers_by_length", "answers_by_question",
+        "answer_errors", "answer_existence", "answers_by_length", "answers_by_question", "answer_alignment",
     ]  # fmt: skip
     assert run.report.baselines["lexical_overlap"].metrics["f1"].value < 1
     found = run.predict([("what is eaten?", ROWS_TO_LEARN[0]["text"])])[0]
