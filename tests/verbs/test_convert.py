@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import weitiao
 from weitiao.cli import main
-from weitiao.errors import Refused
+from weitiao.errors import ProblemsFound, Refused
 from weitiao.verbs.convert import Conversion
 
 ENDINGS = {
@@ -295,3 +295,12 @@ def test_a_column_that_counts_is_not_written_and_others_come_back(tmp_path: Path
     _rows, lost = through(source, ("conll", "jsonl", "conll", "jsonl"))
     assert lost == []
     assert (tmp_path / "2-x.conll").read_text("utf-8") == "EU\tNN\tB-ORG\nwon\tVB\tO\n\n.\t.\tO\n\n"
+
+
+def test_the_encoding_of_the_source_can_be_named(tmp_path: Path) -> None:
+    source, target = tmp_path / "a.conll", tmp_path / "b.jsonl"
+    source.write_bytes("коза\tB-X\nи\tO\n".encode("koi8-r"))
+    with pytest.raises(ProblemsFound, match="the encoding cannot be told"):
+        weitiao.convert(source, target)
+    assert main(["convert", str(source), str(target), "--encoding", "koi8-r"]) == 0
+    assert json.loads(target.read_text("utf-8"))["tokens"] == ["коза", "и"]

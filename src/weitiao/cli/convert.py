@@ -31,13 +31,23 @@ def convert(
             help=N_("Format of B: conll, conllu, doccano, jsonl, label_studio; without it, by its ending."),
         ),
     ] = "",
+    encoding: Annotated[
+        str, typer.Option("--encoding", metavar="NAME", help=N_("Text encoding of A; told by content without it."))
+    ] = "",
     force: Annotated[bool, typer.Option("--force", help=N_("Overwrite the output file."))] = False,
     json: Json = False,
 ) -> None:
     """Write B and say what its format cannot hold."""
     from weitiao.verbs.convert import convert as convert_data
 
-    done = convert_data(source, output, read_as=read_as or None, write_as=write_as or None, force=force)
+    done = convert_data(
+        source,
+        output,
+        read_as=read_as or None,
+        write_as=write_as or None,
+        encoding=encoding or None,
+        force=force,
+    )
     if json:
         print_json(done.as_json())
         return

@@ -48,6 +48,7 @@ def convert(
     *,
     read_as: str | None = None,
     write_as: str | None = None,
+    encoding: str | None = None,
     force: bool = False,
 ) -> Conversion:
     """Write the rows of a source in another format.
@@ -57,6 +58,7 @@ def convert(
         output: the file to write.
         read_as: the format of the source; told by content when None.
         write_as: the format to write; told by the output's ending when None.
+        encoding: the text encoding of the source; told by content when None.
         force: overwrite the output.
 
     Raises:
@@ -67,7 +69,7 @@ def convert(
     writer: Writer = WRITERS[target]()
     names, problems = expand(str(source), read_as)
     refuse_if_errors(problems)
-    readings = [read_rows(name, format=read_as, names=known_names({}, FIELDS)) for name in names]
+    readings = [read_rows(name, format=read_as, encoding=encoding, names=known_names({}, FIELDS)) for name in names]
     rows, faults = _inner(readings)
     if not rows:
         raise Refused(_("{path}: no row can be used; the first: {fault}").format(path=source, fault=faults[0]))

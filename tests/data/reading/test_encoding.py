@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from weitiao.data.reading.encoding import decode
@@ -12,6 +14,8 @@ TRADITIONAL = "標題,內容\n1,這個問題我們已經說過很多次了，還
 FRENCH = "texte,avis\nLe café était très bon, merci à vous,positif\nDéçu… trop cher pour ce que c’est,négatif\n"
 GERMAN = "text;label\nDas Frühstück war großartig;gut\nÜberall Lärm, für 80 € zu schäbig;schlecht\n"
 RUSSIAN = "текст,метка\nОчень хороший товар,да\nНе рекомендую никому,нет\n"
+CHARACTERS = "张三是北京大学的学生，他在上海工作了三年。李明说好的不是这样"
+WORDS = ("für", "naïve", "Größe", "é", "à", "où", "créée", "«", "»", "…", "über", "Äpfel", "25°C", "ß")
 KOREAN = "text,label\n배송이 빨라서 좋았습니다,긍정\n다시는 사지 않을 것입니다,부정\n"
 
 
@@ -51,6 +55,37 @@ def test_implausible_is_refused(text: str, encoding: str) -> None:
     assert decode(text.encode(encoding), encoding, "f.csv").text == text
 
 
+def tagged(tokens: Iterable[str], end: str = "\n") -> str:
+    return "".join(f"{token}\tO{end}" for token in tokens)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("tokens", "encoding", "told"),
+    [
+        (CHARACTERS, "gbk", "gb18030"),
+        (CHARACTERS + "镕喆𠮷㐀", "gb18030", "gb18030"),
+        ("A股B" + CHARACTERS + "iPhone", "gbk", "gb18030"),
+        ("這個問題我們已經說過很多次了，還是沒有人回答。", "gb18030", "gb18030"),
+        ("這個問題我們已經說過很多次了，還是沒有人回答。", "big5", "big5hkscs"),
+        (WORDS, "cp1252", "cp1252"),
+        (("é",), "cp1252", "cp1252"),
+        (("où", "à", "Größe"), "latin-1", "cp1252"),
+    ],
+)
+def test_a_token_a_line(tokens: Iterable[str], encoding: str, told: str, end: str) -> None:
+    text = tagged(tokens, end)
+    found = decode(text.encode(encoding), None, "f.conll")
+    assert (found.encoding, found.text) == (told, text)
+
+
+def test_the_next_plausible_encoding_where_the_best_does_not_decode_all() -> None:
+    """Among Latin letters both look right; far behind the sample stands a byte that Windows-1252 does not know."""
+    text = "A的B是C好D镕E " * 8000 + "丂"
+    found = decode(text.encode("gbk"), None, "f.txt")
+    assert (found.encoding, found.text) == ("gb18030", text)
+
+
 def test_short_gbk_that_is_valid_utf8_is_still_chinese() -> None:
     accident = "系统,时钟".replace("钟", "学").encode("gbk")
     assert accident.decode("utf-8") == "ϵͳ,ʱѧ"
@@ -82,9 +117,7 @@ def test_told_encoding_is_honoured_and_checked() -> None:
 
 
 def test_a_named_encoding_that_does_not_fit_and_no_other_does() -> None:
-    with pytest.raises(
-        ProblemsFound, match="does not decode; repair the file, or correct `encoding: UTF8` in the recipe"
-    ):
+    with pytest.raises(ProblemsFound, match="does not decode; repair the file, or name another encoding than UTF8"):
         decode(RUSSIAN.encode("cp1251"), "UTF8", "f")
 
 

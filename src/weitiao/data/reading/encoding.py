@@ -107,12 +107,12 @@ def _as_told(data: bytes, encoding: str, file: str) -> Decoded:
 
 
 def _instead_of(encoding: str, data: bytes, file: str) -> str:
-    """What to do about an encoding that the recipe names and that does not fit."""
+    """What to do about an encoding that the user names and that does not fit."""
     try:
         found = decode(data, None, file).encoding
     except ProblemsFound:
-        return _("repair the file, or correct `encoding: {encoding}` in the recipe").format(encoding=encoding)
-    return _("`encoding: {encoding}` in the recipe is wrong, the content looks like {found}; remove the key").format(
+        return _("repair the file, or name another encoding than {encoding}").format(encoding=encoding)
+    return _("the encoding named, {encoding}, is wrong, the content looks like {found}; remove it").format(
         encoding=encoding, found=found
     )
 
@@ -179,9 +179,13 @@ def _refuse_if_damaged_utf8(data: bytes, error: UnicodeDecodeError, file: str) -
 
 
 def _by_plausibility(data: bytes, file: str) -> Decoded:
+    """The most plausible encoding in which the whole file decodes; of the sample alone the lead is asked for."""
     scores = {name: _plausibility(_decoded_sample(data, name), name) for name in CANDIDATES}
-    (best, score), (_second, next_score) = sorted(scores.items(), key=lambda item: -item[1])[:2]
-    if score < PLAUSIBLE or score - next_score < MARGIN:
+    ranked = sorted(scores, key=lambda name: -scores[name])
+    plausible = [name for name in ranked if scores[name] >= PLAUSIBLE]
+    best = next((name for name in plausible if _decodes(data, name)), ranked[0])
+    rivals = [name for name in ranked[ranked.index(best) + 1 :] if scores[best] - scores[name] < MARGIN]
+    if not plausible or rivals:
         tried = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
         message = _(
             "the encoding cannot be told: not UTF-8, and no other reading is plausible text ({tried}, "
@@ -189,9 +193,17 @@ def _by_plausibility(data: bytes, file: str) -> Decoded:
         ).format(tried=tried)
         raise ProblemsFound([Problem("undecodable", message, file=file)])
     how = _("not UTF-8; read as {encoding}, {share} of the non-ASCII characters are ones in common use").format(
-        encoding=best, share=f"{score:.0%}"
+        encoding=best, share=f"{scores[best]:.0%}"
     )
     return Decoded(_strict(data, best, file), best, how)
+
+
+def _decodes(data: bytes, name: str) -> bool:
+    try:
+        data.decode(name)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _decoded_sample(data: bytes, name: str) -> str:
@@ -211,6 +223,15 @@ def _plausibility(text: str, name: str) -> float:
 
 
 def _western(text: str) -> int:
-    """Accented letters that touch an ASCII letter or stand alone, and typographic marks that do not pile up."""
-    lone = re.findall(r"(?<![^\x00-\x7f])[^\x00-\x7f]{1,2}(?![^\x00-\x7f])", text)
-    return sum(character.isalpha() or character in LATIN_MARKS for run in lone for character in run)
+    """Accented letters that touch an ASCII letter or stand alone, and typographic marks that do not pile up.
+
+    Two foreign characters in a row count in a word only: by themselves they are what a Chinese character becomes in a
+    file of one a line.
+    """
+    lone = re.findall(r"(?<![^\x00-\x7f])[^\x00-\x7f](?![^\x00-\x7f])", text)
+    pairs = re.findall(
+        r"(?:(?<=[A-Za-z0-9])[^\x00-\x7f]{2}(?![^\x00-\x7f])|"
+        r"(?<![^\x00-\x7f])[^\x00-\x7f]{2}(?=[A-Za-z0-9]))",
+        text,
+    )
+    return sum(character.isalpha() or character in LATIN_MARKS for run in (*lone, *pairs) for character in run)
