@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.data.reading.exports import array, bare, codes, faults, fields, lines, read, zipped
 from weitiao.data.reading import read_rows
@@ -136,7 +139,7 @@ def test_one_file_in_a_zip_and_an_empty_annotator(tmp_path: Path) -> None:
     assert len(fields(read(zipped(tmp_path, {**files, "ann.jsonl": ""}), "doccano"))) == 2
 
 
-def test_offsets_are_utf_16_unless_that_cuts_words(tmp_path: Path) -> None:
+def test_offsets_count_what_cuts_no_word(tmp_path: Path) -> None:
     text = "👨🏻\u200d🚒 firemen drive firetrucks"
     reading = read(lines(tmp_path, [{"text": text, "label": [[22, 32, "X"]]}]), "doccano")
     assert fields(reading)[0]["spans"][0]["text"] == "firetrucks"
@@ -148,6 +151,49 @@ def test_offsets_are_utf_16_unless_that_cuts_words(tmp_path: Path) -> None:
     reading = read(lines(tmp_path, [{"text": family, "label": [[6, 10, "X"]]}]), "doccano")
     assert fields(reading)[0]["spans"][0]["text"] == "Anna"
     assert "grapheme clusters" in codes(reading)["offsets-told"]
+
+
+HANZI = {"text": "😀我在北京工作", "label": [[3, 5, "LOC"]]}  # fits however it is counted
+
+
+@pytest.mark.parametrize(
+    ("given", "first", "severity", "message"),
+    [
+        ([HANZI], "北京", "note", "its offsets were taken to count characters"),
+        (
+            [HANZI, {"text": "😀 Anna", "label": [[3, 7, "PER"]]}],
+            "在北",
+            "warning",
+            "2 rows with spans hold characters that tools count differently, such as emoji; their offsets were taken "
+            "to count UTF-16 units, as JavaScript does (rows that speak for it: 1, against it: 0); to say otherwise, "
+            "give the rows a column `offsets` with one of characters, utf-16, graphemes",
+        ),
+        (
+            [
+                HANZI,
+                *[{"text": "😀 Anna", "label": [[2, 6, "PER"]]}] * 2,
+                {"text": "😀 Anna x", "label": [[3, 7, "PER"]]},
+            ],
+            "北京",
+            "warning",
+            "characters (rows that speak for it: 2, against it: 1); to say otherwise",
+        ),
+        ([{**HANZI, "offsets": "utf-16"}], "在北", "note", "UTF-16 units, as JavaScript does"),
+        ([HANZI, {**HANZI, "offsets": "utf-16"}, {**HANZI, "offsets": "characters"}], "北京", "note", "characters"),
+    ],
+)
+def test_of_countings_that_fit_equally_characters_win(
+    tmp_path: Path, given: list[dict[str, Any]], first: str, severity: str, message: str
+) -> None:
+    reading = read(lines(tmp_path, given), "doccano")
+    assert reading.rows[0].fields["spans"][0]["text"] == first  # type: ignore[index]
+    (problem,) = reading.problems
+    assert problem.severity == severity and message in problem.message
+
+
+def test_a_column_says_how_its_row_counts(tmp_path: Path) -> None:
+    given = [{**HANZI, "offsets": "utf-16"}, {**HANZI, "offsets": "characters"}]
+    assert [row["spans"][0]["text"] for row in fields(read(lines(tmp_path, given), "doccano"))] == ["在北", "北京"]
 
 
 def test_spans_outside_their_text_are_faults(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weitiao.data.reading.offsets import Counting, counted_as, likeliest, located, places, proven
+from weitiao.data.reading.offsets import Counting, counted_as, fitting, likeliest, located, places, proven
 
 TEXTS = st.text(st.sampled_from("aé中\u3000 \r\n😀👨\u200d🚒\u0301🏻🇨🇳"), min_size=1, max_size=20)
 
@@ -67,3 +67,10 @@ def test_the_likeliest_counting_cuts_no_word() -> None:
     assert likeliest([(text, [(22, 32)])], ("utf-16", "characters")) == "utf-16"
     assert likeliest([(text, [(19, 29)])], ("utf-16", "characters")) == "characters"
     assert likeliest([("plain", [(0, 5)])], ("utf-16", "characters")) == "utf-16"
+
+
+def test_the_countings_that_fit_one_text() -> None:
+    order: tuple[Counting, ...] = ("characters", "utf-16", "graphemes")
+    assert fitting("😀 Anna met Bob", [(2, 6)], order) == ["characters", "graphemes"]
+    assert fitting("😀 Anna met Bob", [(3, 7)], order) == ["utf-16"]
+    assert fitting("😀你好", [(1, 2)], order[:1]) == ["characters"]

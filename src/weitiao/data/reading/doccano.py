@@ -1,7 +1,8 @@
 """doccano: what its projects export: spans, relations, categories and texts; a zip holds one file an annotator.
 
 Rows get `text`, `spans`, `relations` and `label`; every other column is kept. doccano counts UTF-16 units (or grapheme
-clusters, by a setting of the project) and exports no surfaces, so the counting is told by what the spans then are.
+clusters, by a setting of the project), what imports into it counts characters, and no export holds surfaces: the
+counting is told by what the spans then are, and is characters where that does not tell.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, ClassVar
 
 from weitiao.data.reading.annotators import merged
 from weitiao.data.reading.generic import is_empty, plain_rows
-from weitiao.data.reading.offsets import Bounds, Counting, counts_differ, likeliest, located, places
+from weitiao.data.reading.offsets import Bounds, Counting, counts_differ, fitting, likeliest, located, places
 from weitiao.data.reading.source import (
     FileReading,
     Reading,
@@ -31,8 +32,8 @@ TEXTS = ("text", "data")
 LABELS = ("cats", "label", "labels", "categories")
 SPANS = ("entities", "label", "labels")
 COMMENTS = "Comments"
-OFFSETS = "offsets"  # the column in which our own writer says how it counted
-COUNTINGS: tuple[Counting, ...] = ("utf-16", "characters", "graphemes")
+OFFSETS = "offsets"  # the column that says how a row counts; our own writer gives it
+COUNTINGS: tuple[Counting, ...] = ("characters", "utf-16", "graphemes")  # of those that fit equally, the first
 Fields = Mapping[str, Any]
 
 
@@ -148,8 +149,10 @@ class _Layout:
         text: the column of the text.
         spans: the column of the spans; empty where the project has none.
         label: the column of categories or texts; empty where there is none.
-        counting: how offsets count.
+        counting: how offsets count where a row does not say.
         apart: rows in which that makes a difference.
+        speaking: of these, those whose spans tell that it is the counting, or one of two.
+        against: of these, those whose spans fit another better.
     """
 
     text: str
@@ -157,6 +160,8 @@ class _Layout:
     label: str
     counting: Counting
     apart: int
+    speaking: int = 0
+    against: int = 0
 
     @classmethod
     def of(cls, rows: Sequence[Fields]) -> _Layout:
@@ -168,12 +173,15 @@ class _Layout:
             spans = "entities"
         label = next((key for key in LABELS if key != spans and any(key in row for row in rows)), "")
         told = {row[OFFSETS] for row in rows if row.get(OFFSETS) in COUNTINGS}
-        examples = (
-            [(row[text], _bounds(row.get(spans))) for row in rows if isinstance(row.get(text), str)] if spans else []
-        )
-        apart = sum(1 for given, own in examples if own and counts_differ(given, COUNTINGS))
-        counting = told.pop() if len(told) == 1 else likeliest(examples, COUNTINGS) if apart else "characters"
-        return cls(text, spans, label, counting, apart)
+        given = [row for row in rows if isinstance(row.get(text), str)] if spans else []
+        examples = [(row[text], _bounds(row.get(spans))) for row in given]
+        apart = [(each, own) for each, own in examples if own and counts_differ(each, COUNTINGS)]
+        if len(told) == 1:
+            return cls(text, spans, label, told.pop(), len(apart))
+        counting = likeliest(apart, COUNTINGS)
+        best = [fitting(each, own, COUNTINGS) for each, own in apart]
+        speaking = sum(counting in each and len(each) < len(COUNTINGS) for each in best)
+        return cls(text, spans, label, counting, len(apart), speaking, sum(counting not in each for each in best))
 
     def row(self, row: Row) -> Row:
         """The row in our terms; faulty where its spans are none of its text."""
@@ -187,7 +195,7 @@ class _Layout:
         fields: dict[str, object] = {"text": text}
         try:
             if self.spans:
-                fields["spans"] = list(self._spans(text, given.get(self.spans) or []))
+                fields["spans"] = list(self._spans(text, given.get(self.spans) or [], self._counting(given)))
             if given.get("relations"):
                 fields["relations"] = _relations(given["relations"], fields.get("spans"))
         except (ValueError, KeyError, TypeError) as fault:
@@ -198,8 +206,11 @@ class _Layout:
         taken = {self.text, self.spans, self.label, "relations", OFFSETS}
         return Row({**fields, **{key: each for key, each in given.items() if key not in taken}}, row.file, row.line)
 
-    def _spans(self, text: str, given: Any) -> Iterator[dict[str, object]]:
-        counted = places(text, self.counting)
+    def _counting(self, given: Fields) -> Counting:
+        return next((each for each in COUNTINGS if each == given.get(OFFSETS)), self.counting)
+
+    def _spans(self, text: str, given: Any, counting: Counting) -> Iterator[dict[str, object]]:
+        counted = places(text, counting)
         for each in given:
             start, end, label = _triple(each)
             found = located(counted, start, end)
@@ -214,9 +225,11 @@ class _Layout:
         return _("offsets count {counting}").format(counting=_counting_in_words(self.counting)) if self.apart else ""
 
     def problems(self, file: str) -> list[Problem]:
-        """A note where texts hold characters that tools count differently."""
+        """A note where texts hold characters that tools count differently; a warning where the counting was guessed."""
         if not self.apart:
             return []
+        if self.against or (self.speaking and self.counting != "characters"):
+            return [Problem("offsets-told", self._guessed(), file=file, severity="warning")]
         message = ngettext(
             "{count} row with spans holds characters that tools count differently, such as emoji; its offsets "
             "were taken to count {counting}",
@@ -225,6 +238,24 @@ class _Layout:
             self.apart,
         ).format(count=self.apart, counting=_counting_in_words(self.counting))
         return [Problem("offsets-told", message, file=file, severity="note")]
+
+    def _guessed(self) -> str:
+        """What the rows say of the counting, and how to say otherwise."""
+        return ngettext(
+            "{count} row with spans holds characters that tools count differently, such as emoji; its offsets "
+            "were taken to count {counting} (rows that speak for it: {speaking}, against it: {against}); to say "
+            "otherwise, give the row a column `offsets` with one of {values}",
+            "{count} rows with spans hold characters that tools count differently, such as emoji; their offsets "
+            "were taken to count {counting} (rows that speak for it: {speaking}, against it: {against}); to say "
+            "otherwise, give the rows a column `offsets` with one of {values}",
+            self.apart,
+        ).format(
+            count=self.apart,
+            counting=_counting_in_words(self.counting),
+            speaking=self.speaking,
+            against=self.against,
+            values=", ".join(COUNTINGS),
+        )
 
 
 def _counting_in_words(counting: Counting) -> str:

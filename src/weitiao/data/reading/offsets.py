@@ -7,7 +7,7 @@ one character (a grapheme cluster: a letter with its marks, a family of joined e
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 Counting = Literal["characters", "utf-16", "lines", "utf-16-lines", "graphemes"]
@@ -79,16 +79,27 @@ def likeliest(examples: Iterable[tuple[str, Sequence[Bounds]]], order: Sequence[
         examples: texts and spans whose surfaces nobody wrote down.
         order: countings to choose from; of equals, the first.
     """
-    faults: Mapping[Counting, list[int]] = {counting: [0, 0] for counting in order}
+    faults = dict.fromkeys(order, (0, 0))
     for text, spans in examples:
         if not spans or not counts_differ(text, order):
             continue
-        for counting in order:
-            counted = places(text, counting)
-            found = [located(counted, start, end) for start, end in spans]
-            faults[counting][0] += found.count(None)
-            faults[counting][1] += sum(_is_awkward(text, *bounds) for bounds in found if bounds)
+        for counting, (impossible, awkward) in faults.items():
+            own = _faults(text, spans, counting)
+            faults[counting] = (impossible + own[0], awkward + own[1])
     return min(order, key=lambda counting: faults[counting])
+
+
+def fitting(text: str, spans: Sequence[Bounds], order: Sequence[Counting]) -> list[Counting]:
+    """The countings that fit the spans of one text best; all of them where the text does not tell."""
+    faults = {counting: _faults(text, spans, counting) for counting in order}
+    return [counting for counting in order if faults[counting] == min(faults.values())]
+
+
+def _faults(text: str, spans: Sequence[Bounds], counting: Counting) -> tuple[int, int]:
+    """(spans that are impossible under a counting, spans that cut a word or begin or end with white space)."""
+    counted = places(text, counting)
+    found = [located(counted, start, end) for start, end in spans]
+    return found.count(None), sum(_is_awkward(text, *bounds) for bounds in found if bounds)
 
 
 def _is_awkward(text: str, start: int, end: int) -> bool:
