@@ -201,3 +201,13 @@ def test_spans_outside_their_text_are_faults(tmp_path: Path) -> None:
     assert faults(read(lines(tmp_path, given), "doccano")) == {
         3: "the span 0-99 (ORG) lies outside the text of 5 characters"
     }
+
+
+def test_rows_without_annotation_are_left_out_and_counted(tmp_path: Path) -> None:
+    given = [*NER, {"id": 3, "text": "Not yet", "label": None}, {"id": 4, "text": "Nor this"}]
+    reading = read(lines(tmp_path, given), "doccano")
+    assert [row["id"] for row in fields(reading)] == [1, 2], "an empty list holds no span"
+    assert reading.file.rows == 2
+    (problem,) = reading.problems
+    assert (problem.severity, problem.message) == ("note", "2 rows without annotation are left out")
+    assert [row.line for row in problem.rows] == [3, 4]

@@ -23,7 +23,7 @@ from weitiao.data.reading.source import (
     refusal,
     union_of_keys,
 )
-from weitiao.errors import Problem
+from weitiao.errors import Problem, RowPlace
 from weitiao.messages import _, ngettext
 from weitiao.records import Row
 
@@ -59,7 +59,10 @@ class Doccano:
             raise refusal("empty-file", _("the file holds no rows"), source.name)
         answers = _by_annotator(readings)
         layout = _Layout.of([row.fields for rows in answers.values() for row in rows])
-        read = {name: [layout.row(row) for row in rows] for name, rows in answers.items()}
+        unannotated = [row for rows in answers.values() for row in rows if layout.is_unannotated(row)]
+        read = {
+            name: [layout.row(row) for row in rows if not layout.is_unannotated(row)] for name, rows in answers.items()
+        }
         rows, problems = merged(read, source.name) if len(read) > 1 else (next(iter(read.values())), [])
         rows = _without_blanks(_with_plain_labels(rows))
         first = next(iter(readings.values())).file
@@ -67,7 +70,19 @@ class Doccano:
         how = _("; ").join(filter(None, (first.how, layout.told(), _annotators(list(read)))))
         file = FileReading(source.name, sha256, "doccano", len(rows), first.encoding, how)
         found = [problem for reading in readings.values() for problem in reading.problems]
-        return Reading(file, union_of_keys(rows), rows, [*found, *layout.problems(source.name), *problems])
+        found += [*layout.problems(source.name), *_left_out(unannotated, source.name)]
+        return Reading(file, union_of_keys(rows), rows, [*found, *problems])
+
+
+def _left_out(rows: Sequence[Row], file: str) -> list[Problem]:
+    """A note on rows that nobody annotated."""
+    if not rows:
+        return []
+    message = ngettext(
+        "{count} row without annotation is left out", "{count} rows without annotation are left out", len(rows)
+    ).format(count=f"{len(rows):,}")
+    places_ = tuple(RowPlace(row.file, row.line) for row in rows)
+    return [Problem("unannotated-rows", message, file=file, severity="note", rows=places_)]
 
 
 def _annotators(names: Sequence[str]) -> str:
@@ -149,6 +164,7 @@ class _Layout:
         text: the column of the text.
         spans: the column of the spans; empty where the project has none.
         label: the column of categories or texts; empty where there is none.
+        listed: whether rows list their spans; `[]` is a list, null and a missing key are no annotation.
         counting: how offsets count where a row does not say.
         apart: rows in which that makes a difference.
         speaking: of these, those whose spans tell that it is the counting, or one of two.
@@ -158,6 +174,7 @@ class _Layout:
     text: str
     spans: str
     label: str
+    listed: bool
     counting: Counting
     apart: int
     speaking: int = 0
@@ -172,16 +189,30 @@ class _Layout:
         if not spans and any("entities" in row for row in rows):
             spans = "entities"
         label = next((key for key in LABELS if key != spans and any(key in row for row in rows)), "")
+        listed = any(isinstance(row.get(spans), list) for row in rows)
         told = {row[OFFSETS] for row in rows if row.get(OFFSETS) in COUNTINGS}
         given = [row for row in rows if isinstance(row.get(text), str)] if spans else []
         examples = [(row[text], _bounds(row.get(spans))) for row in given]
         apart = [(each, own) for each, own in examples if own and counts_differ(each, COUNTINGS)]
         if len(told) == 1:
-            return cls(text, spans, label, told.pop(), len(apart))
+            return cls(text, spans, label, listed, told.pop(), len(apart))
         counting = likeliest(apart, COUNTINGS)
         best = [fitting(each, own, COUNTINGS) for each, own in apart]
         speaking = sum(counting in each and len(each) < len(COUNTINGS) for each in best)
-        return cls(text, spans, label, counting, len(apart), speaking, sum(counting not in each for each in best))
+        return cls(
+            text, spans, label, listed, counting, len(apart), speaking, sum(counting not in each for each in best)
+        )
+
+    def is_unannotated(self, row: Row) -> bool:
+        """Whether a row with a text has neither spans nor a label, though others list theirs."""
+        given = row.fields
+        return (
+            self.listed
+            and not row.problem
+            and isinstance(given.get(self.text), str)
+            and given.get(self.spans) is None
+            and given.get(self.label) in (None, "", [])
+        )
 
     def row(self, row: Row) -> Row:
         """The row in our terms; faulty where its spans are none of its text."""
