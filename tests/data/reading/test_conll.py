@@ -142,3 +142,34 @@ def test_numbers_that_do_not_count_are_tokens(tmp_path: Path) -> None:
 def test_comments_as_wide_as_tokens_are_comments(tmp_path: Path) -> None:
     first, second = fields(tmp_path, "# sent_id = 1\nEU NNP X B-ORG\n\n# NN = O\nEU = X O\n# N = O\n")
     assert (first["tokens"], second["tokens"]) == (["EU"], ["EU", "#"])
+
+
+def test_a_fault_is_one_of_its_own_line(tmp_path: Path) -> None:
+    reading = read(tmp_path, "EU B-ORG\nsaid O\n\nthe O\nlast O\nend\n.\tO\n\n")
+    assert [(row.line, row.problem) for row in reading.rows if row.problem] == [
+        (6, "columns of line 6: 1; of the others: 2")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "EU B-ORG\nsaid O\nBonn I-LOC\n\nIt I-ORG\nAnn B-PER\nLee I-ORG\nX I-ORG\n\n",
+            "3 tags continue a span of another type or none, and begin a new one; the first: {path}:3",
+        ),
+        (
+            "北 B-LOC\n京 E-LOC\n市 E-LOC\n\n",
+            "1 tag continues a span of another type or none, and begins a new one: {path}:3",
+        ),
+        ("EU I-ORG\nsaid O\nAnn I-PER\nBob B-PER\nLee I-PER\n\n", ""),  # IOB1
+        ("EU I-ORG\nsaid O\n\n", ""),
+        ("上 B-LOC\n海 M-LOC\n市 E-LOC\n人 S-PER\n\n", ""),
+    ],
+)
+def test_tags_that_continue_no_span_are_counted(tmp_path: Path, text: str, message: str) -> None:
+    found = {problem.code: problem for problem in read(tmp_path, text).problems}
+    assert found.keys() == ({"loose-tags"} if message else set())
+    if message:
+        note = found["loose-tags"]
+        assert (note.severity, note.message) == ("note", message.format(path=tmp_path / "f.conll"))

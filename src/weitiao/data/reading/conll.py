@@ -3,7 +3,8 @@
 A sentence becomes a Row: its columns by number as lists, `tokens` (the first), `tags` (the last), the `text` that the
 tokens make (or a comment `# text = ...` above them says), and the `document` that a `-DOCSTART-` line began. Other
 comments, CRLF, a missing end and a first column that counts the tokens are no obstacle. Where several columns hold tags
-of spans, a note says that the last is read.
+of spans, a note says that the last is read; another counts tags that continue no span. A line of another width is a
+fault of its own line and costs the sentence.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from itertools import islice
 
 from weitiao.data.reading.conllu import is_conllu
 from weitiao.data.reading.source import FileReading, Reading, ReadOptions, Source, refusal, union_of_keys
-from weitiao.errors import Problem
-from weitiao.messages import _
+from weitiao.errors import Problem, RowPlace
+from weitiao.messages import _, ngettext
 from weitiao.metrics.spans import parse_tag
 from weitiao.records import Row
 from weitiao.text import han_share, join_tokens
@@ -76,6 +77,8 @@ class Conll:
         file = FileReading(source.name, source.sha256, "conll", len(rows), source.decoded.encoding, told, header=False)
         columns = [column for column in union_of_keys(rows) if documents or column != "document"]
         noted = _tag_columns(sentences, layout, source.name)
+        sound = [lines for (_document, lines), row in zip(blocks, rows, strict=True) if not row.problem]
+        noted += _loose_tags([_numbered(lines, width) for lines in sound], source.name)
         return Reading(file, columns, rows, [*source.text_problems(), *noted])
 
 
@@ -126,12 +129,17 @@ def of_characters(tokens: Sequence[str]) -> bool:
 
 
 def _cells(lines: Sequence[Line], width: int) -> list[list[str]]:
-    """The cells of the tokens of a sentence: of its lines that have as many as the others and are no comments."""
-    found: list[list[str]] = []
-    for _number, line in lines:
+    """The cells of the tokens of a sentence."""
+    return [cells for _number, cells in _numbered(lines, width)]
+
+
+def _numbered(lines: Sequence[Line], width: int) -> list[tuple[int, list[str]]]:
+    """(line, cells) of its lines that have as many as the others and are no comments."""
+    found: list[tuple[int, list[str]]] = []
+    for number, line in lines:
         cells = columns_of(line)
         if len(cells) == width and cells[0] and not _is_comment(line, found):
-            found.append(cells)
+            found.append((number, cells))
     return found
 
 
@@ -167,6 +175,34 @@ def _tag_columns(sentences: Sequence[Sequence[Sequence[str]]], layout: _Layout, 
     return [Problem("several-tag-columns", message, file=file, severity="note")]
 
 
+def _loose_tags(sentences: Sequence[Sequence[tuple[int, list[str]]]], file: str) -> list[Problem]:
+    """A note on tags that continue a span of another type or none, in a file whose spans begin with B-.
+
+    IOB1 has B- only where a span of the same type is just before: there, other spans rightly begin with I-.
+    """
+    if not _marks([cells[-1] for each in sentences for _number, cells in each]):
+        return []
+    loose: list[int] = []
+    begins = False
+    for sentence in sentences:
+        before, open_ = "", False
+        for number, cells in sentence:
+            place, label = parse_tag(cells[-1]) or ("O", "")
+            begins |= place == "B" and before != label
+            if place in ("I", "E") and not (open_ and before == label):
+                loose.append(number)
+            before, open_ = label, place in ("B", "I")
+    if not loose or not begins:
+        return []
+    message = ngettext(
+        "{count} tag continues a span of another type or none, and begins a new one: {place}",
+        "{count} tags continue a span of another type or none, and begin a new one; the first: {place}",
+        len(loose),
+    ).format(count=f"{len(loose):,}", place=f"{file}:{loose[0]}")
+    places = tuple(RowPlace(file, number) for number in loose)
+    return [Problem("loose-tags", message, file=file, severity="note", rows=places)]
+
+
 def _marks(tags: Sequence[str]) -> bool:
     parsed = [found for tag in tags if (found := parse_tag(tag)) is not None]
     return len(parsed) >= TAGGED * len(tags) and any(label for _place, label in parsed)
@@ -189,7 +225,7 @@ def _row(lines: Sequence[Line], document: str, layout: _Layout, file: str) -> Ro
             message = _("columns of line {line}: {got}; of the others: {expected}").format(
                 line=number, got=len(own), expected=layout.width
             )
-            return Row({}, file, first, message)
+            return Row({}, file, number, message)
     if not cells:
         return Row({}, file, first, _("a sentence of comments"))
     columns: dict[str, object] = {str(index): list(column) for index, column in enumerate(zip(*cells, strict=True), 1)}
