@@ -304,3 +304,17 @@ def test_the_encoding_of_the_source_can_be_named(tmp_path: Path) -> None:
         weitiao.convert(source, target)
     assert main(["convert", str(source), str(target), "--encoding", "koi8-r"]) == 0
     assert json.loads(target.read_text("utf-8"))["tokens"] == ["коза", "и"]
+
+
+def test_doccano_says_how_its_offsets_count(tmp_path: Path) -> None:
+    rows = [{"text": text, "spans": [{"start": 2, "end": 5, "label": "PER"}]} for text in ("😀 Ann", "a Ann")]
+    done = weitiao.convert(lines(tmp_path / "a.jsonl", rows), tmp_path / "b.jsonl", write_as="doccano")
+    assert [(problem.severity, problem.message) for problem in done.problems] == [
+        (
+            "note",
+            "in 1 row with characters such as emoji the offsets count UTF-16 units, as doccano does, and its column "
+            "`offsets` says so",
+        )
+    ]
+    first, second = [json.loads(line) for line in (tmp_path / "b.jsonl").read_text("utf-8").splitlines()]
+    assert (first["label"], first["offsets"], "offsets" in second) == ([[3, 6, "PER"]], "utf-16", False)

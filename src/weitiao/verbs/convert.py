@@ -27,7 +27,7 @@ class Conversion:
         written_as: the format of the output.
         rows: rows in it.
         lost: what the output's format cannot hold, in sentences with counts.
-        problems: what the source's reader found, and the rows that could not be used.
+        problems: what the source's reader found, the rows that could not be used, and notes on what was written.
     """
 
     output: str
@@ -77,6 +77,8 @@ def convert(
         rows = [with_tokens(row) for row in rows]
     lost = writer.write(rows, output)
     found = [problem for reading in readings for problem in reading.problems] + _left_out(faults, str(source))
+    notes: Sequence[str] = getattr(writer, "notes", ())
+    found += [Problem("written", sentence, file=str(output), severity="note") for sentence in notes]
     formats = dict.fromkeys(reading.file.format for reading in readings)
     return Conversion(str(output), ", ".join(formats), target, len(rows), lost, found)
 

@@ -1,8 +1,8 @@
 """doccano: what its projects export: spans, relations, categories and texts; a zip holds one file an annotator.
 
 Rows get `text`, `spans`, `relations` and `label`; every other column is kept. doccano counts UTF-16 units (or grapheme
-clusters, by a setting of the project), what imports into it counts characters, and no export holds surfaces: the
-counting is told by what the spans then are, and is characters where that does not tell.
+clusters, by a setting of the project), other programs that write its format count characters, and no export holds
+surfaces: the counting is told by what the spans then are, and is characters where that does not tell.
 """
 
 from __future__ import annotations

@@ -33,7 +33,8 @@ ENDINGS = {".conll": "conll", ".bio": "conll", ".jsonl": "jsonl", ".ndjson": "js
 class Writer(Protocol):
     """Writes one format; built without arguments.
 
-    One that needs `tokens` in every row says so by a class attribute `tokenised`.
+    One that needs `tokens` in every row says so by a class attribute `tokenised`. One that has more to
+    say of what it wrote lists sentences in an attribute `notes`.
     """
 
     def write(self, rows: Iterable[InnerRow], path: Path) -> list[str]:

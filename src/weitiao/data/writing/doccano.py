@@ -16,6 +16,7 @@ from weitiao.data.reading.offsets import Counting, counted_as, counts_differ
 from weitiao.data.writing import InnerRow
 from weitiao.data.writing.jsonl import write_lines
 from weitiao.data.writing.losses import Losses
+from weitiao.messages import ngettext
 
 COUNTING: Counting = "utf-16"
 OWN = ("text", "spans", "relations", "label")
@@ -35,11 +36,28 @@ PLAIN = {"id", "start", "end", "label", "text"}
 class Doccano:
     """doccano's JSON lines: spans, relations, categories; other columns as metadata."""
 
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
     def write(self, rows: Iterable[InnerRow], path: Path) -> list[str]:
         given = list(rows)
+        spans = any("spans" in row for row in given)
+        counted = sum(counts_differ(str(row["text"]), COUNTINGS) for row in given) if spans else 0
+        if counted:
+            self.notes.append(_counting_told(counted))
         losses = Losses()
         write_lines(_lines(given, losses), path)
         return losses.sentences()
+
+
+def _counting_told(count: int) -> str:
+    return ngettext(
+        "in {count} row with characters such as emoji the offsets count UTF-16 units, as doccano does, and its column "
+        "`offsets` says so",
+        "in {count} rows with characters such as emoji the offsets count UTF-16 units, as doccano does, and their "
+        "column `offsets` says so",
+        count,
+    ).format(count=f"{count:,}")
 
 
 def _lines(rows: Sequence[InnerRow], losses: Losses) -> Iterator[dict[str, object]]:
