@@ -68,20 +68,20 @@ def test_no_gain():
 def test_below_baseline():
     points = [(0.85, None, 0.2), (0.85, None, 0.1)]
     gap = Score(value=-0.07, low=-0.11, high=-0.03)
-    verdict = judge(replace(course(points), over_tfidf=gap))
+    verdict = judge(replace(course(points), over_baseline=gap, baseline="gazetteer"))
     assert codes(verdict) == ("under-fitted", ["below-baseline"])
     assert explain(verdict.findings[0]) == (
-        "The score is below that of TF-IDF, a cheap baseline: difference -0.070, interval -0.110 to -0.030."
+        "The score is below that of Gazetteer, a cheap baseline: difference -0.070, interval -0.110 to -0.030."
     )
     for high in (0.0, 0.01):
-        assert judge(replace(course(points), over_tfidf=replace_high(gap, high))).kind == "fine"
+        assert judge(replace(course(points), over_baseline=replace_high(gap, high))).kind == "fine"
 
 
 def replace_high(score, high):
     return Score(value=score.value, low=score.low, high=high)
 
 
-@pytest.mark.parametrize("rule", ["over_majority", "over_tfidf"])
+@pytest.mark.parametrize("rule", ["over_majority", "over_baseline"])
 def test_a_score_too_low_under_a_stock_head_begins_with_another_head(rule):
     poor = replace(course([(0.5, None, 0.6)] * 2), **{rule: Score(value=-0.1, low=-0.2, high=-0.05)})
     changes = {head: [each.key for each in judge(replace(poor, head=head)).changes] for head in ("stock", "mean", "")}

@@ -172,7 +172,10 @@ SPAN_CASES = [
     ),
     told(
         "one inside the other", SPANS, "tag",
-        [f"warning t.jsonl:{LINE}: 1 span of train overlaps a longer one, and flat tags cannot give it: ADJ 7-11"],
+        [
+            f"warning t.jsonl:{LINE}: 1 span of train overlaps one that is kept (the longer, of equals the first by "
+            "label), and flat tags cannot give it, but the task `span` can: ADJ 7-11"
+        ],
         spans=[[0, 11, "NOUN"], [7, 11, "ADJ"]],
     ),
     told(

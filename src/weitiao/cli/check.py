@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -50,7 +51,8 @@ def check(
     if not rows and any(len(problem.rows) > 1 for problem in found.problems):
         say(_("some of these are about several rows; list them all with --rows"))
     if code == 0 and not found.problems:
-        print(_("nothing to complain about; train it with: weitiao train {recipe}").format(recipe=recipe))
+        words = shlex.join([str(recipe), *overrides_of(changes, model=model)])
+        print(_("nothing to complain about; train it with: weitiao train {recipe}").format(recipe=words))
     return code
 
 

@@ -42,7 +42,7 @@ from weitiao.recipe import EvaluationSpec, ReportSpec, TrainingSpec
 
 POINTS = 300  # of the training curve
 OWN = ("train", "dev", "test")  # splits of the run; of other rows, its curves say nothing
-TFIDF = ("tfidf", "tfidf_score", "tfidf_similarity", "bm25")  # baselines that count words
+CONSTANT = ("majority", "mean")  # baselines that look at no text
 UNREPORTED = ("name", "training", "head")  # facts that a report has elsewhere
 
 
@@ -151,7 +151,8 @@ def _verdict(
     if split not in OWN:
         return Verdict(kind="unknown", findings=[], changes=[])
     chosen = facts.training.metric or metric.name
-    tfidf = next((each.difference for name, each in baselines.items() if name in TFIDF), None)
+    gaps = {name: each.difference for name, each in baselines.items() if name not in CONSTANT}
+    best = min(gaps, key=lambda name: gaps[name].value, default="")  # what the model beats by least, or not at all
     return judge(
         Course(
             facts.curves,
@@ -160,7 +161,8 @@ def _verdict(
             classes,
             facts.method,
             over_majority=baselines["majority"].difference if "majority" in baselines else None,
-            over_tfidf=tfidf,
+            over_baseline=gaps.get(best),
+            baseline=best,
             head=facts.head,
             chosen_by_loss=chosen == "loss",
             chosen_by=chosen if direction(chosen) < 0 and chosen != "loss" else "",

@@ -7,7 +7,7 @@ least loss there is counts as 0.
     over-fitted    dev-fell         the dev metric ended more than the noise below its best while the training loss fell
                    dev-loss-rose    the dev loss ended 20 % above its lowest and at twice the training loss
     under-fitted   no-gain          the score is not above the majority baseline's, by the paired interval
-                   below-baseline   the score is below the TF-IDF baseline's, by the paired interval
+                   below-baseline   the score is below the best cheap baseline's, by the paired interval
                    learnt-little    the training loss ended above 80 % of that of guessing, ln(classes)
                    still-improving  the last evaluation is the best, by more than the noise
     fine           settled          none of these; settled-at-best: and the last evaluation is as good as the best
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 from weitiao.evaluation.intervals import Score
 from weitiao.evaluation.schema import Change, Curves, DevPoint, Finding, Verdict
-from weitiao.evaluation.titles import metric_title
+from weitiao.evaluation.titles import baseline_title, metric_title
 from weitiao.messages import _
 
 ROSE = 1.2  # dev loss against its lowest
@@ -46,7 +46,8 @@ class Course:
         classes: labels of which one is right; 0 where guessing has no such loss (multi-label).
         method: name of the method.
         over_majority: the score minus the majority baseline's; None where it was not measured.
-        over_tfidf: the same of the TF-IDF baseline.
+        over_baseline: the same of the best of the other baselines.
+        baseline: its name.
         head: kind of the model's head; empty where it is not known.
         chosen_by_loss: whether the lowest dev loss chose the checkpoint.
         chosen_by: the metric whose lowest value chose the checkpoint, where that is neither `metric` nor the loss.
@@ -59,7 +60,8 @@ class Course:
     classes: int
     method: str
     over_majority: Score | None = None
-    over_tfidf: Score | None = None
+    over_baseline: Score | None = None
+    baseline: str = ""
     head: str = ""
     chosen_by_loss: bool = False
     chosen_by: str = ""
@@ -143,10 +145,11 @@ def _no_gain(course: Course, points: Sequence[DevPoint]) -> Finding | None:  # n
 
 
 def _below_baseline(course: Course, points: Sequence[DevPoint]) -> Finding | None:  # noqa: ARG001 - one signature for all rules
-    gap = course.over_tfidf
+    gap = course.over_baseline
     if gap is None or gap.high >= 0:
         return None
-    return Finding(code="below-baseline", figures={"gap": gap.value, "low": gap.low, "high": gap.high})
+    figures: dict[str, float | str] = {"gap": gap.value, "low": gap.low, "high": gap.high}
+    return Finding(code="below-baseline", figures={"baseline": course.baseline, **figures})
 
 
 def _learnt_little(course: Course, points: Sequence[DevPoint]) -> Finding | None:
@@ -259,7 +262,7 @@ def explain(finding: Finding) -> str:
             "interval {low} to {high}."
         ),
         "below-baseline": _(
-            "The score is below that of TF-IDF, a cheap baseline: difference {gap}, interval {low} to {high}."
+            "The score is below that of {baseline}, a cheap baseline: difference {gap}, interval {low} to {high}."
         ),
         "learnt-little": _("The training loss ended at {train_loss}; guessing gives {guessing}."),
         "still-improving": _(
@@ -276,9 +279,11 @@ def explain(finding: Finding) -> str:
 
 
 def _rounded(figures: Mapping[str, float | str]) -> dict[str, str]:
-    return {
-        key: metric_title(each) if isinstance(each, str) else _number_of(key, each) for key, each in figures.items()
-    }
+    return {key: _title(key, each) if isinstance(each, str) else _number_of(key, each) for key, each in figures.items()}
+
+
+def _title(key: str, name: str) -> str:
+    return baseline_title(name) if key == "baseline" else metric_title(name)
 
 
 def _number_of(key: str, value: float) -> str:

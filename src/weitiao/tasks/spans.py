@@ -211,8 +211,10 @@ def alignment_problems(
             others.append((record, [span for span in spans if span not in overlapping], units_of(record)))
         if over:
             message = ngettext(
-                "{count} span of {split} overlaps a longer one, and flat tags cannot give it: {place}",
-                "{count} spans of {split} overlap longer ones, and flat tags cannot give them; the first: {place}",
+                "{count} span of {split} overlaps one that is kept (the longer, of equals the first by label), and "
+                "flat tags cannot give it, but the task `span` can: {place}",
+                "{count} spans of {split} overlap others that are kept (the longer, of equals the first by label), and "
+                "flat tags cannot give them, but the task `span` can; the first: {place}",
                 len(over),
             )
             yield _unreachable("overlapping-spans", message, split, over)

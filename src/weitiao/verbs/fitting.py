@@ -117,6 +117,10 @@ def fit_once(
     )
     result = fit(network, method, train.features, settings, hooks, folder=folder.checkpoints, log=folder.log)
     fitted = _fitted(result, found.metric)
+    if result.stopped:
+        text = _("training ended at step {step} of {steps}, as `training.{key}` asks")
+        steps = total_steps(train.features, settings)
+        on_event({"kind": "note", "text": text.format(step=result.steps, steps=steps, key=result.stopped)})
     if Processes.current().is_main:
         on_event({"kind": "phase", "text": _("saving the model")})
         calibrated = _calibrate(found, network, dev)
