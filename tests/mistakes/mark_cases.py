@@ -248,8 +248,8 @@ SPAN_CASES = [
     told(
         "a head that is there twice", SPANS, "relate",
         [
-            f"warning t.jsonl:{LINE}: 1 row of train names a span by words that its text has more than once, and the "
-            "first is taken; [start, end] would tell"
+            f"warning t.jsonl:{LINE}: 1 row of train names a span by words that its text has more than once or only "
+            "inside other words, and the first is taken; [start, end] would tell"
         ],
         text=f"slow {TEXTS[PLANTED]}", head="slow", tail="garden",
     ),
