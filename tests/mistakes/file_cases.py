@@ -207,7 +207,7 @@ FILE_CASES = [
         ENCODINGS,
         [
             f"error good.csv:42: not valid utf-8: byte 0xff at offset {len(CHINESE.encode())} does not decode; "
-            "repair the file, or correct `encoding: utf-8` in the recipe"
+            "repair the file, or name another encoding than utf-8"
         ],
         data("train: good.csv", "encoding: utf-8"),
         {"good.csv": CHINESE.encode() + b"\xff\n"},

@@ -112,12 +112,12 @@ def apart(name: str, group: str, task: str, problems: Sequence[str], dev: Sequen
     return Case(name, group, problems, recipe(task, "{train: t.jsonl, dev: d.jsonl}"), files)
 
 
-def columns(name: str, change: tuple[str, str], reason: str) -> Case:
-    """A word a line with its tag; the sixth sentence is changed."""
+def columns(name: str, change: tuple[str, str], reason: str, word: int = 1) -> Case:
+    """A word a line with its tag; the sixth sentence is changed, and the fault stands at its `word`-th line."""
     sentences = ["".join(f"{word}\t{tag}\n" for word, tag in zip(text.split(), TAGS, strict=True)) for text in TEXTS]
     sentences[PLANTED] = sentences[PLANTED].replace(*change, 1)
     assert change[1] in sentences[PLANTED]
-    first = 5 * PLANTED + 1
+    first = 5 * PLANTED + word
     problem = (
         f"error t.conll:{first}: 1 of 40 rows cannot be used, more than data.max_dropped = 1.00% allows "
         f"(line {first}: {reason}); repair them or raise it"
@@ -213,7 +213,7 @@ SPAN_CASES = [
         [{"text": TEXTS[30], "spans": [[*first_word(TEXTS[30])[:2], "PLACE"]]}, *GOOD["tag"][31:]],
     ),
     columns(
-        "a word without its tag", ("slow\tB-ADJ", "slow"), "columns of line 27: 1; of the others: 2",
+        "a word without its tag", ("slow\tB-ADJ", "slow"), "columns: 1; in the other lines: 2", 2,
     ),
     columns(
         "a tag of another scheme", ("slow\tB-ADJ", "slow\tX-ADJ"),

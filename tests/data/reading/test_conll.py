@@ -83,8 +83,8 @@ def test_a_line_of_another_width_costs_its_sentence(tmp_path: Path) -> None:
     )
     assert [(row.line, row.problem) for row in reading.rows] == [
         (1, ""),
-        (4, "columns of line 4: 1; of the others: 2"),
-        (7, "columns of line 7: 3; of the others: 2"),
+        (4, "columns: 1; in the other lines: 2"),
+        (7, "columns: 3; in the other lines: 2"),
         (9, ""),
         (11, "a sentence of comments"),
     ]
@@ -147,7 +147,7 @@ def test_comments_as_wide_as_tokens_are_comments(tmp_path: Path) -> None:
 def test_a_fault_is_one_of_its_own_line(tmp_path: Path) -> None:
     reading = read(tmp_path, "EU B-ORG\nsaid O\n\nthe O\nlast O\nend\n.\tO\n\n")
     assert [(row.line, row.problem) for row in reading.rows if row.problem] == [
-        (6, "columns of line 6: 1; of the others: 2")
+        (6, "columns: 1; in the other lines: 2")
     ]
 
 

@@ -222,9 +222,8 @@ def _row(lines: Sequence[Line], document: str, layout: _Layout, file: str) -> Ro
         if len(own) == layout.width and own[0]:
             cells.append(own)
         elif not line.startswith("#"):
-            message = _("columns of line {line}: {got}; of the others: {expected}").format(
-                line=number, got=len(own), expected=layout.width
-            )
+            message = _("columns: {got}; in the other lines: {expected}")
+            message = message.format(got=len(own), expected=layout.width)
             return Row({}, file, number, message)
     if not cells:
         return Row({}, file, first, _("a sentence of comments"))
