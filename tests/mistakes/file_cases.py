@@ -176,8 +176,8 @@ FILE_CASES = [
         "GB18030 declared UTF-8",
         ENCODINGS,
         [
-            "error good.csv:2: not valid utf-8: byte 0xc6 at offset 11 does not decode; `encoding: utf-8` in the "
-            "recipe is wrong, the content looks like gb18030; remove the key"
+            "error good.csv:2: not valid utf-8: byte 0xc6 at offset 11 does not decode; the encoding "
+            "named, utf-8, is wrong, the content looks like gb18030; remove it"
         ],
         data("train: good.csv", "encoding: utf-8"),
         {"good.csv": CHINESE.encode("gb18030")},
@@ -186,8 +186,8 @@ FILE_CASES = [
         "UTF-16 declared UTF-8",
         ENCODINGS,
         [
-            "error good.csv:1: not valid utf-8: byte 0xff at offset 0 does not decode; `encoding: utf-8` in the "
-            "recipe is wrong, the content looks like utf-16; remove the key"
+            "error good.csv:1: not valid utf-8: byte 0xff at offset 0 does not decode; the encoding "
+            "named, utf-8, is wrong, the content looks like utf-16; remove it"
         ],
         data("train: good.csv", "encoding: utf-8"),
         {"good.csv": b"\xff\xfe" + CHINESE.encode("utf-16-le")},
@@ -196,8 +196,8 @@ FILE_CASES = [
         "Chinese declared ASCII",
         ENCODINGS,
         [
-            "error good.csv:2: not valid ascii: byte 0xe8 at offset 11 does not decode; `encoding: ascii` in the "
-            "recipe is wrong, the content looks like utf-8; remove the key"
+            "error good.csv:2: not valid ascii: byte 0xe8 at offset 11 does not decode; the encoding "
+            "named, ascii, is wrong, the content looks like utf-8; remove it"
         ],
         data("train: good.csv", "encoding: ascii"),
         {"good.csv": CHINESE},
