@@ -42,7 +42,9 @@ def recipe_text(name: str, path: Path = Path("recipe.yaml"), *, data: str = "", 
     own = f"runs/{path.stem}" if path.stem != "recipe" else ""
     if name in TASKS:
         task = TASKS[name](TASKS[name].options_model())
-        return commented(name, starting_point(task.fields, data, model, pools=task.pools), own or "runs/run")
+        tokens = not task.pools and task.labels_are == "classes"
+        start = starting_point(task.fields, data, model, pools=task.pools, tokens=tokens)
+        return commented(name, start, own or "runs/run")
     if name in ready_recipes():
         if data:
             sources(data)  # refused here where there are none
