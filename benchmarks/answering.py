@@ -58,11 +58,14 @@ def _task() -> Any:
 
 
 def _records(starter: str) -> list[Any]:
+    from weitiao.data.fields import map_columns
     from weitiao.data.reading import read_rows
 
     path, task = corpora.shared_folder() / FILES[starter], _task()
-    rows = [row for row in read_rows(str(path)).rows if not row.problem]
-    return [task.read(row.fields, file=path.name, line=row.line) for row in rows]
+    reading = read_rows(str(path))
+    columns, _problems = map_columns(reading, {}, task.fields)
+    rows = [row for row in reading.rows if not row.problem]
+    return [task.read(columns.apply(row.fields), file=path.name, line=row.line) for row in rows]
 
 
 def _encoded(settings: Settings, workspace: Path) -> tuple[Path, Any]:
