@@ -253,7 +253,8 @@ def test_what_tags_cannot_give_is_told_and_learnt_as_far_as_it_goes(tokenizer: T
         "5 spans of train begin or end inside a word, and cannot be found exactly; the first: X 5-9"
     )
     assert found["overlapping-spans"].message == (
-        "5 spans of train overlap longer ones, and flat tags cannot give them; the first: Y 4-8"
+        "5 spans of train overlap others that are kept (the longer, of equals the first by label), and flat tags "
+        "cannot give them, but the task `span` can; the first: Y 4-8"
     )
     assert [row.line for row in found["overlapping-spans"].rows] == [2, 4, 6, 8, 10]
     first, second = task.encode(records[:2], tokenizer, ["X", "Y"], 32)
