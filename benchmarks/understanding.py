@@ -8,6 +8,7 @@ base-sized BERT reached on the whole data set stands beside it for scale, where 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -95,7 +96,7 @@ def summarise(results: Mapping[str, Result]) -> Summary:
 
 
 def _row(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    published = PUBLISHED.get(name.removesuffix("_crf").removesuffix("_context"))
+    published = PUBLISHED.get(re.sub("_(crf|context|one_rate)$", "", name))
     return {
         "data": name,
         "task": found["task"],

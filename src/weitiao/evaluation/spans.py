@@ -234,17 +234,14 @@ def in_units(task: Any, records: Records, widest: int | None = None) -> FigureTa
         records: the measured rows.
         widest: units of the longest span that the model scores; None where there is no such limit.
     """
-    total = dict.fromkeys(("fits", "border_in_unit", *(() if widest is None else ("wide_span",))), 0)
+    total = Counter({"fits": 0, "border_in_unit": 0} | ({} if widest is None else {"wide_span": 0}))
     for record in records:
         spans, units = list(record.spans or ()), task.units(record)
         inside = set(misaligned(spans, units))
-        whole = covering([span for span in spans if span not in inside], units)
-        wide = 0 if widest is None else sum(behind - first > widest for first, behind, _label in whole)
         total["border_in_unit"] += len(inside)
-        total["fits"] += len(spans) - len(inside) - wide
-        if widest is not None:
-            total["wide_span"] += wide
-    every = max(sum(total.values()), 1)
+        for first, behind, _label in covering([span for span in spans if span not in inside], units):
+            total["fits" if widest is None or behind - first <= widest else "wide_span"] += 1
+    every = max(total.total(), 1)
     rows = [FigureRow(label=name, count=count, figures={"share": count / every}) for name, count in total.items()]
     return FigureTable(name="unit_alignment", rows=rows)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -29,6 +30,7 @@ BoolArray = npt.NDArray[np.bool_]
 Found = tuple[int, int, str]  # first unit, unit behind the last, label
 
 
+@lru_cache(maxsize=4096)  # a corpus has few tags, and each of its tokens asks
 def parse_tag(tag: str) -> tuple[str, str] | None:
     """(B, I, E, S or O; label) of a tag, None where it is no tag of a span; the label is empty where there is none."""
     found = TAG.fullmatch(tag)

@@ -22,6 +22,7 @@ from weitiao.text import Tokenizer
 
 R = TypeVar("R", bound=Record)
 P = TypeVar("P", bound=Prediction)
+LabelKind = Literal["classes", "scale", "nothing"]
 Settings = Mapping[str, Any]  # what `calibrate` found on dev, JSON-able, such as {"thresholds": {...}}
 
 TASKS = Table(
@@ -85,7 +86,7 @@ class Task(Protocol[R, P]):
     """transformers' Auto class that the saved model loads in under `model.head: stock`; empty where there is none."""
     hub: str
     """What model hubs call the task, such as 'token-classification'; empty where they have no name for it."""
-    labels_are: Literal["classes", "scale", "nothing"]
+    labels_are: LabelKind
     """What the label space holds: what answers are made of, the scale of a number, or nothing that a reader needs."""
     decisive: Sequence[str]
     """Options without which two runs answer different questions, so that they cannot be compared."""

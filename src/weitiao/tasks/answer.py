@@ -20,7 +20,7 @@ from weitiao.metrics import Metric
 from weitiao.metrics.qa import Language, answer_metrics, best, exact_match, f1, gold_texts, language_of, told_language
 from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import AnswerPrediction, AnswerRecord, Feature, FloatArray, FoundAnswer, Outputs
-from weitiao.tasks import FieldSpec, RowFault, Settings
+from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
 from weitiao.tasks.candidates import Candidates
 from weitiao.tasks.gold_answers import answer_problems, read_answers, shared_texts
 from weitiao.tasks.passages import NOWHERE, Reading, Texts, covering
@@ -77,7 +77,7 @@ class Answer:
     head: ClassVar[str] = "answer"
     stock: ClassVar[str] = "AutoModelForQuestionAnswering"
     hub: ClassVar[str] = "question-answering"
-    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
+    labels_are: ClassVar[LabelKind] = "classes"
     decisive: ClassVar[Sequence[str]] = ("metric_language",)
     pools: ClassVar[bool] = False
     neighbours: ClassVar[bool] = False

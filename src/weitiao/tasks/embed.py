@@ -20,7 +20,7 @@ from weitiao.messages import _, ngettext
 from weitiao.metrics import AnyMetric
 from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import EmbedPrediction, EmbedRecord, Feature, FloatArray, Outputs
-from weitiao.tasks import FieldSpec, RowFault, Settings
+from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
 from weitiao.tasks.classify import TEXT as ONE_TEXT
 from weitiao.tasks.classify import TEXT_PAIR as OTHER_TEXT
 from weitiao.tasks.pairs import CHUNK
@@ -87,7 +87,7 @@ class Embed:
     head: ClassVar[str] = "embed"
     stock: ClassVar[str] = ""
     hub: ClassVar[str] = "sentence-similarity"
-    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "nothing"
+    labels_are: ClassVar[LabelKind] = "nothing"
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
     neighbours: ClassVar[bool] = False

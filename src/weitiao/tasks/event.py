@@ -34,7 +34,7 @@ from weitiao.records import (
     Outputs,
     Span,
 )
-from weitiao.tasks import FieldSpec, RowFault, Settings
+from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
 from weitiao.tasks.classify import HALF
 from weitiao.tasks.cliques import maximal_cliques
 from weitiao.tasks.events import SEPARATOR, in_order, places, read_events
@@ -90,7 +90,7 @@ class EventTask:
     head: ClassVar[str] = "event"
     stock: ClassVar[str] = ""
     hub: ClassVar[str] = ""
-    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
+    labels_are: ClassVar[LabelKind] = "classes"
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
     neighbours: ClassVar[bool] = False

@@ -14,6 +14,7 @@ from weitiao.errors import Problem, RowPlace, Severity
 from weitiao.messages import _, ngettext
 from weitiao.records import AnswerRecord, GoldAnswer
 from weitiao.tasks import RowFault
+from weitiao.tasks.sharing import shared_with_train
 from weitiao.tasks.units import Bounds
 from weitiao.tasks.values import is_blank, text_of
 
@@ -187,19 +188,12 @@ def _problem(kind: str, split: str, rows: Sequence[RowPlace], longest: int) -> P
 
 def shared_texts(splits: Mapping[str, Sequence[AnswerRecord]]) -> Iterator[Problem]:
     """A warning where dev or test asks about texts that train asks about too: then a score says little of new texts."""
-    known = {record.text: record for record in reversed(splits.get("train", ()))}
-    for split, records in splits.items():
-        rows = [
-            RowPlace(record.file, record.line, known[record.text].place)
-            for record in records
-            if split != "train" and record.text in known
-        ]
-        if rows:
-            message = ngettext(
-                "{count} of {total} rows of {split} asks about a text that train asks about too; keep them together "
-                "with data.fields.group, such as the column of the document",
-                "{count} of {total} rows of {split} ask about texts that train asks about too; keep them together "
-                "with data.fields.group, such as the column of the document",
-                len(rows),
-            ).format(count=len(rows), total=len(records), split=split)
-            yield Problem("shared-texts", message, rows[0].file, rows[0].line, "warning", tuple(rows))
+    for split, total, rows in shared_with_train(splits, lambda record: record.text):
+        message = ngettext(
+            "{count} of {total} rows of {split} asks about a text that train asks about too; keep them together "
+            "with data.fields.group, such as the column of the document",
+            "{count} of {total} rows of {split} ask about texts that train asks about too; keep them together "
+            "with data.fields.group, such as the column of the document",
+            len(rows),
+        ).format(count=len(rows), total=total, split=split)
+        yield Problem("shared-texts", message, rows[0].file, rows[0].line, "warning", rows)

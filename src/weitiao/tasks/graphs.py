@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import permutations
 from typing import Any
 
@@ -17,7 +16,7 @@ from weitiao.messages import _
 from weitiao.records import Relation, Span
 from weitiao.tasks import FieldSpec, RowFault
 from weitiao.tasks.spans import SHOWN, read_spans
-from weitiao.tasks.values import json_list_of, text_of
+from weitiao.tasks.values import digest, json_list_of, text_of
 
 SPANS = FieldSpec("spans", required=False, only_labelled=True, aliases=("spans", "entities"))
 RELATIONS = FieldSpec("relations", required=False, only_labelled=True, aliases=("relations",))
@@ -65,11 +64,6 @@ def sample(pairs: Sequence[tuple[int, int]], count: int, seed: str) -> list[tupl
     """`count` of the pairs, in order; the same for the same seed, whatever else is drawn."""
     drawn = sorted(pairs, key=lambda pair: digest(f"{seed} {pair}"))[:count]
     return sorted(drawn)
-
-
-def digest(text: str) -> str:
-    """A short name of a text."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _id(span: Any, place: int) -> str:

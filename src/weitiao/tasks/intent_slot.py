@@ -24,7 +24,7 @@ from weitiao.metrics.intents import SLOT, IntentSlotLabels, intent_slot_metrics,
 from weitiao.metrics.spans import Scheme
 from weitiao.recipe import Finding, TrainingSpec
 from weitiao.records import Feature, FloatArray, IntentSlotPrediction, IntentSlotRecord, Outputs
-from weitiao.tasks import FieldSpec, RowFault, Settings
+from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
 from weitiao.tasks.classify import HALF, best_threshold, probabilities
 from weitiao.tasks.label_audit import LabelCounts, audit_spans, unanswerable
 from weitiao.tasks.labels import in_natural_order, suggestion
@@ -77,7 +77,7 @@ class IntentSlot:
     head: ClassVar[str] = "intent_slot"
     stock: ClassVar[str] = ""
     hub: ClassVar[str] = ""
-    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
+    labels_are: ClassVar[LabelKind] = "classes"
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
     neighbours: ClassVar[bool] = False

@@ -19,7 +19,7 @@ from weitiao.metrics import Metric
 from weitiao.metrics.spans import span_metrics, spans_of_tags
 from weitiao.recipe import Options
 from weitiao.records import Span, TagPrediction, TagRecord
-from weitiao.tasks import FieldSpec, RowFault
+from weitiao.tasks import FieldSpec, LabelKind, RowFault
 from weitiao.tasks.label_audit import unanswerable
 from weitiao.tasks.labels import in_natural_order
 from weitiao.tasks.spans import read_spans, read_tokens, span_label_counts
@@ -71,7 +71,7 @@ class Marked:
     record: ClassVar[type[TagRecord]] = TagRecord
     prediction: ClassVar[type[TagPrediction]] = TagPrediction
     hub: ClassVar[str] = ""
-    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
+    labels_are: ClassVar[LabelKind] = "classes"
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
     neighbours: bool = False

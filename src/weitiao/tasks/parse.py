@@ -24,7 +24,7 @@ from weitiao.metrics import Metric
 from weitiao.metrics.trees import GoldWord, gold_words, tree_metrics
 from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import Feature, IntArray, Outputs, ParsedToken, ParsePrediction, ParseRecord
-from weitiao.tasks import FieldSpec, RowFault, Settings
+from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
 from weitiao.tasks.label_audit import LabelCounts, audit_inventory, unanswerable
 from weitiao.tasks.labels import in_natural_order
 from weitiao.tasks.spans import SHOWN, read_tokens
@@ -67,7 +67,7 @@ class Parse:
     head: ClassVar[str] = "parse"
     stock: ClassVar[str] = ""
     hub: ClassVar[str] = ""
-    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
+    labels_are: ClassVar[LabelKind] = "classes"
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
     neighbours: ClassVar[bool] = False

@@ -9,23 +9,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import blake2b
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from weitiao.errors import Problem, RowPlace
+from weitiao.errors import Problem
 from weitiao.messages import _, ngettext
 from weitiao.metrics import AnyMetric
 from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import Feature, Outputs, RankPrediction, RankRecord
-from weitiao.tasks import FieldSpec, RowFault, Settings
+from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
 from weitiao.tasks.pairs import CHUNK
 from weitiao.tasks.regress import constant_scores
+from weitiao.tasks.sharing import shared_with_train
 from weitiao.tasks.steps import no_smoothing
-from weitiao.tasks.values import filled, number_of
+from weitiao.tasks.values import digest, filled, number_of
 from weitiao.text import Tokenizer
 
 # fmt: off
@@ -61,7 +61,7 @@ class Rank:
     head: ClassVar[str] = "score"
     stock: ClassVar[str] = "AutoModelForSequenceClassification"
     hub: ClassVar[str] = "text-classification"
-    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "scale"
+    labels_are: ClassVar[LabelKind] = "scale"
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = True
     neighbours: ClassVar[bool] = False
@@ -83,7 +83,7 @@ class Rank:
             raise RowFault(
                 _("label '{label}' is below 0, which stands for a text that does not answer").format(label=label)
             )
-        number = blake2b(query.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        number = digest(query)
         return RankRecord(
             file=file, line=line, group=group or number, query=query, text=text, label=label, query_id=number
         )
@@ -183,22 +183,15 @@ def _targets(label: float | None, highest: float) -> dict[str, npt.NDArray[np.ge
 
 def _shared_queries(splits: Mapping[str, Sequence[RankRecord]]) -> Iterator[Problem]:
     """A warning where dev or test asks queries that train asks too: then a score says little of new queries."""
-    known = {record.query: record for record in reversed(splits.get("train", ()))}
-    for split, records in splits.items():
-        rows = [
-            RowPlace(record.file, record.line, known[record.query].place)
-            for record in records
-            if split != "train" and record.query in known
-        ]
-        if rows:
-            message = ngettext(
-                "the query of {count} of {total} rows of {split} is asked in train too; keep the rows of a query "
-                "in one split",
-                "the queries of {count} of {total} rows of {split} are asked in train too; keep the rows of a query "
-                "in one split",
-                len(rows),
-            ).format(count=len(rows), total=len(records), split=split)
-            yield Problem("shared-queries", message, rows[0].file, rows[0].line, "warning", tuple(rows))
+    for split, total, rows in shared_with_train(splits, lambda record: record.query):
+        message = ngettext(
+            "the query of {count} of {total} rows of {split} is asked in train too; keep the rows of a query in one "
+            "split",
+            "the queries of {count} of {total} rows of {split} are asked in train too; keep the rows of a query in one "
+            "split",
+            len(rows),
+        ).format(count=len(rows), total=total, split=split)
+        yield Problem("shared-queries", message, rows[0].file, rows[0].line, "warning", rows)
 
 
 def _nothing_to_rank(split: str, records: Sequence[RankRecord]) -> Iterator[Problem]:

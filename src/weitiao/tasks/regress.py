@@ -21,7 +21,7 @@ from weitiao.messages import _
 from weitiao.metrics import AnyMetric
 from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import Feature, Outputs, RegressPrediction, RegressRecord
-from weitiao.tasks import FieldSpec, RowFault, Settings
+from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
 from weitiao.tasks.classify import TEXT, TEXT_PAIR
 from weitiao.tasks.pairs import encoded, mixed_pairs
 from weitiao.tasks.steps import no_smoothing, whole_steps
@@ -82,7 +82,7 @@ class Regress:
     head: ClassVar[str] = "score"
     stock: ClassVar[str] = "AutoModelForSequenceClassification"
     hub: ClassVar[str] = "text-classification"
-    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "scale"
+    labels_are: ClassVar[LabelKind] = "scale"
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = True
     neighbours: ClassVar[bool] = False

@@ -23,14 +23,14 @@ from weitiao.metrics import Metric
 from weitiao.metrics.relations import likely_nothing, relation_metrics, type_of
 from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import ClassifyPrediction, Feature, Outputs, RelateRecord
-from weitiao.tasks import FieldSpec, RowFault, Settings
+from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
 from weitiao.tasks.classify import Classify, ClassifyOptions
-from weitiao.tasks.graphs import RELATIONS, SPANS, digest, read_graph, sample
+from weitiao.tasks.graphs import RELATIONS, SPANS, read_graph, sample
 from weitiao.tasks.label_audit import LabelCounts, audit_relations, unanswerable
 from weitiao.tasks.marked_pair import MARK, read_pair
 from weitiao.tasks.pair_window import marked, marks_of
 from weitiao.tasks.units import UnitTokenizer, units_of
-from weitiao.tasks.values import is_blank, text_of, texts_of
+from weitiao.tasks.values import digest, is_blank, text_of, texts_of
 from weitiao.text import Tokenizer
 
 # fmt: off
@@ -85,7 +85,7 @@ class Relate:
     head: ClassVar[str] = "relate"
     stock: ClassVar[str] = ""
     hub: ClassVar[str] = ""
-    labels_are: ClassVar[Literal["classes", "scale", "nothing"]] = "classes"
+    labels_are: ClassVar[LabelKind] = "classes"
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
     neighbours: ClassVar[bool] = False

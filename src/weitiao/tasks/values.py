@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Any
 
 from weitiao.messages import _
@@ -145,6 +146,11 @@ def _members(value: Any, field: str) -> Sequence[Any] | None:
     if value is None or isinstance(value, list | tuple):
         return value
     raise RowFault(_("expected a list of {field}; got {got}").format(field=field, got=type(value).__name__))
+
+
+def digest(text: str) -> str:
+    """A short name of a text, the same everywhere."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def is_blank(text: str) -> bool:

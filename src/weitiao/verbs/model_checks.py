@@ -13,7 +13,7 @@ from weitiao.recipe import Finding, Recipe
 from weitiao.tasks import Task
 from weitiao.text import Tokenizer
 from weitiao.verbs.plan import is_packable
-from weitiao.verbs.shape import WIDTH, stack_depth_of
+from weitiao.verbs.shape import stack_depth_of, width_of
 
 FAST_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # x86 and Arm names of the instructions
 MEAN_POOLED = frozenset({"starter:en", "starter:zh-en", "starter:zh-en-full"})  # sentence encoders; the pooler idled
@@ -51,8 +51,7 @@ def _stock_head(recipe: Recipe, task: Task[Any, Any], folder: ModelFolder) -> It
 
 def _dimensions(task: Task[Any, Any], folder: ModelFolder) -> Iterator[Finding]:
     """Parts of a vector that are longer than the model's vectors."""
-    config = folder.config.get("text_config") or folder.config
-    width = next((config[name] for name in WIDTH if config.get(name)), 0)
+    width = width_of(folder.config)
     asked = max(task.head_options().get("dimensions", ()), default=0)
     if 0 < width < asked:
         message = _("`task.dimensions` asks for {asked} numbers, but the vectors of this model have {size}")

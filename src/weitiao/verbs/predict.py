@@ -146,8 +146,10 @@ def _chunks(rows: Iterable[Row], columns: FieldMap, *, together: bool) -> Iterat
     chunk: list[Row] = []
     document = ("", "")
     for row in rows:
-        own = document if row.problem else (row.file, word(columns.apply(row.fields).get(GROUP)))
-        inside = together and own[1] and own == document and len(chunk) < LONGEST
+        own = document
+        if together and not row.problem:
+            own = (row.file, word(columns.apply(row.fields).get(GROUP)))
+        inside = own[1] and own == document and len(chunk) < LONGEST
         if len(chunk) >= CHUNK and not inside:
             yield chunk
             chunk = []

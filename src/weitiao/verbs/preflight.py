@@ -278,22 +278,15 @@ class _Inspection:
         """A warning where windows read every token, and yet none of them holds a whole answer, span or event."""
         if not rows:
             return
-        if "overlap" in self.found.task.options_model.model_fields:
-            message = ngettext(
-                "the answer of {count} of {seen} rows of {split} that were measured fits into no window whole; it "
-                "teaches nothing and cannot be found; raise task.overlap or training.max_length",
-                "the answers of {count} of {seen} rows of {split} that were measured fit into no window whole; they "
-                "teach nothing and cannot be found; raise task.overlap or training.max_length",
-                len(rows),
-            )
-        else:
-            message = ngettext(
-                "{count} of {seen} rows of {split} that were measured has spans that no window of {limit} tokens "
-                "holds whole or together; they cannot be found; raise training.max_length, or part the text",
-                "{count} of {seen} rows of {split} that were measured have spans that no window of {limit} tokens "
-                "holds whole or together; they cannot be found; raise training.max_length, or part the texts",
-                len(rows),
-            )
+        message = ngettext(
+            "{count} of {seen} measured rows of {split} has gold answers that no window of {limit} tokens holds whole "
+            "or together, and that cannot be found; raise training.max_length (of questions also task.overlap), or "
+            "part the text",
+            "{count} of {seen} measured rows of {split} have gold answers that no window of {limit} tokens holds whole "
+            "or together, and that cannot be found; raise training.max_length (of questions also task.overlap), or "
+            "part the texts",
+            len(rows),
+        )
         text = message.format(count=len(rows), seen=seen, split=split, limit=self.found.max_length)
         self.found.problems.append(Problem("outside-windows", text, rows[0].file, rows[0].line, "warning", tuple(rows)))
 

@@ -100,6 +100,12 @@ def stack_depth_of(config: Mapping[str, Any]) -> int:
     return _shared(settings) or _first(settings, DEPTH)
 
 
+def width_of(config: Mapping[str, Any]) -> int:
+    """Numbers in the vector of a token; 0 where the config does not say."""
+    inside = config.get("text_config")
+    return _first(inside if isinstance(inside, Mapping) else config, WIDTH)
+
+
 def _shared(settings: Mapping[str, Any]) -> int:
     """Stored groups of layers that are gone through again and again; 0 in families that share none."""
     return _first(settings, ("num_hidden_groups",))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -33,7 +33,8 @@ STATED = re.compile(r"#\s*text\s*=\s?(?P<text>.*)")  # as in CoNLL-U; our writer
 COMMENT = re.compile(r"#\s*[^\W\d][\w:.-]*\s+=\s[^\t]*")  # such as `# sent_id = 1`, above the tokens
 CHARACTERS = 0.95  # share of tokens of one character from which a Chinese file is one of characters
 
-Line = tuple[int, str]  # number from 1, text
+Line = tuple[int, str, list[str]]  # number from 1, text, cells
+Token = tuple[int, list[str]]  # line, cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,44 @@ class _Layout:
     characters: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    """What stands between two blank lines.
+
+    Args:
+        document: where it stands; empty where the file names none.
+        first: its first line.
+        tokens: the lines that have as many cells as the others.
+        stated: its text, where a comment says it.
+        fault: line and reason of the first line that has other cells; empty where there is none.
+    """
+
+    document: str
+    first: int
+    tokens: Sequence[Token]
+    stated: str
+    fault: tuple[int, str] | tuple[()]
+
+    @classmethod
+    def of(cls, document: str, lines: Sequence[Line], width: int) -> _Sentence:
+        """The sentence of these lines."""
+        tokens: list[Token] = []
+        stated, faults = "", list[tuple[int, str]]()
+        for number, line, cells in lines:
+            if line.startswith("#") and (found := STATED.fullmatch(line)):
+                stated = found["text"]
+            elif line.startswith("#") and not tokens and COMMENT.fullmatch(line):
+                continue
+            elif len(cells) == width and cells[0]:
+                tokens.append((number, cells))
+            elif not line.startswith("#"):
+                message = _("columns: {got}; in the other lines: {expected}").format(got=len(cells), expected=width)
+                faults.append((number, message))
+        if not tokens:
+            faults.append((lines[0][0], _("a sentence of comments")))
+        return cls(document, lines[0][0], tokens, stated, faults[0] if faults else ())
+
+
 class Conll:
     """A token a line with its tags in columns, a blank line between sentences."""
 
@@ -63,22 +102,20 @@ class Conll:
 
     def read(self, source: Source, options: ReadOptions) -> Reading:  # noqa: ARG002 - one signature for all readers
         blocks = list(_blocks(source.decoded.text))
-        width = _width(line for _document, lines in blocks for _number, line in lines)
+        width = _width([line for _document, lines in blocks for line in lines])
         if width < 2:
             raise refusal("no-columns", _("no line has two columns; expected a token and its tag a line"), source.name)
-        sentences = [_cells(lines, width) for _document, lines in blocks]
+        sentences = [_Sentence.of(document, lines, width) for document, lines in blocks]
         first = int(_counts(sentences, width))
-        characters = of_characters([cells[first] for each in sentences for cells in each])
+        characters = of_characters([cells[first] for each in sentences for _number, cells in each.tokens])
         layout = _Layout(width, first, characters)
-        rows = [_row(lines, document, layout, source.name) for document, lines in blocks]
-        documents = any(document for document, _lines in blocks)
+        rows = [_row(each, layout, source.name) for each in sentences]
+        documents = any(each.document for each in sentences)
         how = _("{columns} columns a token, {sentences} sentences").format(columns=width, sentences=len(rows))
         told = _("; ").join((source.decoded.how, how))
         file = FileReading(source.name, source.sha256, "conll", len(rows), source.decoded.encoding, told, header=False)
         columns = [column for column in union_of_keys(rows) if documents or column != "document"]
-        noted = _tag_columns(sentences, layout, source.name)
-        sound = [lines for (_document, lines), row in zip(blocks, rows, strict=True) if not row.problem]
-        noted += _loose_tags([_numbered(lines, width) for lines in sound], source.name)
+        noted = [*_tag_columns(sentences, layout, source.name), *_loose_tags(sentences, source.name)]
         return Reading(file, columns, rows, [*source.text_problems(), *noted])
 
 
@@ -97,7 +134,7 @@ def columns_of(line: str) -> list[str]:
     line = line.rstrip("\r\n")
     if "\t" in line:
         return line.rstrip(" ").split("\t")
-    return re.split(" +", line.strip(" ")) if line.strip(" ") else []
+    return [cell for cell in line.split(" ") if cell]
 
 
 def _blocks(text: str) -> Iterator[tuple[str, list[Line]]]:
@@ -110,15 +147,15 @@ def _blocks(text: str) -> Iterator[tuple[str, list[Line]]]:
             lines = []
             document += line.startswith(DOCUMENT)
         else:
-            lines.append((number, line))
+            lines.append((number, line, columns_of(line)))
     if lines:
         yield str(document or ""), lines
 
 
-def _width(lines: Iterable[str]) -> int:
+def _width(lines: Sequence[Line]) -> int:
     """The commonest number of columns, of lines that cannot be comments where there are any."""
-    every = list(lines)
-    counts = Counter(len(columns_of(line)) for line in [line for line in every if line[0] != "#"] or every)
+    counts = Counter(len(cells) for _number, line, cells in lines if line[0] != "#")
+    counts = counts or Counter(len(cells) for _number, _line, cells in lines)
     return max(counts, key=lambda width: (counts[width], width), default=0)
 
 
@@ -128,39 +165,17 @@ def of_characters(tokens: Sequence[str]) -> bool:
     return single > CHARACTERS * len(tokens) and han_share("".join(tokens)) > 0
 
 
-def _cells(lines: Sequence[Line], width: int) -> list[list[str]]:
-    """The cells of the tokens of a sentence."""
-    return [cells for _number, cells in _numbered(lines, width)]
-
-
-def _numbered(lines: Sequence[Line], width: int) -> list[tuple[int, list[str]]]:
-    """(line, cells) of its lines that have as many as the others and are no comments."""
-    found: list[tuple[int, list[str]]] = []
-    for number, line in lines:
-        cells = columns_of(line)
-        if len(cells) == width and cells[0] and not _is_comment(line, found):
-            found.append((number, cells))
-    return found
-
-
-def _is_comment(line: str, before: Sequence[object]) -> bool:
-    """Whether a line says something of the sentence: `# text = ...`, or, above its tokens, another such word."""
-    return STATED.fullmatch(line) is not None or (not before and COMMENT.fullmatch(line) is not None)
-
-
-def _counts(sentences: Sequence[Sequence[Sequence[str]]], width: int) -> bool:
+def _counts(sentences: Sequence[_Sentence], width: int) -> bool:
     """Whether the first of three columns or more counts the tokens of every sentence, from 1 or from 0."""
-    filled = [each for each in sentences if each]
+    filled = [[cells[0] for _number, cells in each.tokens] for each in sentences if each.tokens]
     if width < 3 or max(map(len, filled), default=0) < 2:
         return False
-    return any(
-        all(cells[0] == str(number) for each in filled for number, cells in enumerate(each, start)) for start in (0, 1)
-    )
+    return any(all(each == list(map(str, range(start, start + len(each)))) for each in filled) for start in (0, 1))
 
 
-def _tag_columns(sentences: Sequence[Sequence[Sequence[str]]], layout: _Layout, file: str) -> list[Problem]:
+def _tag_columns(sentences: Sequence[_Sentence], layout: _Layout, file: str) -> list[Problem]:
     """A note where other columns than the last hold tags of spans."""
-    tokens = [cells for each in sentences for cells in each]
+    tokens = [cells for each in sentences for _number, cells in each.tokens]
     named = [
         str(place + 1)
         for place in range(layout.first + 1, layout.width - 1)
@@ -175,18 +190,19 @@ def _tag_columns(sentences: Sequence[Sequence[Sequence[str]]], layout: _Layout, 
     return [Problem("several-tag-columns", message, file=file, severity="note")]
 
 
-def _loose_tags(sentences: Sequence[Sequence[tuple[int, list[str]]]], file: str) -> list[Problem]:
+def _loose_tags(sentences: Sequence[_Sentence], file: str) -> list[Problem]:
     """A note on tags that continue a span of another type or none, in a file whose spans begin with B-.
 
     IOB1 has B- only where a span of the same type is just before: there, other spans rightly begin with I-.
     """
-    if not _marks([cells[-1] for each in sentences for _number, cells in each]):
+    sound = [each.tokens for each in sentences if not each.fault]
+    if not _marks([cells[-1] for tokens in sound for _number, cells in tokens]):
         return []
     loose: list[int] = []
     begins = False
-    for sentence in sentences:
+    for tokens in sound:
         before, open_ = "", False
-        for number, cells in sentence:
+        for number, cells in tokens:
             place, label = parse_tag(cells[-1]) or ("O", "")
             begins |= place == "B" and before != label
             if place in ("I", "E") and not (open_ and before == label):
@@ -208,30 +224,16 @@ def _marks(tags: Sequence[str]) -> bool:
     return len(parsed) >= TAGGED * len(tags) and any(label for _place, label in parsed)
 
 
-def _row(lines: Sequence[Line], document: str, layout: _Layout, file: str) -> Row:
-    first = lines[0][0]
-    cells: list[list[str]] = []
-    stated = ""
-    for number, line in lines:
-        if found := STATED.fullmatch(line):
-            stated = found["text"]
-            continue
-        own = columns_of(line)
-        if _is_comment(line, cells):
-            continue
-        if len(own) == layout.width and own[0]:
-            cells.append(own)
-        elif not line.startswith("#"):
-            message = _("columns: {got}; in the other lines: {expected}")
-            message = message.format(got=len(own), expected=layout.width)
-            return Row({}, file, number, message)
-    if not cells:
-        return Row({}, file, first, _("a sentence of comments"))
+def _row(sentence: _Sentence, layout: _Layout, file: str) -> Row:
+    if sentence.fault:
+        return Row({}, file, *sentence.fault)
+    cells = [own for _number, own in sentence.tokens]
     columns: dict[str, object] = {str(index): list(column) for index, column in enumerate(zip(*cells, strict=True), 1)}
     tokens = [own[layout.first] for own in cells]
-    text = stated_text(stated, tokens) or join_tokens(tokens, characters=layout.characters)
+    text = stated_text(sentence.stated, tokens) or join_tokens(tokens, characters=layout.characters)
     named = {"text": text, "tokens": tokens, "tags": [own[-1] for own in cells]}
-    return Row({**columns, **named, **({"document": document} if document else {})}, file, first)
+    document = {"document": sentence.document} if sentence.document else {}
+    return Row({**columns, **named, **document}, file, sentence.first)
 
 
 def stated_text(given: str, tokens: Sequence[str]) -> str:

@@ -81,8 +81,8 @@ def _left_out(rows: Sequence[Row], file: str) -> list[Problem]:
     message = ngettext(
         "{count} row without annotation is left out", "{count} rows without annotation are left out", len(rows)
     ).format(count=f"{len(rows):,}")
-    places_ = tuple(RowPlace(row.file, row.line) for row in rows)
-    return [Problem("unannotated-rows", message, file=file, severity="note", rows=places_)]
+    left = tuple(RowPlace(row.file, row.line) for row in rows)
+    return [Problem("unannotated-rows", message, file=file, severity="note", rows=left)]
 
 
 def _annotators(names: Sequence[str]) -> str:

@@ -183,7 +183,8 @@ def _by_plausibility(data: bytes, file: str) -> Decoded:
     scores = {name: _plausibility(_decoded_sample(data, name), name) for name in CANDIDATES}
     ranked = sorted(scores, key=lambda name: -scores[name])
     plausible = [name for name in ranked if scores[name] >= PLAUSIBLE]
-    best = next((name for name in plausible if _decodes(data, name)), ranked[0])
+    whole = next(((name, text) for name in plausible if (text := _decoded(data, name)) is not None), None)
+    best = whole[0] if whole else ranked[0]
     rivals = [name for name in ranked[ranked.index(best) + 1 :] if scores[best] - scores[name] < MARGIN]
     if not plausible or rivals:
         tried = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
@@ -195,15 +196,15 @@ def _by_plausibility(data: bytes, file: str) -> Decoded:
     how = _("not UTF-8; read as {encoding}, {share} of the non-ASCII characters are ones in common use").format(
         encoding=best, share=f"{scores[best]:.0%}"
     )
-    return Decoded(_strict(data, best, file), best, how)
+    return Decoded(whole[1] if whole else _strict(data, best, file), best, how)
 
 
-def _decodes(data: bytes, name: str) -> bool:
+def _decoded(data: bytes, name: str) -> str | None:
+    """The whole as text; None where it does not decode."""
     try:
-        data.decode(name)
+        return data.decode(name)
     except UnicodeDecodeError:
-        return False
-    return True
+        return None
 
 
 def _decoded_sample(data: bytes, name: str) -> str:
