@@ -1,6 +1,7 @@
 """The loop: exact accumulation, crash-exact resume, what stops it, and what it says when the loss breaks."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,12 +148,14 @@ def test_a_step_without_targets_is_refused_with_its_rows(tmp_path: Path) -> None
         run(tmp_path, rows=rows)
 
 
-def test_a_step_whose_rows_teach_nothing_is_passed_over(tmp_path: Path) -> None:
+def test_a_step_whose_gold_no_window_holds_is_passed_over(tmp_path: Path) -> None:
     first, *others = features("bert", 32)
-    bare = [Feature(row.input_ids, row.token_type_ids, {}, row.group) for row in others]
+    bare = [Feature(row.input_ids, row.token_type_ids, {}, row.group, lost=1) for row in others]
     _network, result, events = run(tmp_path, rows=[first, *bare], epochs=1)
     losses = [event["loss"] for event in events if event["kind"] == "step"]
     assert (result.steps, len(losses), bool(np.isfinite(losses).all())) == (4, 1, True)
+    with pytest.raises(NothingLearnt, match="no row of the step has a target to learn from"):
+        run(tmp_path / "unlabelled", rows=[first, *(replace(row, lost=0) for row in bare)], epochs=1)
 
 
 def test_a_row_whose_loss_is_not_finite_is_named(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def fit(
 
     Raises:
         NonFiniteLoss: the loss became NaN or infinite; the message names the row and the cause.
-        NothingLearnt: no row has a target, or a step's loss counts none of its own.
+        NothingLearnt: a step held no target, and not because no window holds what its rows' gold is.
         Interrupted: `hooks.stop` asked for it; a checkpoint was written.
         Refused: the loss compares all rows of a step, and several processes would share them out.
     """
@@ -182,6 +182,7 @@ class _Fit:
         self.folder, self.journal = folder, journal
         self.lengths = [len(feature) for feature in features]
         self.teaches = any(feature.targets for feature in features)
+        self.lost = {feature.group for feature in features if feature.lost}
         self.epoch_steps = steps_per_epoch(features, settings.batch_size)
         self.total = total_steps(features, settings)
         self.warmup = warmup_steps(settings.warmup, self.total)
@@ -244,8 +245,8 @@ class _Fit:
         ]
 
     def _step(self, rows: Sequence[int]) -> None:
-        """One optimiser step over `rows`: accumulate, scale, clip, update; nothing where only others have targets."""
-        if self.teaches and not any(self.features[row].targets for row in rows):
+        """One optimiser step over `rows`: accumulate, scale, clip, update; none where all rows are lost."""
+        if self.teaches and all(self._is_lost(self.features[row]) for row in rows):
             self._pass_over(rows)
             return
         step, began = self.progress.step, time.monotonic()
@@ -276,8 +277,12 @@ class _Fit:
         self.pace.add(sum(self.lengths[row] for row in rows), time.monotonic() - began)
         self._count(rows, float(total / weight), rate)
 
+    def _is_lost(self, feature: Feature) -> bool:
+        """Whether it teaches nothing because no window of its record holds the gold, which pre-flight has told."""
+        return not feature.targets and feature.group in self.lost
+
     def _pass_over(self, rows: Sequence[int]) -> None:
-        """Count a step whose rows teach nothing, such as long texts whose answer no window holds."""
+        """Count a step of which all rows are lost."""
         self.progress.step += 1
         self.progress.tokens += sum(self.lengths[row] for row in rows)
 
