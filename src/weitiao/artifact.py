@@ -51,6 +51,11 @@ class RunFolder:
         return self.path / "model"
 
     @property
+    def adapter(self) -> Path:
+        """What was learnt, without the base; only of methods that leave most of the base alone."""
+        return self.path / "adapter"
+
+    @property
     def report(self) -> Path:
         return self.path / "report.json"
 

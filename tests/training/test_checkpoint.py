@@ -17,13 +17,17 @@ from weitiao.errors import Interrupted
 from weitiao.training import checkpoint
 
 
-def network() -> tuple[torch.nn.Linear, torch.optim.Optimizer]:
+def tensors() -> checkpoint.Tensors:
     torch.manual_seed(0)
     made = torch.nn.Linear(3, 2)
     optimiser = torch.optim.AdamW(made.parameters())
     made(torch.ones(1, 3)).sum().backward()
     optimiser.step()
-    return made, optimiser
+    return {
+        "weights": made.state_dict(),
+        "optimizer": checkpoint.moments(optimiser),
+        "method": {"ranks": torch.ones(2)},
+    }
 
 
 STATE = {"step": 120, "seconds": 1.25, "best": 0.875, "history": [{"step": 60, "dev": {"loss": float("nan"), "正": 1}}]}
@@ -31,7 +35,7 @@ STATE = {"step": 120, "seconds": 1.25, "best": 0.875, "history": [{"step": 60, "
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    return checkpoint.save(tmp_path, *network(), STATE)
+    return checkpoint.save(tmp_path, tensors(), STATE)
 
 
 def rewritten(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
@@ -49,10 +53,10 @@ def flipped_digit(path: Path) -> None:
 
 
 def test_it_is_intact_and_gives_back_its_state(saved: Path) -> None:
-    made, optimiser = network()
     assert checkpoint.fault(saved) == ""
-    state = checkpoint.load(saved, made, optimiser)
+    found, state = checkpoint.load(saved)
     assert json.dumps(state) == json.dumps(STATE)
+    assert {stem: same(dict(found[stem]), dict(each)) for stem, each in tensors().items()} == dict.fromkeys(found, True)
     assert checkpoint.newest(saved.parent) == (saved, [])
 
 
@@ -61,10 +65,11 @@ def test_it_is_intact_and_gives_back_its_state(saved: Path) -> None:
     [
         (flipped_digit, "state.json does not match its checksum"),
         (rewritten(lambda state: state["sha256"].clear()), "weights.safetensors does not match its checksum"),
-        (rewritten(lambda state: state["sha256"].pop(checkpoint.OPTIMISER)), "optimizer.safetensors does not match"),
+        (rewritten(lambda state: state["sha256"].pop("optimizer.safetensors")), "optimizer.safetensors does not match"),
         (rewritten(lambda state: state.pop("sha256")), "the checkpoint is torn"),
         (lambda path: path.rename(path.with_name("step-00000121")), "state.json is of step 120"),
-        (lambda path: (path / checkpoint.WEIGHTS).unlink(), "the checkpoint is torn"),
+        (lambda path: (path / "weights.safetensors").unlink(), "the checkpoint is torn"),
+        (lambda path: (path / "method.safetensors").unlink(), "the checkpoint is torn"),
         (lambda path: (path / checkpoint.STATE).write_text("[]"), "the checkpoint is torn"),
     ],
 )
@@ -82,13 +87,13 @@ def test_an_intact_checkpoint_of_the_step_is_not_touched(saved: Path, monkeypatc
         raise KeyboardInterrupt
 
     monkeypatch.setattr(artifact.os, "replace", killed)
-    assert checkpoint.save(saved.parent, *network(), STATE) == saved
+    assert checkpoint.save(saved.parent, tensors(), STATE) == saved
     assert checkpoint.fault(saved) == ""
 
 
 def test_a_torn_checkpoint_of_the_step_is_replaced(saved: Path) -> None:
     flipped_digit(saved)
-    checkpoint.save(saved.parent, *network(), STATE)
+    checkpoint.save(saved.parent, tensors(), STATE)
     assert checkpoint.fault(saved) == ""
 
 
@@ -97,9 +102,9 @@ def test_leaving_writes_nothing_when_the_step_is_on_disk(tmp_path: Path, monkeyp
     written: list[int] = []
     save = checkpoint.save
 
-    def noted(folder: Path, model: Any, optimiser: Any, state: Any) -> Path:
+    def noted(folder: Path, tensors: Any, state: Any) -> Path:
         written.append(state["step"])
-        return save(folder, model, optimiser, state)
+        return save(folder, tensors, state)
 
     monkeypatch.setattr(checkpoint, "save", noted)
     with pytest.raises(Interrupted, match="interrupted at step 7 of 21; the run is saved"):

@@ -75,7 +75,7 @@ def test_a_broken_checkpoint_is_passed_over_with_a_warning(harm: str, tmp_path: 
     with pytest.raises(StoppedError):
         run(tmp_path / "b", dropout=0.2, checkpoint_every=3, stop_after=11)
     newest = checkpoint.at_step(tmp_path / "b/checkpoints", 9)
-    file = newest / (checkpoint.STATE if harm == "no state" else checkpoint.WEIGHTS)
+    file = newest / (checkpoint.STATE if harm == "no state" else "weights.safetensors")
     content = bytearray(file.read_bytes())
     if harm == "torn":
         file.write_bytes(content[: len(content) // 2])

@@ -12,13 +12,13 @@ from tests.mistakes.cases import GOOD, csv, rows
 from tests.model_folder import DEPTH, HIDDEN, make_model_folder, shapes
 
 from weitiao.errors import ProblemsFound
+from weitiao.models.shape import Shape, shape_of
 from weitiao.recipe import Recipe, load_recipe
 from weitiao.verbs import cost, encoding, model_checks, speed
 from weitiao.verbs.check import check
 from weitiao.verbs.frame import formats_of, frame
 from weitiao.verbs.plan import Measured, checkpoints_of, make_plan, steps_of
 from weitiao.verbs.preflight import Preflight, inspect
-from weitiao.verbs.shape import Shape, shape_of
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from weitiao.errors import Refused
 from weitiao.messages import _
+from weitiao.methods.base import Method
 from weitiao.methods.options import CacheOptions, FreezeOptions, HeadOptions
 from weitiao.models.network import Network
 
 
-class Freeze:
+class Freeze(Method):
     """Embeddings and the first k layers stand still.
 
     When to use: a CPU, or a few hundred to a few thousand labels. Needs: a fraction of full fine-tuning's memory and,
@@ -21,7 +22,7 @@ class Freeze:
     """
 
     def __init__(self, options: FreezeOptions) -> None:
-        self.options = options
+        super().__init__(options)
         self.cache = _cache(options)
 
     def apply(self, network: Network, total_steps: int) -> None:  # noqa: ARG002
@@ -36,11 +37,8 @@ class Freeze:
         network.requires_grad_(True)
         _freeze_below(network, layers)
 
-    def after_step(self, network: Network, step: int) -> None:
-        """Nothing to do."""
 
-
-class LinearProbe:
+class LinearProbe(Method):
     """Only the new head learns.
 
     When to use: a first look at data or at a pretrained model, or a few dozen labels. Needs: next to nothing once the
@@ -48,7 +46,7 @@ class LinearProbe:
     """
 
     def __init__(self, options: HeadOptions) -> None:
-        self.options = options
+        super().__init__(options)
         self.cache = _cache(options)
 
     def apply(self, network: Network, total_steps: int) -> None:  # noqa: ARG002
@@ -57,9 +55,6 @@ class LinearProbe:
         new = network.head_parameters()
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(name in new)
-
-    def after_step(self, network: Network, step: int) -> None:
-        """Nothing to do."""
 
 
 def _cache(options: CacheOptions) -> str | None:

@@ -7,25 +7,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from weitiao.recipe import Options
+from weitiao.messages import _
+from weitiao.models.reference import ModelFolder
+from weitiao.models.shape import Shape, stack_depth_of
+from weitiao.recipe import Finding, Options, Recipe
 from weitiao.tables import Table
 
 
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """Which part of a model learns.
+
+    Args:
+        frozen: lowest layers that stand still, through which no gradient has to go.
+        embeddings: whether the embeddings learn.
+        cached: whether the frozen part is computed once a row.
+        own: parameters that learn beside the head where whole layers do not; None where they do.
+    """
+
+    frozen: int
+    embeddings: bool
+    cached: bool
+    own: int | None = None
+
+
 class MethodOptions(Options):
-    """Base of every method's options."""
+    """Base of every method's options.
+
+    Attributes:
+        portable: whether what was learnt is kept as an adapter too, to be put on a fresh base.
+    """
 
     learning_rate: ClassVar[float]
     """Peak learning rate where the recipe gives none."""
+    portable: ClassVar[bool] = True
+
+    def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:  # noqa: ARG002
+        """Why the method cannot work with this recipe on this model; paths of findings start at the recipe's root."""
+        yield from ()
+
+    def learning(self, shape: Shape, *, packable: bool) -> Learning:  # noqa: ARG002
+        """What learns, for the plan.
+
+        Args:
+            packable: whether rows are laid end to end, on which the cache of frozen layers rests too.
+        """
+        return Learning(frozen=0, embeddings=True, cached=False)
 
 
 class FullOptions(MethodOptions):
     """Every parameter learns: the best score where there are rows and time enough."""
 
+    portable = False
     learning_rate: ClassVar[float] = 5e-5  # Devlin et al. 2019, appendix A.3: 2e-5 to 5e-5
 
 
@@ -55,11 +94,33 @@ class FreezeOptions(CacheOptions):
         """How many of the model's `depth` layers stand still."""
         return round(depth * 2 / 3) if self.layers is None else self.layers
 
+    def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:
+        depth, again = stack_depth_of(folder.config), recipe.model.reinit_layers
+        if not depth:
+            return
+        frozen = self.frozen(depth)
+        if frozen > depth:
+            message = _("`method.layers` is {got}, but the model has {depth} layers").format(got=frozen, depth=depth)
+            yield Finding("misfit", ("method", "layers"), message)
+        elif again <= depth < again + frozen:
+            message = _(
+                "`model.reinit_layers` starts {again} of {depth} layers anew, "
+                "but `method: freeze` keeps {frozen} from learning"
+            ).format(again=again, depth=depth, frozen=frozen)
+            yield Finding("misfit", ("model", "reinit_layers"), message)
+
+    def learning(self, shape: Shape, *, packable: bool) -> Learning:
+        frozen = min(self.frozen(shape.stack), shape.stack) * shape.repeats
+        return Learning(frozen, embeddings=False, cached=self.cache and packable and frozen > 0)
+
 
 class HeadOptions(CacheOptions):
     """A linear probe: only the new head learns; the quickest look at what a pretrained model already knows."""
 
     learning_rate: ClassVar[float] = 1e-3  # a convex problem on fixed features: no pretrained weight to spoil
+
+    def learning(self, shape: Shape, *, packable: bool) -> Learning:
+        return Learning(shape.depth, embeddings=False, cached=self.cache and packable)
 
 
 METHOD_OPTIONS: Mapping[str, type[MethodOptions]] = Table(

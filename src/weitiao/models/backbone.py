@@ -42,6 +42,7 @@ class NetworkSpec:
         dropout: rate everywhere; None for what the config says.
         pad_id: padding token.
         trust_remote_code: run code that comes with the model; never taken from a saved run.
+        additions: parts that a method put in, each {"name": entry of `ADDITIONS`, ...its options}.
     """
 
     head: str
@@ -55,6 +56,7 @@ class NetworkSpec:
     dropout: float | None = None
     pad_id: int = 0
     trust_remote_code: bool = False
+    additions: Sequence[Mapping[str, Any]] = ()
 
     @property
     def stock(self) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from weitiao.artifact import read_json
 from weitiao.errors import Refused
 from weitiao.messages import _
+from weitiao.models.additions import ADDITIONS
 from weitiao.models.backbone import NetworkSpec as NetworkSpec
 from weitiao.models.backbone import open_backbone, open_config
 from weitiao.models.batch import Batch
@@ -35,6 +37,7 @@ from weitiao.models.stack import Stack, find_stacks, supplied
 from weitiao.models.weights import WEIGHTS
 
 HEAD_WEIGHTS = "head.safetensors"
+ADDED_WEIGHTS = "additions.safetensors"
 
 
 class Network(nn.Module):
@@ -45,6 +48,7 @@ class Network(nn.Module):
         frozen_modules: modules that run without dropout, each for itself; set by a method.
         frozen_parameters: names of the parameters below `frozen_below`; set by a method.
         added: names of the parameters that the pretrained folder lacked.
+        inserted: names of the parameters of `spec.additions`.
         part: name of the backbone inside the whole model, where it is an encoder-decoder's encoder; else empty.
     """
 
@@ -59,6 +63,7 @@ class Network(nn.Module):
         self.frozen_parameters: Sequence[str] = ()
         self.checkpointed = False
         self.added: set[str] = set()
+        self.inserted: set[str] = set()
         self.part = ""
 
     @property
@@ -101,8 +106,18 @@ class Network(nn.Module):
         return {
             name
             for name, _parameter in self.named_parameters()
-            if not name.startswith("backbone.") or name in self.added or (own_head and not name.startswith(base))
+            if name.startswith("head.")
+            or name in self.added
+            or (own_head and name.startswith("backbone.") and not name.startswith(base))
         }
+
+    def insert(self, name: str, options: Mapping[str, Any]) -> None:
+        """Put in a part that fine-tuning adds; with new weights, from torch's generator."""
+        before = {each for each, _parameter in self.named_parameters()}
+        ADDITIONS[name](self, **options)
+        self.inserted |= {each for each, _parameter in self.named_parameters()} - before
+        self.spec = replace(self.spec, additions=[*self.spec.additions, {"name": name, **options}])
+        use_fast_dropout(self)
 
     def below(self, layers: int) -> Below:
         """What runs before layer `layers` of the stack: with 0 the embeddings and what belongs to them."""
@@ -174,13 +189,21 @@ class Network(nn.Module):
         own = {name: value.contiguous() for name, value in self.head.state_dict().items()}  # type: ignore[attr-defined]
         if own:
             save_file(own, folder / HEAD_WEIGHTS)
+        inserted = {name: self.get_parameter(name).detach().contiguous() for name in sorted(self.inserted)}
+        if inserted:
+            save_file(inserted, folder / ADDED_WEIGHTS)
 
     def _save_backbone(self, folder: Path) -> None:
+        state = {
+            name: value.contiguous()
+            for name, value in self.backbone.state_dict().items()
+            if f"backbone.{name}" not in self.inserted
+        }
         if not self.part:
-            self.backbone.save_pretrained(folder)
+            self.backbone.save_pretrained(folder, state_dict=state if self.inserted else None)
             return
         self.backbone.config.save_pretrained(folder)
-        tensors = {f"{self.part}.{name}": value.contiguous() for name, value in self.backbone.state_dict().items()}
+        tensors = {f"{self.part}.{name}": value for name, value in state.items()}
         save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
 
 
@@ -192,11 +215,14 @@ def build(folder: Path, spec: NetworkSpec) -> Network:
     """
     config = open_config(folder, spec)
     opened = open_backbone(folder, config, spec)
-    network = Network(opened.model, _head(config, spec), spec)
+    network = Network(opened.model, _head(config, spec), replace(spec, additions=()))
     network.added = {f"backbone.{name}" for name in opened.added}
     network.part = opened.part
     _reinitialise(network, spec.reinit_layers)
     use_fast_dropout(network)
+    for addition in spec.additions:
+        options = dict(addition)
+        network.insert(options.pop("name"), options)
     return network
 
 
@@ -222,6 +248,7 @@ def load(folder: Path, *, trust_remote_code: bool = False) -> Network:
     if network.added:
         raise _incomplete(folder, min(network.added))
     _load_head(network, folder)
+    _load_additions(network, folder)
     return network.eval()
 
 
@@ -234,6 +261,17 @@ def _load_head(network: Network, folder: Path) -> None:
         if name not in found or found[name].shape != tensor.shape:
             raise _incomplete(folder, f"head.{name}")
     network.head.load_state_dict({name: found[name] for name in expected})  # type: ignore[attr-defined]
+
+
+def _load_additions(network: Network, folder: Path) -> None:
+    """What the method put in, whole."""
+    weights = folder / ADDED_WEIGHTS
+    found = load_file(weights) if network.inserted and weights.is_file() else {}
+    for name in sorted(network.inserted):
+        parameter = network.get_parameter(name)
+        if name not in found or found[name].shape != parameter.shape:
+            raise _incomplete(folder, name)
+        parameter.data.copy_(found[name])
 
 
 def _incomplete(folder: Path, name: str) -> Refused:

@@ -3,7 +3,8 @@
     checkpoints/step-00000120/
       weights.safetensors      parameters that learn
       optimizer.safetensors    moments, by parameter index
-      state.json               step, history, ...; and the sha256 of the two files and of this state
+      method.safetensors       what the method keeps, where it keeps anything
+      state.json               step, history, ...; and the sha256 of each file and of this state
 
 A step has one checkpoint: training is deterministic, so an intact one is never written again. Random numbers need no
 state: the draws of a step are seeded by (seed, step), so a resumed run repeats them.
@@ -21,39 +22,38 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from weitiao.artifact import replacing_folder, sha256_of
 from weitiao.messages import _
 
-WEIGHTS, OPTIMISER, STATE = "weights.safetensors", "optimizer.safetensors", "state.json"
+Tensors = Mapping[str, Mapping[str, Tensor]]  # file stem -> name -> tensor
+STATE = "state.json"
+NEEDED = ("weights", "optimizer")  # stems that every checkpoint has
 _FOLDER = re.compile(r"step-(\d{8})")
 
 
-def save(folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> Path:
+def save(folder: Path, tensors: Tensors, state: Mapping[str, Any]) -> Path:
     """Write one checkpoint under `folder`, named by `state["step"]`; whole or not at all, never over an intact one."""
     target = at_step(folder, state["step"])
     if target.is_dir() and not fault(target):
         return target
     folder.mkdir(parents=True, exist_ok=True)
     with replacing_folder(target) as beside:
-        save_file(_trained(network), beside / WEIGHTS)
-        save_file(_moments(optimiser), beside / OPTIMISER)
-        sums = {name: sha256_of(beside / name) for name in (WEIGHTS, OPTIMISER)} | {STATE: _digest(state)}
+        sums = {STATE: _digest(state)}
+        for stem, values in tensors.items():
+            if values or stem in NEEDED:
+                path = _file(beside, stem)
+                save_file(dict(values), path)
+                sums[path.name] = sha256_of(path)
         (beside / STATE).write_text(json.dumps({**state, "sha256": sums}, ensure_ascii=False), "utf-8")
     return target
 
 
-def load(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer | None) -> dict[str, Any]:
-    """Put a checkpoint's weights (and moments) in place and return its state."""
-    trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
-    with torch.no_grad():
-        for name, value in load_file(path / WEIGHTS).items():
-            trained[name].copy_(value)
-    if optimiser is not None:
-        _restore_moments(optimiser, load_file(path / OPTIMISER))
-    state, _sums = _read(path)
-    return state
+def load(path: Path) -> tuple[Tensors, dict[str, Any]]:
+    """(tensors, state) of a checkpoint."""
+    state, sums = _read(path)
+    return {Path(name).stem: load_file(path / name) for name in sums if name != STATE}, state
 
 
 def newest(folder: Path) -> tuple[Path | None, list[str]]:
@@ -76,15 +76,20 @@ def fault(path: Path) -> str:
     """Why a checkpoint cannot be used; empty when it is intact."""
     try:
         state, sums = _read(path)
-        found = {STATE: _digest(state), **{name: sha256_of(path / name) for name in (WEIGHTS, OPTIMISER)}}
+        kept = dict.fromkeys([*(_file(path, stem).name for stem in NEEDED), *(sums.keys() - {STATE})])
+        found = {**{name: sha256_of(path / name) for name in kept}, STATE: _digest(state)}
         if at_step(path.parent, int(state["step"])) != path:
             return _("{name} is of step {step}").format(name=STATE, step=state["step"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return _("the checkpoint is torn ({reason})").format(reason=error)
-    for name in (WEIGHTS, OPTIMISER, STATE):
-        if sums.get(name) != found[name]:
+    for name, digest in found.items():
+        if sums.get(name) != digest:
             return _("{name} does not match its checksum").format(name=name)
     return ""
+
+
+def _file(folder: Path, stem: str) -> Path:
+    return folder / f"{stem}.safetensors"
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -114,15 +119,7 @@ def _steps(folder: Path) -> Iterator[Path]:
         yield from sorted(path for path in folder.iterdir() if _FOLDER.fullmatch(path.name))
 
 
-def _trained(network: nn.Module) -> dict[str, Tensor]:
-    return {
-        name: parameter.detach().contiguous()
-        for name, parameter in network.named_parameters()
-        if parameter.requires_grad
-    }
-
-
-def _moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+def moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimiser's tensors, named INDEX.KEY."""
     states = optimiser.state_dict()["state"]
     return {
@@ -133,7 +130,8 @@ def _moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     }
 
 
-def _restore_moments(optimiser: torch.optim.Optimizer, saved: Mapping[str, Tensor]) -> None:
+def restore_moments(optimiser: torch.optim.Optimizer, saved: Mapping[str, Tensor]) -> None:
+    """Put back what `moments` gave."""
     states: dict[int, dict[str, Tensor]] = {}
     for name, value in saved.items():
         index, _dot, key = name.partition(".")

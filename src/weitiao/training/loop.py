@@ -20,7 +20,7 @@ import torch
 
 from weitiao.errors import Failed, Interrupted, NonFiniteLoss, NothingLearnt, Refused
 from weitiao.messages import _
-from weitiao.methods import Method
+from weitiao.methods.base import Method
 from weitiao.metrics import direction
 from weitiao.models.batch import Batch, collate
 from weitiao.models.heads import Loss
@@ -190,7 +190,7 @@ class _Fit:
         self._refuse_sharing()
         self.optimiser = make_optimiser(network, settings.optimiser)
         self.penalty = Penalty(network, settings.optimiser)
-        self.trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.trained = {name: each for name, each in network.named_parameters() if each.requires_grad}
         self.progress = Progress()
         self.saved_step: int | None = None
         self.pace = Pace()
@@ -227,7 +227,10 @@ class _Fit:
         for warning in warnings:
             self._tell(kind="note", text=warning)
         if path is not None:
-            state = checkpoint.load(path, self.network, self.optimiser)
+            tensors, state = checkpoint.load(path)
+            self._put_in_place(tensors["weights"])
+            checkpoint.restore_moments(self.optimiser, tensors["optimizer"])
+            self.method.restore(tensors.get("method", {}))
             self.progress = Progress(**{name: state[name] for name in asdict(self.progress)})
             self.saved_step = self.progress.step
             self._tell(
@@ -236,6 +239,11 @@ class _Fit:
             )
         if self.processes.is_main:
             self.journal.rewind(self.progress.step)
+
+    @torch.no_grad()
+    def _put_in_place(self, weights: Mapping[str, torch.Tensor]) -> None:
+        for name, value in weights.items():
+            self.trained[name].copy_(value)
 
     def _rest_of_epoch(self) -> Sequence[list[int]]:
         """The steps of the current epoch that are still to be done."""
@@ -250,6 +258,8 @@ class _Fit:
             self._pass_over(rows)
             return
         step, began = self.progress.step, time.monotonic()
+        self.method.before_step(self.network, step)
+        learning = [parameter for parameter in self.trained.values() if parameter.requires_grad]
         torch.manual_seed(_step_seed(self.settings.seed, step, self.processes.rank))
         rate = factor(self.settings.schedule, step, self.warmup, self.total, self.settings.schedule_power)
         for group in self.optimiser.param_groups:
@@ -263,11 +273,12 @@ class _Fit:
             total, weight = total + loss.total.detach(), weight + loss.weight
         total, weight = self.processes.sum(total, weight)
         self._check(float(total), float(weight), rows)
-        self.processes.sum_gradients(self.trained)
-        grads = gradients(self.trained)
+        self.processes.sum_gradients(learning)
+        grads = gradients(learning)
         if not alone:
             torch._foreach_div_(grads, float(weight))
         self.penalty.add()
+        self.method.add_penalty(self.network)
         norm = clip(grads, self.settings.clip)
         if not math.isfinite(norm):
             raise NonFiniteLoss(self._cause(rows))
@@ -402,7 +413,12 @@ class _Fit:
 
     def _save(self) -> None:
         if self.processes.is_main:
-            checkpoint.save(self.folder, self.network, self.optimiser, asdict(self.progress))
+            tensors = {
+                "weights": {name: each.detach().contiguous() for name, each in self.trained.items()},
+                "optimizer": checkpoint.moments(self.optimiser),
+                "method": self.method.state(),
+            }
+            checkpoint.save(self.folder, tensors, asdict(self.progress))
             checkpoint.prune(self.folder, self.settings.keep_checkpoints, self.progress.best_step)
         self.saved_step = self.progress.step
         self.processes.wait()
@@ -429,7 +445,9 @@ class _Fit:
                 )
                 progress.best_step = progress.step
             else:
-                checkpoint.load(path, self.network, None)
+                tensors, _state = checkpoint.load(path)
+                self._put_in_place(tensors["weights"])
+                self.method.restore(tensors.get("method", {}))
         self.network.eval()
         return FitResult(
             progress.step,

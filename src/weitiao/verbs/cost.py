@@ -10,13 +10,13 @@ Notation: T tokens of a row, N tokens of a batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from weitiao.methods.options import Learning
+from weitiao.models.shape import Shape
 from weitiao.recipe import TrainingSpec
-from weitiao.verbs.shape import Shape
 
 Lengths = npt.NDArray[np.int64]
 
@@ -50,25 +50,12 @@ SAVED_WIDTHS = (
 SAVED_INNERS = 2  # and of the inner width
 
 
-@dataclass(frozen=True, slots=True)
-class Learning:
-    """Which part learns.
-
-    Args:
-        frozen: lowest layers that stand still; the embeddings too when `embeddings` is false.
-        embeddings: whether the embeddings learn.
-        cached: whether the frozen part is computed once a row.
-    """
-
-    frozen: int
-    embeddings: bool
-    cached: bool
-
-
 def trained_parameters(shape: Shape, learning: Learning, classes: int) -> int:
     """Parameters that learn, with a head of `classes` outputs."""
     share = 1 - learning.frozen / shape.depth
     head = shape.hidden * classes + classes
+    if learning.own is not None:
+        return learning.own + head
     return round(shape.layers * share) + (shape.embeddings if learning.embeddings else 0) + shape.other + head
 
 
@@ -84,7 +71,8 @@ def epoch_work(
 ) -> float:
     """Operations of one pass over the training rows in so many steps, without the optimiser."""
     trained = shape.depth - learning.frozen
-    work = forward_work(shape, lengths, trained, waste) * (1 + BACKWARD + training.gradient_checkpointing)
+    backward = BACKWARD if learning.own is None else BACKWARD / 2  # frozen weights have no gradient of their own
+    work = forward_work(shape, lengths, trained, waste) * (1 + backward + training.gradient_checkpointing)
     if not learning.cached:
         work += forward_work(shape, lengths, learning.frozen, waste)
     budget = training.token_budget or MICRO_BATCH_TOKENS

@@ -7,18 +7,15 @@ that is finished is not run again.
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from weitiao import __version__
-from weitiao.artifact import RunFolder, read_json, replacing_folder, write_json
+from weitiao.artifact import RunFolder, read_json, write_json
 from weitiao.errors import Failed, Interrupted
 from weitiao.messages import _
 from weitiao.methods import METHODS
@@ -28,19 +25,17 @@ from weitiao.models.inference import Frozen, infer, infer_with_loss
 from weitiao.models.network import Network, NetworkSpec, build, load
 from weitiao.recipe import Recipe
 from weitiao.records import Feature, Outputs, Prediction, Record
-from weitiao.serving.predictor import filled_fields
 from weitiao.tasks import Settings, Task, by_record, decode_all
 from weitiao.training.loop import FitResult, Hooks, LoopSettings, fit, total_steps
 from weitiao.training.optimiser import OptimiserSpec
 from weitiao.training.peak import peak_bytes, reset_peak
 from weitiao.training.processes import Processes
+from weitiao.verbs.keeping import keep
 from weitiao.verbs.preflight import Preflight
 from weitiao.verbs.resolving import learning_rate
 
 OnEvent = Callable[[dict[str, Any]], None]
 FINISHED = "fit.json"  # written last: what a fit took
-WEIGHT_FILES = (".safetensors", ".bin", ".gguf", ".onnx", ".h5", ".msgpack", ".pt", ".pth", ".index.json")
-SAME = 1e-5  # largest logit difference between a model and what was saved of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +95,7 @@ def fit_once(
         folder.path.mkdir(parents=True, exist_ok=True)
         folder.sweep()
     on_event({"kind": "phase", "text": _("opening the model")})
-    network, spec = _network(found, train.records, seed)
+    network = _network(found, train.records, seed)
     method = METHODS[found.recipe.method.name](found.recipe.method.options)
     settings = loop_settings(found, seed)
     method.apply(network, total_steps(train.features, settings))
@@ -123,9 +118,8 @@ def fit_once(
         on_event({"kind": "note", "text": text.format(step=result.steps, steps=steps, key=result.stopped)})
     if Processes.current().is_main:
         on_event({"kind": "phase", "text": _("saving the model")})
-        calibrated = _calibrate(found, network, dev)
-        _save(found, network, spec, train.records, calibrated, folder)
-        _verify(network, (dev or train).features, folder.model)
+        features = (dev or train).features
+        keep(found, network, method, train.records, features, lambda: _calibrate(found, network, dev), folder)
         write_json(folder.path / FINISHED, asdict(fitted))
     Processes.current().wait()
     return fitted
@@ -184,7 +178,7 @@ def loop_settings(found: Preflight, seed: int) -> LoopSettings:
     )  # fmt: skip
 
 
-def _network(found: Preflight, records: Sequence[Record], seed: int) -> tuple[Network, NetworkSpec]:
+def _network(found: Preflight, records: Sequence[Record], seed: int) -> Network:
     recipe = found.recipe
     if found.folder is None or found.tokenizer is None:
         raise Failed(_("the model was not found"))
@@ -194,7 +188,7 @@ def _network(found: Preflight, records: Sequence[Record], seed: int) -> tuple[Ne
     network = build(found.folder.path, spec)
     if recipe.training.gradient_checkpointing:
         network.checkpoint_gradients()
-    return network, spec
+    return network
 
 
 def network_spec(
@@ -262,72 +256,6 @@ def _calibrated(found: Preflight, dev: Part, outputs: Sequence[Outputs]) -> Sett
         dev.records, *by_record(len(dev.records), dev.features, outputs), found.labels
     )
     return settings
-
-
-def _save(
-    found: Preflight,
-    network: Network,
-    spec: NetworkSpec,
-    train: Sequence[Record],
-    settings: Settings,
-    folder: RunFolder,
-) -> None:
-    """Write model/: weights, tokenizer and task.json, whole or not at all."""
-    saved = asdict(replace(spec, reinit_layers=0, class_weights=None, label_smoothing=0.0))
-    del saved["trust_remote_code"]  # a run never says of itself that it may be trusted
-    card = {
-        "weitiao": __version__,
-        "task": found.task.name,
-        "options": found.recipe.task.options.model_dump(mode="json"),
-        "labels": list(found.labels),
-        "settings": dict(settings),
-        "network": saved,
-        "max_length": found.max_length,
-        "fields": sorted(filled_fields(found.task, train[0])),
-        "name": Path(found.recipe.output).name,
-    }
-    with replacing_folder(folder.model) as beside:
-        network.save(beside)
-        if found.folder is not None:
-            copy_tokenizer(found.folder.path, beside)
-        if found.tokenizer is not None and not (beside / "tokenizer.json").is_file():
-            found.tokenizer.backend.save(str(beside / "tokenizer.json"))
-        for name, value in network.files(found.max_length).items():
-            (beside / name).parent.mkdir(exist_ok=True)
-            write_json(beside / name, value)
-        write_json(beside / "task.json", card)
-
-
-def copy_tokenizer(source: Path, target: Path) -> None:
-    """Copy the tokenizer's files: every small file at the top that is neither weights nor configuration."""
-    for path in sorted(source.iterdir()):
-        wanted = path.suffix in {".json", ".txt", ".model", ".jinja"} and path.name not in {"config.json", "task.json"}
-        if (
-            path.is_file()
-            and wanted
-            and not path.name.endswith(WEIGHT_FILES)
-            and not path.name.upper().startswith("README")
-        ):
-            shutil.copyfile(path, target / path.name)
-
-
-def _verify(network: Network, features: Sequence[Feature], folder: Path) -> None:
-    """Promise 5: what was saved answers as what was trained.
-
-    Raises:
-        Failed: it does not.
-    """
-    some = features[:32]
-    network.eval()
-    again = load(folder, trust_remote_code=network.spec.trust_remote_code)
-    pairs = zip(infer(network, some), infer(again, some), strict=True)
-    worst = max((float(np.abs(a[name] - b[name]).max()) for a, b in pairs for name in a), default=0.0)
-    if not worst <= SAME:
-        raise Failed(
-            _("{path}: the saved model answers differently (by {worst:.2g}); this is a bug in weitiao").format(
-                path=folder, worst=worst
-            )
-        )
 
 
 def _fitted(result: FitResult, metric: str) -> Fitted:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from weitiao.data.reading import FORMATS
 from weitiao.messages import _
-from weitiao.methods.options import METHOD_OPTIONS, CacheOptions
+from weitiao.methods.options import METHOD_OPTIONS, CacheOptions, MethodOptions
 from weitiao.recipe import DataSpec, Draft, Finding, Frame, Recipe, TrainingSpec, load_draft, recipe_tree
 from weitiao.recipe.specs import share_of
 from weitiao.tables import did_you_mean
@@ -42,6 +42,11 @@ def task_of(recipe: Recipe) -> Task[Any, Any]:
     """The task that the recipe names, with its options."""
     task: Task[Any, Any] = TASKS[recipe.task.name](recipe.task.options)
     return task
+
+
+def method_of(recipe: Recipe) -> MethodOptions:
+    """The options of the method that the recipe names."""
+    return cast("MethodOptions", recipe.method.options)
 
 
 def misfits(recipe: Recipe) -> Iterator[Finding]:

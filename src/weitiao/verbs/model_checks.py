@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.messages import _
-from weitiao.methods.options import CacheOptions, FreezeOptions
+from weitiao.methods.options import CacheOptions
 from weitiao.models.reference import ModelFolder
+from weitiao.models.shape import stack_depth_of, width_of
 from weitiao.recipe import Finding, Recipe
 from weitiao.tasks import Task
 from weitiao.text import Tokenizer
+from weitiao.verbs.frame import method_of
 from weitiao.verbs.plan import is_packable
-from weitiao.verbs.shape import stack_depth_of, width_of
 
 FAST_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # x86 and Arm names of the instructions
 MEAN_POOLED = frozenset({"starter:en", "starter:zh-en", "starter:zh-en-full"})  # sentence encoders; the pooler idled
@@ -28,6 +29,7 @@ def model_misfits(
 ) -> Iterator[Finding]:
     """Findings about the recipe in the light of its model."""
     yield from _layers(recipe, stack_depth_of(folder.config))
+    yield from method_of(recipe).misfits(recipe, folder)
     yield from _stock_head(recipe, task, folder)
     yield from _dimensions(task, folder)
     wanted = recipe.training.max_length
@@ -59,22 +61,10 @@ def _dimensions(task: Task[Any, Any], folder: ModelFolder) -> Iterator[Finding]:
 
 
 def _layers(recipe: Recipe, depth: int) -> Iterator[Finding]:
-    """Layers that the recipe counts and the model does not have."""
-    if not depth:
-        return
-    options, again = recipe.method.options, recipe.model.reinit_layers
-    frozen = options.frozen(depth) if isinstance(options, FreezeOptions) else 0
-    if frozen > depth:
-        message = _("`method.layers` is {got}, but the model has {depth} layers").format(got=frozen, depth=depth)
-        yield Finding("misfit", ("method", "layers"), message)
-    if again > depth:
+    """More layers to start anew than the model has."""
+    again = recipe.model.reinit_layers
+    if 0 < depth < again:
         message = _("`model.reinit_layers` is {got}, but the model has {depth} layers").format(got=again, depth=depth)
-        yield Finding("misfit", ("model", "reinit_layers"), message)
-    elif again + frozen > depth and frozen <= depth:
-        message = _(
-            "`model.reinit_layers` starts {again} of {depth} layers anew, "
-            "but `method: freeze` keeps {frozen} from learning"
-        ).format(again=again, depth=depth, frozen=frozen)
         yield Finding("misfit", ("model", "reinit_layers"), message)
 
 

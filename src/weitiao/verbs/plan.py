@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from weitiao.methods.options import CacheOptions, FreezeOptions
+from weitiao.methods.options import Learning
+from weitiao.models.shape import Shape
 from weitiao.recipe import Recipe
 from weitiao.verbs import cost
-from weitiao.verbs.cost import Learning, Lengths
-from weitiao.verbs.shape import Shape
+from weitiao.verbs.cost import Lengths
+from weitiao.verbs.frame import method_of
 from weitiao.verbs.speed import machine_speed, remember_speed, speed_key
 
 __all__ = ["Plan", "make_plan", "remember_speed"]
@@ -99,7 +100,7 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
     """The plan of a recipe whose data and model are known."""
     training = recipe.training
     packable = is_packable(recipe, family)
-    learning = learning_of(recipe, shape, packable=packable)
+    learning = method_of(recipe).learning(shape, packable=packable)
     train, rows = measured.lengths["train"], measured.rows["train"]
     steps, per_epoch = steps_of(recipe, rows)
     together = max(1, round(training.batch_size * len(train) / rows))  # Features a step: windows of a row stay together
@@ -148,17 +149,6 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
 def is_packable(recipe: Recipe, family: str) -> bool:
     """Whether rows are laid end to end, on which the cache of frozen layers rests too (`Network.packable`)."""
     return family in cost.PACKED and not recipe.training.gradient_checkpointing
-
-
-def learning_of(recipe: Recipe, shape: Shape, *, packable: bool) -> Learning:
-    """Which part of the model the recipe's method trains."""
-    options = recipe.method.options
-    if not isinstance(options, CacheOptions):
-        return Learning(frozen=0, embeddings=True, cached=False)
-    frozen = shape.depth
-    if isinstance(options, FreezeOptions):
-        frozen = min(options.frozen(shape.stack), shape.stack) * shape.repeats
-    return Learning(frozen=frozen, embeddings=False, cached=options.cache and packable and frozen > 0)
 
 
 def steps_of(recipe: Recipe, rows: int) -> tuple[int, int]:

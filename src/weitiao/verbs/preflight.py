@@ -20,6 +20,7 @@ from weitiao.data import Dataset, audit, load_data
 from weitiao.errors import Problem, ProblemsFound, Refused, RowPlace, Severity, refuse_if_errors
 from weitiao.messages import _, ngettext
 from weitiao.models.reference import ModelFolder, describable, resolve
+from weitiao.models.shape import shape_of
 from weitiao.recipe import Draft, Finding, Recipe
 from weitiao.recipe.source import Places
 from weitiao.records import Feature
@@ -29,7 +30,6 @@ from weitiao.verbs.encoding import Encoded, encode_splits, length_limit
 from weitiao.verbs.frame import LOSS, NEED_DEV, metric_names, task_of
 from weitiao.verbs.model_checks import model_misfits, precision_misfits, uncached, untrained_pooler
 from weitiao.verbs.plan import Plan, make_plan
-from weitiao.verbs.shape import shape_of
 
 T = TypeVar("T")
 READING = ("fields", "format", "encoding", "delimiter", "header", "sheet", "splits")  # how `data` is to be read

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 DEPTH = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers")
@@ -36,6 +36,7 @@ class Shape:
         layers: parameters of all layers that are stored (shared ones once).
         embeddings: parameters of the lookup tables.
         other: the rest: norms, pooler.
+        tensors: name -> shape of every stored tensor, heads of pretraining left out.
     """
 
     depth: int
@@ -48,6 +49,7 @@ class Shape:
     layers: int
     embeddings: int
     other: int
+    tensors: Mapping[str, tuple[int, ...]] = field(default_factory=dict, compare=False)
 
     @property
     def total(self) -> int:
@@ -82,6 +84,7 @@ def shape_of(config: Mapping[str, Any], parameters: Mapping[str, tuple[int, ...]
         layers=layers,
         embeddings=embeddings,
         other=sum(sizes.values()) - layers - embeddings,
+        tensors={name: tuple(parameters[name]) for name in sizes},
     )
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.models.families import FAMILIES, folder, network
 
+from tests.models.families import FAMILIES, folder, network
 from weitiao.methods.freeze import Freeze
 from weitiao.methods.options import FreezeOptions
+from weitiao.models.shape import Shape, shape_of, stack_depth_of
 from weitiao.models.weights import parameters
 from weitiao.recipe import load_recipe
 from weitiao.verbs.frame import frame
-from weitiao.verbs.plan import learning_of
-from weitiao.verbs.shape import Shape, shape_of, stack_depth_of
 
 
 def shape(family: str) -> Shape:
@@ -39,4 +38,4 @@ def test_the_plan_freezes_what_the_method_freezes(family: str) -> None:
     net = network(family)
     Freeze(FreezeOptions()).apply(net, 1)
     found = shape(family)
-    assert learning_of(recipe, found, packable=True).frozen == net.frozen_below * found.repeats
+    assert recipe.method.options.learning(found, packable=True).frozen == net.frozen_below * found.repeats

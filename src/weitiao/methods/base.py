@@ -1,0 +1,69 @@
+"""What every method inherits: the moments at which training asks it something, and that it does nothing at them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from weitiao.models.network import Network
+
+
+class Method:
+    """Which parameters learn, and how; built as `METHODS[name](options)`.
+
+    Attributes:
+        cache: how the output of the frozen layers may be kept; None when nothing is frozen or it is not wanted.
+    """
+
+    cache: str | None = None
+
+    def __init__(self, options: Any) -> None:
+        self.options = options
+
+    def apply(self, network: Network, total_steps: int) -> None:
+        """Set `requires_grad` on all that will ever learn; insert what the method adds.
+
+        Also `network.frozen_below` and `network.frozen_modules`, where a lower part stands still throughout.
+        """
+        raise NotImplementedError
+
+    def before_step(self, network: Network, step: int) -> None:
+        """Called before step `step`, from 0, and before the first one after resuming."""
+
+    def add_penalty(self, network: Network) -> None:
+        """Add the gradients of the method's own penalty to `.grad`; called once a step, however it is split."""
+
+    def after_step(self, network: Network, step: int) -> None:
+        """Called after the optimiser's step, before the gradients are cleared."""
+
+    def state(self) -> Mapping[str, Tensor]:
+        """What a checkpoint keeps beside the weights, so that a resumed run is the same run."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take back what `state` gave."""
+
+    def adapter(self, network: Network) -> Mapping[str, Tensor]:
+        """What differs from the base, by name: what learns, the head, and what was inserted."""
+        new = network.head_parameters() | network.inserted
+        return {
+            name: each.detach().contiguous()
+            for name, each in network.named_parameters()
+            if each.requires_grad or name in new
+        }
+
+    def adopt(self, network: Network, tensors: Mapping[str, Tensor]) -> None:
+        """Put what `adapter` gave into a fresh base to which `apply` was called."""
+        with torch.no_grad():
+            for name, value in tensors.items():
+                network.get_parameter(name).copy_(value)
+
+    def finish(self, network: Network) -> None:
+        """Fold what was learnt into the base weights, where the method can; called once, on the best weights."""
+
+    def facts(self, network: Network) -> Mapping[str, Any]:  # noqa: ARG002
+        """What the method settled by itself, as JSON for the report, such as AdaLoRA's final ranks."""
+        return {}

@@ -1,0 +1,127 @@
+"""What a fit learnt, written down: `model/`, which stands by itself, and `adapter/`, which goes on a fresh base.
+
+Each is loaded again and compared with the network it was saved from before the fit counts as finished.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weitiao import __version__
+from weitiao.artifact import RunFolder, replacing_folder, write_json
+from weitiao.errors import Failed
+from weitiao.messages import _
+from weitiao.methods import adapters
+from weitiao.methods.base import Method
+from weitiao.models.inference import infer
+from weitiao.models.network import Network, load
+from weitiao.records import Feature, Outputs, Record
+from weitiao.serving.predictor import filled_fields
+from weitiao.tasks import Settings
+from weitiao.verbs.frame import method_of
+from weitiao.verbs.preflight import Preflight
+
+WEIGHT_FILES = (".safetensors", ".bin", ".gguf", ".onnx", ".h5", ".msgpack", ".pt", ".pth", ".index.json")
+SAME = 1e-5  # largest difference of an output between a network and what was saved of it
+COMPARED = 32  # texts that both are asked
+
+
+def keep(
+    found: Preflight,
+    network: Network,
+    method: Method,
+    train: Sequence[Record],
+    features: Sequence[Feature],
+    calibrate: Callable[[], Settings],
+    folder: RunFolder,
+) -> None:
+    """Save and verify; the method's part is folded into the base on the way, where that is possible.
+
+    Args:
+        features: some of these are asked to compare.
+        calibrate: called on the network as it is served.
+
+    Raises:
+        Failed: what was saved answers differently.
+    """
+    some = features[:COMPARED]
+    network.eval()
+    tensors = dict(method.adapter(network)) if method_of(found.recipe).portable else {}
+    before = infer(network, some)
+    method.finish(network)
+    card = _card(found, network, train, calibrate())
+    _save(found, network, card, folder.model)
+    again = load(folder.model, trust_remote_code=network.spec.trust_remote_code)
+    _verify(infer(network, some), infer(again, some), folder.model)
+    if tensors and found.folder is not None:
+        options = found.recipe.method.options.model_dump(mode="json")
+        base = adapters.Base.of(found.recipe.model.name or "", found.folder.path)
+        named = {**card, "method": {"name": found.recipe.method.name, **options}}
+        adapters.save(tensors, named, base, folder.adapter)
+        _verify(before, infer(adapters.load(folder.adapter, found.folder.path), some), folder.adapter)
+
+
+def _card(found: Preflight, network: Network, train: Sequence[Record], settings: Settings) -> dict[str, Any]:
+    """task.json: what is needed to ask the network, beside its weights."""
+    saved = asdict(replace(network.spec, reinit_layers=0, class_weights=None, label_smoothing=0.0))
+    del saved["trust_remote_code"]  # a run never says of itself that it may be trusted
+    return {
+        "weitiao": __version__,
+        "task": found.task.name,
+        "options": found.recipe.task.options.model_dump(mode="json"),
+        "labels": list(found.labels),
+        "settings": dict(settings),
+        "network": saved,
+        "max_length": found.max_length,
+        "fields": sorted(filled_fields(found.task, train[0])),
+        "name": Path(found.recipe.output).name,
+    }
+
+
+def _save(found: Preflight, network: Network, card: Mapping[str, Any], folder: Path) -> None:
+    """Write model/: weights, tokenizer and task.json, whole or not at all."""
+    with replacing_folder(folder) as beside:
+        network.save(beside)
+        if found.folder is not None:
+            copy_tokenizer(found.folder.path, beside)
+        if found.tokenizer is not None and not (beside / "tokenizer.json").is_file():
+            found.tokenizer.backend.save(str(beside / "tokenizer.json"))
+        for name, value in network.files(found.max_length).items():
+            (beside / name).parent.mkdir(exist_ok=True)
+            write_json(beside / name, value)
+        write_json(beside / "task.json", card)
+
+
+def copy_tokenizer(source: Path, target: Path) -> None:
+    """Copy the tokenizer's files: every small file at the top that is neither weights nor configuration."""
+    for path in sorted(source.iterdir()):
+        wanted = path.suffix in {".json", ".txt", ".model", ".jinja"} and path.name not in {"config.json", "task.json"}
+        if (
+            path.is_file()
+            and wanted
+            and not path.name.endswith(WEIGHT_FILES)
+            and not path.name.upper().startswith("README")
+        ):
+            shutil.copyfile(path, target / path.name)
+
+
+def _verify(expected: Sequence[Outputs], got: Sequence[Outputs], folder: Path) -> None:
+    """Promise 5: what was saved answers as what was trained.
+
+    Raises:
+        Failed: it does not.
+    """
+    pairs = zip(expected, got, strict=True)
+    worst = max((float(np.abs(a[name] - b[name]).max()) for a, b in pairs for name in a), default=0.0)
+    if not worst <= SAME:
+        raise Failed(
+            _("{path}: the saved model answers differently (by {worst:.2g}); this is a bug in weitiao").format(
+                path=folder, worst=worst
+            )
+        )
