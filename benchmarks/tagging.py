@@ -21,6 +21,7 @@ from harness import Bar, Benchmark, Cell, Result, Row, Settings, Summary, run
 LOSS_GOAL = 1e-4
 STEPS, SEEDS, ROWS, TEST_ROWS, EPOCHS, RATE = 50, 3, 1000, 800, 2, 2e-4
 ROUNDS, TIMED_STEPS, BATCH = 3, 50, 32
+EXACT = {"precision": "float64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ def cells(quick: bool) -> list[Cell]:
     """Losses a corpus; scores a corpus, seed and system; rounds of speed and memory on the first."""
     steps, seeds, rows = (8, 1, 192) if quick else (STEPS, SEEDS, ROWS)
     made = [Cell(f"losses-{name}", {"kind": "losses", "corpus": name, "steps": steps}) for name in CORPORA]
+    made += [Cell(f"losses-{name}-float64", {**made[0].settings, "corpus": name, **EXACT}) for name in ("resume_ner",)]
     made += [
         Cell(
             f"score-{name}-{seed}-{system}",
@@ -127,7 +129,10 @@ def _losses(settings: Settings, workspace: Path) -> dict[str, Any]:
     import fitting
 
     start, texts, _test = _texts(settings, workspace, BATCH * settings["steps"])
-    spec = fitting.FitSpec(steps=settings["steps"], order="given", dropout=0.0, learning_rate=5e-5, task="tag")
+    spec = fitting.FitSpec(
+        steps=settings["steps"], order="given", dropout=0.0, learning_rate=5e-5, task="tag",
+        precision=settings.get("precision", "float32"),
+    )  # fmt: skip
     return {side: fitting.fit_side(side, start, texts, spec, workspace).losses for side in spread.SIDES}
 
 
@@ -186,10 +191,9 @@ def summarise(results: Mapping[str, Result]) -> Summary:
     rows: list[Row] = []
     bars: dict[str, Bar] = {}
     for name in CORPORA:
-        losses = results.get(f"losses-{name}")
-        pairs = zip(losses.measured["ours"], losses.measured["trainer"], strict=True) if losses else ()
-        worst = max((abs(a - b) for a, b in pairs), default=None)
-        bars[f"loss_difference_{name}"] = Bar(worst, LOSS_GOAL, at_least=False)
+        bars[f"loss_difference_{name}"] = _loss_bar(results.get(f"losses-{name}"))
+        if f"losses-{name}-float64" in results:
+            bars[f"loss_difference_{name}_float64"] = _loss_bar(results[f"losses-{name}-float64"])
         row = _compared(results, name)
         rows.append(row)
         upper = [row[key][1] for key in ("over_seeds", "over_rows") if row[key]]
@@ -207,6 +211,11 @@ NOTES = (
     f"Speed: conll2003, {TIMED_STEPS} steps of 32 rows, both grouped by length, real tokens a second, ratio within a "
     "round, median of the rounds. Memory: largest resident memory of a process that trains one side alone.",
 )
+
+
+def _loss_bar(losses: Result | None) -> Bar:
+    pairs = zip(losses.measured["ours"], losses.measured["trainer"], strict=True) if losses else ()
+    return Bar(max((abs(a - b) for a, b in pairs), default=None), LOSS_GOAL, at_least=False)
 
 
 def _compared(results: Mapping[str, Result], name: str) -> Row:
