@@ -27,6 +27,7 @@ from weitiao.evaluation.schema import (
     Curves,
     DataSummary,
     DevPoint,
+    Learnt,
     Report,
     Slice,
     Spread,
@@ -60,6 +61,7 @@ class RunFacts:
         curves: of training; see `read_curves`.
         data: rows, ledger, problems.
         timing: of training.
+        learnt: how much of the model learnt.
         seeds: spread over several seeds.
         folds: spread over folds.
         training: which dev metric chose the checkpoint, and label smoothing; the default's without it.
@@ -75,6 +77,7 @@ class RunFacts:
     curves: Curves = Curves()  # noqa: RUF009 - frozen
     data: DataSummary = DataSummary()  # noqa: RUF009 - frozen
     timing: Timing = Timing()  # noqa: RUF009 - frozen
+    learnt: Learnt | None = None
     seeds: Spread | None = None
     folds: Spread | None = None
     training: TrainingSpec = TrainingSpec()  # noqa: RUF009 - frozen

@@ -174,6 +174,15 @@ class Timing(Part):
     peak_memory_bytes: int | None = None
 
 
+class Learnt(Part):
+    """How much of the model learnt, and what the method settled by itself."""
+
+    parameters: int = Field(description="of the whole network, with what the method put in")
+    trained: int = Field(description="of those, how many learnt")
+    adapter_bytes: int | None = Field(default=None, description="of what goes on a fresh base; null where it is none")
+    settled: dict[str, Any] = Field(default_factory=dict, description="by the method, such as AdaLoRA's final ranks")
+
+
 class Spread(Part):
     """The headline metric over several seeds or folds."""
 
@@ -228,6 +237,7 @@ class Report(Part):
     verdict: Verdict
     data: DataSummary = DataSummary()
     timing: Timing = Timing()
+    learnt: Learnt | None = None
     seeds: Spread | None = None
     folds: Spread | None = None
     recipe: str = Field(default="", description="the resolved recipe, YAML; recipe.yaml has whole paths")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,8 @@ class Fitted:
         steps, epochs, seconds, tokens, best_step, stopped: as in `FitResult`.
         best: dev metric of the kept weights; None without dev.
         peak_memory_bytes: of the process, from the start of the fit.
+        parameters, trained: of the network, and those that learnt.
+        settled: what the method settled by itself.
     """
 
     steps: int
@@ -69,6 +71,9 @@ class Fitted:
     stopped: str
     best: float | None
     peak_memory_bytes: int
+    parameters: int = 0
+    trained: int = 0
+    settled: Mapping[str, Any] = field(default_factory=dict)
 
 
 def fit_once(
@@ -99,6 +104,7 @@ def fit_once(
     method = METHODS[found.recipe.method.name](found.recipe.method.options)
     settings = loop_settings(found, seed)
     method.apply(network, total_steps(train.features, settings))
+    trained = sum(each.numel() for each in network.parameters() if each.requires_grad)
     leave_if(stop, _("interrupted before fitting; the run is saved"))
     parts = {"train": train, **({"dev": dev} if dev else {})}
     frozen = _frozen(network, method.cache, parts, cache, on_event, stop)
@@ -111,7 +117,12 @@ def fit_once(
         stop=stop,
     )
     result = fit(network, method, train.features, settings, hooks, folder=folder.checkpoints, log=folder.log)
-    fitted = _fitted(result, found.metric)
+    fitted = replace(
+        _fitted(result, found.metric),
+        parameters=sum(each.numel() for each in network.parameters()),
+        trained=trained,
+        settled=dict(method.facts(network)),
+    )
     if result.stopped:
         text = _("training ended at step {step} of {steps}, as `training.{key}` asks")
         steps = total_steps(train.features, settings)

@@ -9,7 +9,7 @@ from typing import Any
 
 from weitiao.artifact import RunFolder, write_text
 from weitiao.evaluation.report import RunFacts, measure, read_curves
-from weitiao.evaluation.schema import DataSummary, Timing
+from weitiao.evaluation.schema import DataSummary, Learnt, Timing
 from weitiao.evaluation.writing import write_report
 from weitiao.recipe import Recipe, dump_recipe
 from weitiao.records import Prediction, Record
@@ -54,6 +54,7 @@ def _facts(found: Preflight, folder: RunFolder, fits: Fits, settings: Settings) 
         curves=read_curves(folder.log),
         data=data,
         timing=timing(fits.fitted),
+        learnt=_learnt(fits.fitted[0], folder),
         seeds=fits.seeds,
         folds=fits.folds,
         training=recipe.training,
@@ -75,6 +76,13 @@ def timing(fitted: Sequence[Fitted]) -> Timing:
         train_seconds=seconds,
         tokens_per_second=sum(each.tokens for each in fitted) / max(seconds, 1e-9),
         peak_memory_bytes=max(each.peak_memory_bytes for each in fitted),
+    )
+
+
+def _learnt(fitted: Fitted, folder: RunFolder) -> Learnt:
+    size = sum(path.stat().st_size for path in folder.adapter.iterdir()) if folder.adapter.is_dir() else None
+    return Learnt(
+        parameters=fitted.parameters, trained=fitted.trained, adapter_bytes=size, settled=dict(fitted.settled)
     )
 
 
