@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import weitiao
-from weitiao.errors import Refused
+from weitiao.errors import ProblemsFound, Refused
 from weitiao.records import ClassifyRecord
 from weitiao.serving.desk import Desk, Limits, RequestError
 from weitiao.serving.predictor import Predictor
@@ -86,6 +86,14 @@ def test_what_cannot_be_read_is_refused_with_its_number(predictor: Predictor, va
     with pytest.raises(Refused) as refused:
         predictor.records(["fine", value])  # type: ignore[list-item]
     assert str(refused.value) == message
+
+
+def test_all_that_cannot_be_read_is_refused_at_once(predictor: Predictor) -> None:
+    with pytest.raises(ProblemsFound) as refused:
+        predictor.predict(["fine", "", ("a", "b", "c"), "good", " "])
+    assert str(refused.value).splitlines() == [
+        "input 2: empty text", "input 3: expected a text, or a tuple of: text, text_pair", "input 5: empty text",
+    ]  # fmt: skip
 
 
 def test_a_single_text_must_stand_in_a_list(predictor: Predictor) -> None:

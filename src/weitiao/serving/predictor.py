@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from weitiao.artifact import open_run, read_json
 from weitiao.data.fields import GROUP, word
-from weitiao.errors import Problem, ProblemsFound, Refused
+from weitiao.errors import Problem, Refused, refuse_if_errors
 from weitiao.messages import _
 from weitiao.records import Feature, Outputs, Prediction, Record
 from weitiao.tasks import TASKS, RowFault, Settings, by_record, decode_all
@@ -119,20 +119,19 @@ class Predictor:
         """Records of texts, of tuples (text, second text) or of mappings of the task's fields; Records stay.
 
         Raises:
-            Refused: an input cannot be used; the message says which, from 1, and why.
+            ProblemsFound: inputs cannot be used; of each it says which, from 1, and why.
+            Refused: there is no list of them.
         """
         if isinstance(inputs, str | Mapping):
             raise Refused(_("expected a list of texts; got a single one: put it in a list"))
-        found = []
+        found: list[Record] = []
+        problems: list[Problem] = []
         for number, each in enumerate(inputs, start=1):
             try:
                 found.append(self.record(each))
             except RowFault as fault:
-                if isinstance(each, Record) and each.file:
-                    raise ProblemsFound(
-                        [Problem("unusable-row", str(fault), file=each.file, line=each.line)]
-                    ) from fault
-                raise Refused(_("input {number}: {reason}").format(number=number, reason=fault)) from fault
+                problems.append(_unusable(each, number, fault))
+        refuse_if_errors(problems)
         return found
 
     def record(self, value: Input, *, file: str = "", line: int = 0, group: str = "") -> Record:
@@ -201,6 +200,13 @@ class Predictor:
                 )
             )
         return dict(zip(names, parts, strict=False))
+
+
+def _unusable(value: Input, number: int, fault: RowFault) -> Problem:
+    """Which input cannot be used, and why: by its file and line where it has them, else by its number."""
+    if isinstance(value, Record) and value.file:
+        return Problem("unusable-row", str(fault), file=value.file, line=value.line)
+    return Problem("unusable-input", _("input {number}: {reason}").format(number=number, reason=fault))
 
 
 def filled_fields(task: Any, record: Record) -> frozenset[str]:

@@ -158,7 +158,7 @@ def _load(recipe: Recipe, spec: DataSpec, memory: Mapping[str, Any] | None = Non
         surface=task.surface,
         memory=memory,
         spare=() if spec is recipe.data else (GROUP,),
-        expand=getattr(task, "expand", None),
+        expand=task.expand,
     )
     refuse_if_errors(found.problems)
     return found
