@@ -291,7 +291,7 @@ def _load_rows(rows: Sequence[Row], mapped: FieldMap, split: str, task: _TaskRea
             except ValueError as fault:
                 ledger.drop(row.file, row.line, FAULTY, _reason(fault))
                 continue
-            item = Item(row.file, row.line, task.surface(record), task.answer(record), record.group)
+            item = Item(row.file, row.line, task.surface(record), task.answer(record), record.group, record.beside)
             loaded.append(Loaded(record, item, split, own_split))
     return loaded
 
