@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from weitiao.serving.pipeline import Pipeline as Pipeline
     from weitiao.serving.predictor import load as load
     from weitiao.serving.server import serve as serve
+    from weitiao.serving.shelf import Adapters as Adapters
     from weitiao.verbs.check import check as check
     from weitiao.verbs.compare import compare as compare
     from weitiao.verbs.convert import convert as convert
@@ -39,6 +40,7 @@ __version__ = "0.1.0"
 _silence()
 
 _WHERE = {
+    "Adapters": "weitiao.serving.shelf:Adapters",
     "Pipeline": "weitiao.serving.pipeline:Pipeline",
     "Recipe": "weitiao.recipe:Recipe",
     "Run": "weitiao.verbs.run:Run",
@@ -61,6 +63,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "Adapters",
     "Pipeline",
     "Recipe",
     "Run",

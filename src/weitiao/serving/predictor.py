@@ -1,30 +1,30 @@
 """A fitted model that answers: Records in, Predictions out, in the same order.
 
-Loaded from a run folder, or from its `model/` folder alone, by what `task.json` says. torch is imported when a
+Loaded from a run folder, from its `model/` folder alone, by what `task.json` says, or from its `adapter/` folder and
+the pretrained model that it was trained on. torch is imported when a
 predictor is loaded, not before. An answer does not depend on what else is asked in the same call.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weitiao.artifact import open_run, read_json
 from weitiao.data.fields import GROUP, word
 from weitiao.errors import Problem, Refused, refuse_if_errors
 from weitiao.messages import _
 from weitiao.records import Feature, Outputs, Prediction, Record
-from weitiao.tasks import TASKS, RowFault, Settings, by_record, decode_all
+from weitiao.serving.cards import TASK_FILE, AdapterCard, TaskCard, model_folder
+from weitiao.tasks import RowFault, Settings, by_record, decode_all
 from weitiao.text import Tokenizer, load_tokenizer
 
 if TYPE_CHECKING:
     from weitiao.models.network import Network
 
 Input = str | tuple[str, ...] | list[str] | Mapping[str, object] | Record
-TASK_FILE = "task.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +64,36 @@ class Predictor:
     fields: frozenset[str] | None = None
 
     @classmethod
-    def load(cls, run: Path | str, *, trust_remote_code: bool = False) -> Predictor:
-        """The predictor of a run folder or of a `model/` folder.
+    def load(cls, run: Path | str, *, base: Path | str | None = None, trust_remote_code: bool = False) -> Predictor:
+        """The predictor of a run folder, of a `model/` folder, or of an `adapter/` folder and its base.
 
         Args:
+            run: the folder.
+            base: the pretrained model of an adapter, in place of the one that it names.
             trust_remote_code: run Python code that comes with the model; without it such a model is refused.
 
         Raises:
-            Refused: the folder is missing, unfinished, not whole, or of a task that is not known here.
+            Refused: the folder is missing, unfinished, not whole, or of a task that is not known here; or the base is
+                not there, or another one.
         """
-        folder = model_folder(Path(run))
-        card = TaskCard.read(folder)
+        if adapter := AdapterCard.of(Path(run)):
+            from weitiao.methods.adapters import open_adapter
+
+            source = adapter.base_folder(base, trust_remote_code=trust_remote_code)
+            opened = open_adapter(adapter.folder, source, trust_remote_code=trust_remote_code)
+            return cls.of(adapter.task, opened.network, load_tokenizer(source))
         from weitiao.models.network import load
 
+        folder = model_folder(Path(run))
+        card = TaskCard.read(folder / TASK_FILE)
+        return cls.of(card, load(folder, trust_remote_code=trust_remote_code), load_tokenizer(folder))
+
+    @classmethod
+    def of(cls, card: TaskCard, network: Network, tokenizer: Tokenizer) -> Predictor:
+        """The predictor of a network, by what its card says."""
         return cls(
-            network=load(folder, trust_remote_code=trust_remote_code),
-            tokenizer=load_tokenizer(folder),
+            network=network,
+            tokenizer=tokenizer,
             task=card.task(),
             labels=card.labels,
             settings=card.settings,
@@ -215,55 +229,6 @@ def filled_fields(task: Any, record: Record) -> frozenset[str]:
     return frozenset(name for name in names if getattr(record, name, None) is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class TaskCard:
-    """What `model/task.json` says of a fitted model; `fields`: those that its training rows filled, if it says so."""
-
-    task_name: str
-    options: Mapping[str, Any]
-    labels: Sequence[str]
-    settings: Settings
-    max_length: int
-    name: str
-    fields: frozenset[str] | None
-
-    @classmethod
-    def read(cls, folder: Path) -> TaskCard:
-        """The card of a model folder.
-
-        Raises:
-            Refused: it is not there, or lacks a key.
-        """
-        path = folder / TASK_FILE
-        value = read_json(path)
-        try:
-            return cls(
-                task_name=value["task"],
-                options=value.get("options") or {},
-                labels=value["labels"],
-                settings=value.get("settings") or {},
-                max_length=int(value["max_length"]),
-                name=value.get("name") or folder.resolve().parent.name,
-                fields=frozenset(value["fields"]) if "fields" in value else None,
-            )
-        except KeyError as error:
-            raise Refused(_("{path}: `{key}` is missing").format(path=path, key=error.args[0])) from error
-
-    def task(self) -> Any:
-        """The task, built with the options it was trained with."""
-        kind: Callable[..., Any] = TASKS[self.task_name]
-        return kind(kind.options_model.model_validate(self.options))  # type: ignore[attr-defined]
-
-
-def model_folder(run: Path) -> Path:
-    """The folder with `task.json`: `run` itself, or the `model/` in it.
-
-    Raises:
-        Refused: neither is one.
-    """
-    return run if (run / TASK_FILE).is_file() else open_run(run).model
-
-
-def load(run: Path | str, *, trust_remote_code: bool = False) -> Predictor:
-    """`weitiao.load(run)`: the predictor of a run folder, or of its `model/` folder."""
-    return Predictor.load(run, trust_remote_code=trust_remote_code)
+def load(run: Path | str, *, base: Path | str | None = None, trust_remote_code: bool = False) -> Predictor:
+    """`weitiao.load(run)`: the predictor of a run folder, or of its `model/` or `adapter/` folder."""
+    return Predictor.load(run, base=base, trust_remote_code=trust_remote_code)
