@@ -38,7 +38,7 @@ def listing(
         return
     print_table(
         [
-            (each.name, each.task, each.method, each.base, f"{each.bytes / MEGABYTE:.1f} MB", number(each.labels))
+            (each.name, each.task, each.method, each.base, f"{each.bytes / MEGABYTE:,.2f} MB", number(each.labels))
             for each in found
         ],
         head=[_("name"), _("task"), _("method"), _("base"), _("size"), _("labels")],
