@@ -35,11 +35,13 @@ class Answers:
         predictions: one an input, in order.
         truncated: places, from 0, of the inputs that are longer than the model reads, which saw only their beginning.
         max_length: tokens that it reads.
+        lost: of labelled inputs, how many gold answers, spans and pairs no window of the model holds whole.
     """
 
     predictions: list[Prediction]
     truncated: list[int]
     max_length: int
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class Predictor:
         features = self._features(records)
         predictions = decode_all(self.task, records, features, self._run(features), self.labels, self.settings)
         truncated = sorted({feature.group for feature in features if feature.cut})
-        return Answers(predictions, truncated, self.max_length)
+        return Answers(predictions, truncated, self.max_length, sum(feature.lost for feature in features))
 
     def outputs(self, records: Sequence[Record]) -> list[list[Outputs]]:
         """What the head puts out for each record: one entry a feature, in the order of the record's features."""

@@ -194,10 +194,11 @@ def _measured(
 
     predictor = predictor or Predictor.load(folder.path)
     problems = [*problems, *predictor.task.unanswerable(rows, predictor.labels)]
+    answers = predictor.answer(rows)
     report = measure(
         predictor.task,
         predictor.labels,
-        predictions=predictor.predict(rows),
+        predictions=answers.predictions,
         records=rows,
         split=split,
         train=trained.records["train"] if trained else [],
@@ -205,6 +206,7 @@ def _measured(
         spec=recipe.evaluation if trained else recipe.evaluation.model_copy(update={"baselines": ()}),
         show=recipe.report,
         facts=_facts(folder, recipe, predictor),
+        lost=answers.lost,
     )
     return Evaluation(report, split, note, problems)
 
