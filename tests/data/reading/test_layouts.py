@@ -54,6 +54,16 @@ def test_wsc_of_clue_counts_characters_and_that_of_superglue_words(tmp_path: Pat
     assert (record.head, record.tail, record.label, record.guessed) == ((0, 2), (5, 6), "true", False)
 
 
+def test_wsc_as_clue_gives_it_is_a_folder_with_a_file_a_split(tmp_path: Path) -> None:
+    unlabelled = {key: value for key, value in WSC.items() if key != "label"}
+    for name, row in (("train", WSC), ("dev", WSC), ("test", unlabelled)):
+        lines(tmp_path, [row], f"{name}.json")
+    rows = fields(read(str(tmp_path), "splits"))
+    assert [(row["split"], row["head"], row["tail"], row["label"]) for row in rows] == [
+        ("train", (0, 2), (5, 6), "true"), ("dev", (0, 2), (5, 6), "true"),
+    ]  # fmt: skip
+
+
 ATIS = {
     "seq.in": "i fly to boston\nshow me fares\n",
     "seq.out": "O O O B-toloc\nO O O\n",
