@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from weitiao.serving.pipeline import Pipeline as Pipeline
     from weitiao.serving.predictor import load as load
     from weitiao.serving.server import serve as serve
+    from weitiao.serving.shelf import Adapters as Adapters
+    from weitiao.verbs.adapters import entries as list_adapters
+    from weitiao.verbs.adapters import merge as merge_adapter
     from weitiao.verbs.check import check as check
     from weitiao.verbs.compare import compare as compare
     from weitiao.verbs.convert import convert as convert
@@ -39,6 +42,7 @@ __version__ = "0.1.0"
 _silence()
 
 _WHERE = {
+    "Adapters": "weitiao.serving.shelf:Adapters",
     "Pipeline": "weitiao.serving.pipeline:Pipeline",
     "Recipe": "weitiao.recipe:Recipe",
     "Run": "weitiao.verbs.run:Run",
@@ -49,8 +53,10 @@ _WHERE = {
     "convert_model": "weitiao.models.convert:convert",
     "doctor": "weitiao.verbs.doctor:doctor",
     "evaluate": "weitiao.verbs.evaluate:evaluate",
+    "list_adapters": "weitiao.verbs.adapters:entries",
     "list_entries": "weitiao.verbs.listing:entries",
     "load": "weitiao.serving.predictor:load",
+    "merge_adapter": "weitiao.verbs.adapters:merge",
     "new": "weitiao.verbs.new:new",
     "predict": "weitiao.verbs.predict:predict",
     "predict_file": "weitiao.verbs.predict:predict_file",
@@ -61,6 +67,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "Adapters",
     "Pipeline",
     "Recipe",
     "Run",
@@ -72,8 +79,10 @@ __all__ = [
     "convert_model",
     "doctor",
     "evaluate",
+    "list_adapters",
     "list_entries",
     "load",
+    "merge_adapter",
     "new",
     "predict",
     "predict_file",

@@ -23,6 +23,8 @@ from typing import Any
 from weitiao.errors import Refused, StorageFull
 from weitiao.messages import _, system_reason
 
+ADAPTER_CARD, ADAPTER_WEIGHTS = "adapter.json", "adapter.safetensors"  # in `adapter/`, what a method learnt by itself
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:

@@ -59,6 +59,11 @@ class Record(BaseModel):
         """`FILE:LINE`, for messages."""
         return f"{self.file}:{self.line}"
 
+    @property
+    def beside(self) -> str:
+        """What else tells two rows with one text and one answer apart, so that they are no duplicates."""
+        return ""
+
 
 class Prediction(BaseModel):
     """One typed answer; tasks derive from it.
@@ -374,6 +379,10 @@ class EmbedRecord(Record):
     text_pair: str | None = Field(None, description="a text that belongs to it, or that is compared with it")
     negative: tuple[str, ...] | None = Field(None, description="texts that look as if they belonged to it and do not")
     score: float | None = Field(None, description="how alike the two texts are, on any scale")
+
+    @property
+    def beside(self) -> str:
+        return "\n".join(sorted(self.negative or ()))
 
 
 class EmbedPrediction(Prediction):

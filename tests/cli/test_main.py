@@ -78,6 +78,8 @@ def test_every_verb_is_one_call_in_python() -> None:
         assert names.get(verb, verb) in weitiao.__all__
         assert callable(getattr(weitiao, names.get(verb, verb)))
     assert callable(weitiao.convert_model)  # weitiao models convert
+    assert callable(weitiao.list_adapters)
+    assert callable(weitiao.merge_adapter)
 
 
 @pytest.mark.parametrize(
@@ -85,9 +87,11 @@ def test_every_verb_is_one_call_in_python() -> None:
     [
         (["prdict"], "error: unknown command 'prdict'; did you mean 'predict'?"),
         (["models", "covert"], "error: unknown command 'covert'; did you mean 'convert'?"),
+        (["adapters", "lst"], "error: unknown command 'lst'; did you mean 'list'?"),
+        (["adapters", "list", "nowhere"], "error: nowhere: no adapter in it; expected an adapter, a run, or a folder"),
         (["xyz"], "error: unknown command 'xyz'; expected one of: new, check, train,"),
         (["predict", "r", "--inptu", "x"], "error: unknown option '--inptu'; did you mean '--input'?"),
-        (["predict"], "error: RUN is missing: A run folder."),
+        (["predict"], "error: RUN is missing: A run folder, or its adapter/."),
         (["serve", "r", "--port", "abc"], "error: the value of --port is not valid; expected a whole number"),
         (["serve", "r", "--port"], "error: option --port needs a value"),
         (["compare", "a", "--json=3"], "error: option --json takes no value"),

@@ -68,6 +68,34 @@ def test_the_score_of_a_run_has_one_interval_in_its_report_and_beside_another(
     assert shown["a"]["value"] - shown["b"]["value"] == pytest.approx(shown["difference"]["value"])
 
 
+def test_the_adapter_of_a_run_answers_is_listed_and_becomes_a_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = recipe(tmp_path, training={"epochs": 1, "batch_size": 16}, method={"name": "freeze", "layers": 1})
+    assert main(["train", written(tmp_path, made)]) == 0
+    run, target = tmp_path / "run", tmp_path / "merged"
+    capsys.readouterr()
+    assert main(["adapters", "list", str(tmp_path), "--json"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)["adapters"]
+    assert (entry["name"], entry["method"], entry["base"]) == ("run", "freeze", str(tmp_path / "tiny"))
+    assert main(["adapters", "merge", str(run), str(target)]) == 0
+    assert capsys.readouterr().out == f"wrote {target}\n"
+    said = []
+    for model in (run, run / "adapter", target):
+        assert main(["predict", str(model), "good film", "bad room"]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] == said[2]
+    for source, model in (("a.jsonl", run), ("b.jsonl", run / "adapter")):
+        output = str(tmp_path / source)
+        assert main(["predict", str(model), "--input", str(tmp_path / "test.csv"), "--output", output]) == 0
+    labels = [
+        [json.loads(line)["prediction"]["labels"] for line in (tmp_path / name).read_text("utf-8").splitlines()]
+        for name in ("a.jsonl", "b.jsonl")
+    ]
+    assert labels[0] == labels[1]
+    assert len(labels[0]) == 40
+
+
 def test_predict_says_how_many_texts_it_read_in_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = recipe(tmp_path, training={"epochs": 1, "batch_size": 16, "max_length": 16})
     assert main(["train", written(tmp_path, made)]) == 0

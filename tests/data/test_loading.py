@@ -173,6 +173,8 @@ def test_faulty_rows_are_ledgered_and_too_many_refused() -> None:
         "a.csv:202: 3 of 203 rows cannot be used, more than data.max_dropped = 1.00% allows (line 202: empty text; "
         in messages(refused)
     )
+    assert "; repair them, or let them go with data.max_dropped=0.015" in messages(refused)
+    assert load(train="a.csv", max_dropped=0.015).problems[0].severity == "note"
     assert refused.problems[0].severity == "error"
     assert refused.problems[0].rows == data.problems[0].rows
 

@@ -54,7 +54,8 @@ FILE_CASES = [
         FILES,
         [
             "error a.jsonl:41: 1 of 41 rows cannot be used, more than data.max_dropped = 1.00% allows (line 41: not "
-            "valid JSON (Expecting property name enclosed in double quotes)); repair them or raise it"
+            "valid JSON (Expecting property name enclosed in double quotes)); repair them, "
+            "or let them go with data.max_dropped=0.025"
         ],
         data("train: a.jsonl"),
         {"a.jsonl": JSONL + '{"text": "x", \n'},
@@ -256,7 +257,7 @@ FILE_CASES = [
         FILES,
         [
             "error good.csv:7: 1 of 40 rows cannot be used, more than data.max_dropped = 1.00% allows (line 7: got 3 "
-            "columns, expected 2); repair them or raise it"
+            "columns, expected 2); repair them, or let them go with data.max_dropped=0.025"
         ],
         files={"good.csv": planted(lambda table: table.__setitem__(5, ("a b c", "POS", "x")))},
     ),

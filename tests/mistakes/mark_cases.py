@@ -82,7 +82,7 @@ def row(name: str, group: str, task: str, reason: str, without: str = "", **chan
     table[PLANTED].pop(without, None)
     problem = (
         f"error t.jsonl:{LINE}: 1 of 40 rows cannot be used, more than data.max_dropped = 1.00% allows "
-        f"(line {LINE}: {reason}); repair them or raise it"
+        f"(line {LINE}: {reason}); repair them, or let them go with data.max_dropped=0.025"
     )
     return Case(name, group, [problem], recipe(task), {"t.jsonl": lines(table)})
 
@@ -120,7 +120,7 @@ def columns(name: str, change: tuple[str, str], reason: str, word: int = 1) -> C
     first = 5 * PLANTED + word
     problem = (
         f"error t.conll:{first}: 1 of 40 rows cannot be used, more than data.max_dropped = 1.00% allows "
-        f"(line {first}: {reason}); repair them or raise it"
+        f"(line {first}: {reason}); repair them, or let them go with data.max_dropped=0.025"
     )
     return Case(name, SPANS, [problem], recipe("tag", "{train: t.conll}"), {"t.conll": "\n".join(sentences)})
 
@@ -229,7 +229,8 @@ SPAN_CASES = [
         "a tag of a line too few", SPANS,
         [
             "error p/seq.in:1: 1 of 40 rows cannot be used, more than data.max_dropped = 1.00% allows "
-            "(p/seq.in:1: tokens: 4, tags: 3; expected a tag for each token); repair them or raise it"
+            "(p/seq.in:1: tokens: 4, tags: 3; expected a tag for each token); "
+            "repair them, or let them go with data.max_dropped=0.025"
         ],
         recipe("intent_slot", "{train: p}"), {**PARALLEL, "p/seq.out": PARALLEL["p/seq.out"].replace(" O", "", 1)},
     ),
@@ -333,7 +334,10 @@ ANSWER_CASES = [
 
 PAIR_CASES = [
     row("a word as number", PAIRS, "regress", "score 'high' is not a number", score="high"),
-    row("a decimal comma", PAIRS, "regress", "score '3,5' is not a number", score="3,5"),
+    row(
+        "a decimal comma", PAIRS, "regress",
+        "score '3,5' is not a number; write the decimal comma as a point: 3.5", score="3,5",
+    ),
     row("without end", PAIRS, "regress", "score 'inf' is not a finite number", score="inf"),
     row("no number", PAIRS, "regress", "no score", without="score"),
     row("half a pair", PAIRS, "regress", "empty text_pair", text_pair=" "),

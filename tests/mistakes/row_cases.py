@@ -49,7 +49,7 @@ def jsonl(line: str) -> dict[str, str]:
 def faulty(count: int, first: int, reasons: str, file: str = "good.csv") -> str:
     return (
         f"error {file}:{first}: {count} of 40 rows cannot be used, more than data.max_dropped = 1.00% allows "
-        f"({reasons}); repair them or raise it"
+        f"({reasons}); repair them, or let them go with data.max_dropped={count / 40:g}"
     )
 
 

@@ -10,11 +10,18 @@ import numpy as np
 import pytest
 
 import weitiao
-from weitiao.errors import Refused
+from weitiao.errors import ProblemsFound, Refused
+from weitiao.evaluation.page import render_page
+from weitiao.evaluation.report import RunFacts, measure
+from weitiao.models.network import NetworkSpec, build
+from weitiao.models.tiny import tiny
+from weitiao.recipe import EvaluationSpec, ReportSpec
 from weitiao.records import ClassifyRecord
+from weitiao.serving.cards import TaskCard
 from weitiao.serving.desk import Desk, Limits, RequestError
 from weitiao.serving.predictor import Predictor
 from weitiao.tasks import TASKS
+from weitiao.text import load_tokenizer
 
 TEXTS = ["fine", "a much longer text about a lazy dog and a quick brown fox " * 3, "很好", "dull, overlong", "x" * 400]
 
@@ -59,6 +66,27 @@ def test_texts_that_are_read_in_part_are_told(predictor: Predictor) -> None:
     assert found.predictions[1].scores == pytest.approx(found.predictions[3].scores, abs=1e-6)
 
 
+def test_gold_that_no_window_holds_is_counted_and_reported(tmp_path: Path) -> None:
+    """Of two spans the longer one is wider than the model reads; the count is exact, whatever its borders are."""
+    base = tiny("bert", tmp_path / "base")
+    task = TASKS["span"]()
+    text = "fine " * 40
+    record = task.read({"text": text, "spans": [[0, 150, "X"], [0, 4, "X"]]}, file="a.jsonl", line=1)
+    network = build(base, NetworkSpec(head="span", kind="mean", labels=["X"], options=task.head_options()))
+    card = TaskCard("span", {}, ["X"], {}, 16, "spans", None)
+    predictor = Predictor.of(card, network.eval(), load_tokenizer(base))
+    answers = predictor.answer([record])
+    assert (answers.lost, predictor.answer([text]).lost) == (1, 0)
+    found = measure(
+        task, ["X"], predictions=answers.predictions, records=[record], split="test", train=[record], dev=[],
+        spec=EvaluationSpec(resamples=100, baselines=[]), show=ReportSpec(),
+        facts=RunFacts(name="r", model="m", method="full"), lost=answers.lost,
+    )  # fmt: skip
+    (table,) = (each for each in found.tables if each.name == "window_alignment")
+    assert [(row.label, row.count) for row in table.rows] == [("outside_windows", 1)]
+    assert "none holds it whole; each costs recall" in render_page(found)
+
+
 def test_the_model_folder_alone_is_enough(made_run: Path, predictor: Predictor) -> None:
     alone = weitiao.load(made_run / "model")
     assert alone.name == "reviews"
@@ -86,6 +114,14 @@ def test_what_cannot_be_read_is_refused_with_its_number(predictor: Predictor, va
     with pytest.raises(Refused) as refused:
         predictor.records(["fine", value])  # type: ignore[list-item]
     assert str(refused.value) == message
+
+
+def test_all_that_cannot_be_read_is_refused_at_once(predictor: Predictor) -> None:
+    with pytest.raises(ProblemsFound) as refused:
+        predictor.predict(["fine", "", ("a", "b", "c"), "good", " "])
+    assert str(refused.value).splitlines() == [
+        "input 2: empty text", "input 3: expected a text, or a tuple of: text, text_pair", "input 5: empty text",
+    ]  # fmt: skip
 
 
 def test_a_single_text_must_stand_in_a_list(predictor: Predictor) -> None:

@@ -11,10 +11,11 @@ import pytest
 
 import weitiao
 from tests.tasks.contract import TaskContract
+from weitiao.data import audit, load_data
 from weitiao.errors import Refused
 from weitiao.metrics import value_of
 from weitiao.models.tiny import tiny
-from weitiao.recipe import TrainingSpec
+from weitiao.recipe import DataSpec, TrainingSpec
 from weitiao.records import EmbedPrediction, EmbedRecord, Feature, Outputs
 from weitiao.tasks import RowFault
 from weitiao.tasks.embed import ANCHOR, NEGATIVE, PAIR, Embed, EmbedOptions
@@ -121,6 +122,21 @@ def test_what_rows_need_by_loss() -> None:
 )
 def test_hard_negatives_are_one_text_or_a_list(cell: object, negatives: tuple[str, ...] | None) -> None:
     assert read({"text": "a", "text_pair": "b", "negative": cell}).negative == negatives
+
+
+def test_pairs_with_other_negatives_are_no_duplicates_but_leak_all_the_same() -> None:
+    rows = [
+        {"text": "how to pay", "text_pair": "by card or in cash", "negative": [negative]}
+        for negative in ("we open at nine", "the bill is wrong", "the bill is wrong")
+    ]
+    task = Embed()
+    found = load_data(
+        DataSpec(train="memory", test="memory", dev=None), fields=task.fields, read=task.read, answer=task.answer,
+        surface=task.surface, memory={"train": rows, "test": [{**rows[0], "negative": None}]},
+    )  # fmt: skip
+    problems = {each.code: each for each in audit(found.items)}
+    assert [row.line for row in problems["duplicate-rows"].rows] == [3]
+    assert problems.keys() == {"duplicate-rows", "exact-leak"}
 
 
 def test_rows_that_cannot_be_measured_are_an_error() -> None:

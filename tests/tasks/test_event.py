@@ -245,7 +245,7 @@ def test_every_way_of_writing_events_is_read_alike() -> None:
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
-        ("buy", "expected an event as an object; got buy"),
+        ("buy", "expected an event as an object; got 'buy'"),
         ({"trigger": [0, 1]}, "an event without a type"),
         ({"type": "x", "arguments": []}, "an event 'x' with 0 triggers; expected one"),
         ({"type": "x / y", "trigger": [0, 1]}, "'x / y' holds ' / ', which parts a type from its roles"),

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.data.reading.exports import lines, tree
-from weitiao.data import map_columns, read_rows
+from weitiao.data import load_data, map_columns, read_rows
+from weitiao.recipe import DataSpec
 from weitiao.records import Record
 from weitiao.tasks.classify import Classify
 from weitiao.tasks.tag import Tag, TagOptions
@@ -49,3 +50,27 @@ def test_spans_of_a_tool_with_labels_beside_them(tmp_path: Path) -> None:
     source = lines(tmp_path, [row])
     assert spans(Tag(), source) == [[(17, 23, "City")]]
     assert [record.model_dump()["labels"] for record in records(Classify(), source)] == [("flight",)]
+
+
+def test_null_spans_are_no_annotation_and_an_empty_list_is_one(tmp_path: Path) -> None:
+    """As in doccano's exports; the rows are left out, listed in the ledger, and no faults."""
+    rows = [{"text": "Anna sings", "spans": [[0, 4, "PER"]]}, {"text": "rain", "spans": []}]
+    source = lines(tmp_path, [*rows, {"text": "Bob sings", "spans": None}, {"text": "Eve sings"}])
+    task = Tag()
+    found = load_data(
+        DataSpec(train=source, dev=None), fields=task.fields, read=task.read, answer=task.answer, surface=task.surface
+    )
+    assert [record.model_dump()["text"] for record in found.records["train"]] == ["Anna sings", "rain"]
+    (note,) = found.problems
+    assert (note.code, note.severity, [row.line for row in note.rows]) == ("unannotated-rows", "note", [3, 4])
+    assert note.message == "2 rows without annotation are left out; where a text holds nothing to mark, write []"
+    assert (found.ledger.read.total(), found.ledger.kept.total(), found.ledger.faults) == (4, 2, [])
+
+
+def test_where_no_row_lists_its_spans_null_is_a_fault(tmp_path: Path) -> None:
+    source = lines(tmp_path, [{"text": "Bob sings", "spans": None}, {"text": "Eve sings", "spans": None}])
+    task = Tag()
+    found = load_data(
+        DataSpec(train=source, dev=None), fields=task.fields, read=task.read, answer=task.answer, surface=task.surface
+    )
+    assert [drop.reason for drop in found.ledger.faults] == ["no spans and no tags"] * 2

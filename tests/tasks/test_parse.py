@@ -118,7 +118,7 @@ def test_a_record_as_the_reader_gives_it() -> None:
         ({"text": "good film", "bounds": [[0, 4], [4, 8]]}, "the `bounds` do not cut the tokens out of the text"),
         ({"text": "good film", "bounds": [[0, 4], [5, 10]]}, "the word 5-10 lies outside the text of 9 characters"),
         ({"text": "good film", "bounds": [[0, 4], [3, 9]]}, "the word 3-9 begins before the one in front of it ends"),
-        ({"text": "good film", "bounds": [[0, 4], "5-9"]}, "expected a word as [start, end]; got 5-9"),
+        ({"text": "good film", "bounds": [[0, 4], "5-9"]}, "expected a word as [start, end]; got '5-9'"),
     ],
 )  # fmt: skip
 def test_rows_that_cannot_be_used(change: Mapping[str, object], fault: str) -> None:

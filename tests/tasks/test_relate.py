@@ -427,7 +427,7 @@ SPANS: Sequence[Any] = [[11, 15, "ORG"], {"id": "x", "start": 0, "end": 4, "labe
     [
         ({"relations": [["x", 5, "leads"]]}, "the relation leads joins a span that is not there"),
         ({"relations": [["x", "x", "leads"]]}, "the relation leads joins a span with itself"),
-        ({"relations": [["x", 0]]}, "expected a relation as an object with head, tail and label; got ['x', 0]"),
+        ({"relations": [["x", 0]]}, 'expected a relation as an object with head, tail and label; got ["x", 0]'),
         ({"relations": "leads"}, "the relations are not valid JSON"),
         ({"spans": [{"id": 1, "start": 0, "end": 4, "label": "A"}, [11, 15, "B"]]},
          "two spans have the same id; relations cannot tell which of them is meant"),

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from weitiao.cli import (
+    adapters,
     check,
     compare,
     convert,
@@ -54,6 +55,11 @@ def command() -> Any:
     old.command("convert", cls=Command, help=models.CONVERT_ABOUT)(models.convert)
     old.callback()(_nothing)
     app.add_typer(old, name="models")
+    shelf = _group(adapters.ABOUT)
+    shelf.command("list", cls=Command, help=adapters.LIST_ABOUT)(adapters.listing)
+    shelf.command("merge", cls=Command, help=adapters.MERGE_ABOUT)(adapters.merge)
+    shelf.callback()(_nothing)
+    app.add_typer(shelf, name="adapters")
     return typer.main.get_command(app)
 
 

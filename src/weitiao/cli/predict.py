@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from weitiao.cli.adapters import Base
 from weitiao.cli.failures import say
 from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, print_json, print_table
@@ -17,7 +18,7 @@ ABOUT = N_("Answer texts, or the rows of a file.")
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help=N_("A run folder."))],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help=N_("A run folder, or its adapter/."))],
     texts: Annotated[
         list[str] | None, typer.Argument(metavar="TEXT", help=N_("Texts; put -- before one that begins with a dash."))
     ] = None,
@@ -28,23 +29,24 @@ def predict(
         Path | None, typer.Option("--output", metavar="FILE", help=N_("File to write: .csv, .tsv or .jsonl."))
     ] = None,
     force: Annotated[bool, typer.Option("--force", help=N_("Overwrite the output file."))] = False,
+    base: Base = None,
     json: Json = False,
 ) -> None:
     """Answer on stdout, or into a file."""
     if source is not None and not texts:
         if output is None:
             raise Refused(_("--output is missing; name the file to write: .csv, .tsv or .jsonl"))
-        _predict_file(run, source, output, force=force, json=json)
+        _predict_file(run, source, output, force=force, base=base, json=json)
     elif texts and source is None and output is None:
-        _predict_texts(run, texts, json=json)
+        _predict_texts(run, texts, base=base, json=json)
     else:
         raise Refused(_("give either texts, or --input FILE with --output FILE"))
 
 
-def _predict_texts(run: Path, texts: list[str], *, json: bool) -> None:
+def _predict_texts(run: Path, texts: list[str], *, base: str | None, json: bool) -> None:
     from weitiao.verbs.predict import answer
 
-    answers = answer(run, texts)
+    answers = answer(run, texts, base=base)
     pairs = list(zip(texts, answers.predictions, strict=True))
     _say_truncated(len(answers.truncated), len(texts), answers.max_length)
     if json:
@@ -65,11 +67,16 @@ def _say_truncated(count: int, texts: int, max_length: int) -> None:
         say(_("warning: {message}").format(message=message))
 
 
-def _predict_file(run: Path, source: Path, output: Path, *, force: bool, json: bool) -> None:
+def _predict_file(run: Path, source: Path, output: Path, *, force: bool, base: str | None, json: bool) -> None:
     from weitiao.verbs.predict import predict_file
 
     answered = predict_file(
-        run, source, output, force=force, on_rows=lambda rows: say(_("rows: {rows}").format(rows=f"{rows:,}"))
+        run,
+        source,
+        output,
+        force=force,
+        base=base,
+        on_rows=lambda rows: say(_("rows: {rows}").format(rows=f"{rows:,}")),
     )
     if answered.faulty:
         shown = "\n".join(f"  {fault}" for fault in answered.faults)

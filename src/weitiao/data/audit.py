@@ -62,11 +62,11 @@ def _index(splits: Mapping[str, Sequence[Item]]) -> list[_Split]:
 
 
 def _duplicates(split: _Split) -> Iterator[Problem]:
-    seen: dict[tuple[str, str], Item] = {}
+    seen: dict[tuple[str, str, str], Item] = {}
     found = [
         (early, late)
         for late, surface in zip(split.items, split.surfaces, strict=True)
-        if (early := seen.setdefault((surface, late.answer), late)) is not late
+        if (early := seen.setdefault((surface, late.answer, late.beside), late)) is not late
     ]
     if found:
         message = ngettext(

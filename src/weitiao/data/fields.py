@@ -15,10 +15,12 @@ from weitiao.data.layouts import NAMES, TEXTS, Layout, known_layout
 from weitiao.data.reading.source import Tabular
 from weitiao.errors import Problem
 from weitiao.messages import _
+from weitiao.recipe import shown
 from weitiao.tables import did_you_mean
 
 GROUP, SPLIT = "group", "split"
 SHOWN = 12  # columns that a message lists
+CELL = 25  # characters of a cell that it shows
 FIRST_ROWS = 200  # by which the column of a field is guessed
 
 
@@ -273,7 +275,7 @@ def _listed(reading: Tabular) -> str:
     """The columns; where they are only numbers, with what the first row holds."""
     columns = list(reading.columns)
     first = next((row.fields for row in reading.open() if not row.problem), {})
-    shown = columns[:SHOWN]
+    names = columns[:SHOWN]
     if columns and all(column.isdigit() for column in columns):
-        shown = [f"{column} ({str(first.get(column, ''))[:20]!r})" for column in shown]
-    return ", ".join(shown) + (", ..." if len(columns) > SHOWN else "")
+        names = [f"{column} ({shown(first.get(column, ''), CELL)})" for column in names]
+    return ", ".join(names) + (", ..." if len(columns) > SHOWN else "")

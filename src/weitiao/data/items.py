@@ -16,6 +16,7 @@ class Item(NamedTuple):
         surface: the text by which duplicates are told.
         answer: its gold answer as one string.
         group: rows of one group stay in one split; empty for none.
+        beside: what else tells it from a row with the same surface and answer.
     """
 
     file: str
@@ -23,6 +24,7 @@ class Item(NamedTuple):
     surface: str
     answer: str
     group: str = ""
+    beside: str = ""
 
     @property
     def place(self) -> str:

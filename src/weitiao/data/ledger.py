@@ -16,7 +16,8 @@ from weitiao.messages import _
 FAULTY = "faulty-row"  # the task, or the reader, cannot use it
 NO_AGREEMENT = "no-agreement"  # its annotators did not agree on a label, and the data say so
 EMPTY = "no-example"  # nothing in it to learn from, such as a text without two spans for `relate`
-UNUSED = {EMPTY, "over-limit", "other-split", NO_AGREEMENT}  # dropped as recipe or data ask; no fault of the row
+UNANNOTATED = "unannotated-rows"  # nobody said what it marks
+UNUSED = {EMPTY, "over-limit", "other-split", NO_AGREEMENT, UNANNOTATED}  # as recipe or data ask; no fault of the row
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Drop:
     Args:
         file: its source.
         line: its first line.
-        code: `faulty-row`, `no-example`, `over-limit`, `other-split` or `no-agreement`.
+        code: `faulty-row`, `no-example`, `over-limit`, `other-split`, `no-agreement` or `unannotated-rows`.
         reason: one sentence.
     """
 

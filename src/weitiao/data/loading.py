@@ -6,6 +6,7 @@ raised for bad input: the problems are in the Dataset, and every row read is in 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -25,7 +26,7 @@ from weitiao.data.fields import (
 )
 from weitiao.data.items import Item, fingerprint
 from weitiao.data.layouts import LABEL, TEXTS, UNDECIDED, undecided
-from weitiao.data.ledger import EMPTY, FAULTY, NO_AGREEMENT, Ledger
+from weitiao.data.ledger import EMPTY, FAULTY, NO_AGREEMENT, UNANNOTATED, Ledger
 from weitiao.data.reading import FileReading, Reading, read_rows
 from weitiao.data.reading.memory import read_memory
 from weitiao.data.sources import Part, plan_parts
@@ -35,6 +36,7 @@ from weitiao.recipe import DataSpec
 from weitiao.records import Record, Row
 
 FIRST_FAULTS = 5  # faulty rows that a message names
+MARKS = frozenset({"spans", "events"})  # fields that list what a text marks, of which null says nothing
 
 Fields = Mapping[str, object]
 Expand = Callable[[Fields], Sequence[Fields]]
@@ -108,7 +110,7 @@ def load_data(
         surface: `task.surface`.
         memory: 'train', 'dev', 'test' or 'file' -> rows in Python (DataFrame, list of dicts) that replace that source.
         spare: fields whose column a source may lack although the recipe names it.
-        expand: `task.expand` of tasks that have it: the examples in one row, as fields; `group` may be told anew.
+        expand: `task.expand`: the examples in one row, as fields; `group` may be told anew.
     """
     parts, shares, problems = plan_parts(spec, memory or {})
     problems += unknown_fields(spec.fields, fields)
@@ -158,9 +160,10 @@ def _load_part(
         return [], [file], problems
     if split:
         mapped = replace(mapped, paths={**mapped.paths, SPLIT: split})
-    decided, left = _decided(reading.rows, mapped, ledger)
-    rows = _load_rows(decided, mapped, part.split, task, ledger)
-    problems += unread_text(reading, mapped, spec.fields, task.fields) + left
+    decided, split_votes = _decided(reading.rows, mapped, ledger)
+    annotated, blank = _annotated(decided, mapped, task, ledger)
+    rows = _load_rows(annotated, mapped, part.split, task, ledger)
+    problems += [*unread_text(reading, mapped, spec.fields, task.fields), *split_votes, *blank]
     return rows, [file], problems + _too_many_faults(ledger, reading, spec.max_dropped)
 
 
@@ -224,18 +227,52 @@ def _decided(rows: Sequence[Row], mapped: FieldMap, ledger: Ledger) -> tuple[Seq
     if not undecided([row.fields.get(path[0]) for row in rows if not row.problem]):
         return rows, []
     left = [row for row in rows if not row.problem and row.fields.get(path[0]) == UNDECIDED]
-    for row in left:
-        ledger.read[row.file] += 1
-        ledger.drop(row.file, row.line, NO_AGREEMENT, _("the annotators did not agree on a label"))
     message = ngettext(
         "{count} row is left out, for its label is '-': its annotators did not agree",
         "{count} rows are left out, for their label is '-': their annotators did not agree",
         len(left),
-    ).format(count=f"{len(left):,}")
-    places = tuple(RowPlace(row.file, row.line) for row in left)
-    note = Problem("no-agreement", message, file=left[0].file, line=left[0].line, severity="note", rows=places)
+    )
+    note = _left_out(left, ledger, NO_AGREEMENT, _("the annotators did not agree on a label"), message)
+    return _without(rows, left), note
+
+
+def _annotated(
+    rows: Sequence[Row], mapped: FieldMap, task: _TaskReading, ledger: Ledger
+) -> tuple[Sequence[Row], list[Problem]]:
+    """The rows without those that nobody annotated, which go to the ledger, and a note about those.
+
+    As in doccano's exports: where other rows list what they mark, null and a missing key are no annotation; `[]` is
+    one, of a text that holds nothing to mark.
+    """
+    if not MARKS & mapped.paths.keys():
+        return rows, []
+    names = {each.name for each in task.fields if each.only_labelled}
+    answers = FieldMap({name: path for name, path in mapped.paths.items() if name in names})
+    given = [[] if row.problem else list(answers.apply(row.fields).values()) for row in rows]
+    if not any(isinstance(value, list) for values in given for value in values):
+        return rows, []
+    left = [row for row, values in zip(rows, given, strict=True) if values and all(each is None for each in values)]
+    message = ngettext(
+        "{count} row without annotation is left out; where a text holds nothing to mark, write []",
+        "{count} rows without annotation are left out; where a text holds nothing to mark, write []",
+        len(left),
+    )
+    return _without(rows, left), _left_out(left, ledger, UNANNOTATED, _("nobody annotated it"), message)
+
+
+def _left_out(rows: Sequence[Row], ledger: Ledger, code: str, reason: str, message: str) -> list[Problem]:
+    """Enter rows that the data themselves leave out in the ledger; a note with their `{count}`, if there are any."""
+    for row in rows:
+        ledger.read[row.file] += 1
+        ledger.drop(row.file, row.line, code, reason)
+    places = tuple(RowPlace(row.file, row.line) for row in rows)
+    text = message.format(count=f"{len(rows):,}")
+    return [Problem(code, text, file=each.file, line=each.line, severity="note", rows=places) for each in rows[:1]]
+
+
+def _without(rows: Sequence[Row], left: Sequence[Row]) -> Sequence[Row]:
     gone = {id(row) for row in left}
-    return [row for row in rows if id(row) not in gone], [note]
+    return [row for row in rows if id(row) not in gone]
 
 
 def _load_rows(rows: Sequence[Row], mapped: FieldMap, split: str, task: _TaskReading, ledger: Ledger) -> list[Loaded]:
@@ -254,7 +291,7 @@ def _load_rows(rows: Sequence[Row], mapped: FieldMap, split: str, task: _TaskRea
             except ValueError as fault:
                 ledger.drop(row.file, row.line, FAULTY, _reason(fault))
                 continue
-            item = Item(row.file, row.line, task.surface(record), task.answer(record), record.group)
+            item = Item(row.file, row.line, task.surface(record), task.answer(record), record.group, record.beside)
             loaded.append(Loaded(record, item, split, own_split))
     return loaded
 
@@ -307,6 +344,9 @@ def _too_many_faults(ledger: Ledger, reading: Reading, allowed: float) -> list[P
         ]
     message = _(
         "{count} of {rows} rows cannot be used, more than data.max_dropped = {allowed} allows "
-        "({named}{more}); repair them or raise it"
-    ).format(count=len(faults), rows=rows, allowed=f"{allowed:.2%}", named=named, more=more)
+        "({named}{more}); repair them, or let them go with data.max_dropped={enough:g}"
+    ).format(
+        count=len(faults), rows=rows, allowed=f"{allowed:.2%}", named=named, more=more,
+        enough=math.ceil(1000 * len(faults) / rows) / 1000,
+    )  # fmt: skip
     return [Problem("too-many-dropped", message, file=faults[0].file, line=faults[0].line, rows=places)]

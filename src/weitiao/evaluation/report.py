@@ -27,6 +27,8 @@ from weitiao.evaluation.schema import (
     Curves,
     DataSummary,
     DevPoint,
+    FigureRow,
+    FigureTable,
     Learnt,
     Report,
     Slice,
@@ -96,6 +98,7 @@ def measure(
     spec: EvaluationSpec,
     show: ReportSpec,
     facts: RunFacts,
+    lost: int = 0,
 ) -> Report:
     """Everything that can be said about these predictions.
 
@@ -110,6 +113,7 @@ def measure(
         spec: intervals and baselines.
         show: whether texts may be shown.
         facts: about the run.
+        lost: gold answers, spans and pairs of the rows that no window of the model holds whole (`Feature.lost`).
     """
     metrics = list(task.metrics(labels))
     resampling = resampling_of(records, spec, facts.seed)
@@ -118,6 +122,9 @@ def measure(
     splits = Splits(train, dev, records, labels, facts.seed)
     baselines = {name: _baseline(name, task, splits, metrics, predictions, resampling) for name in names}
     analysis = _analysis(task, labels, predictions, records, train, texts=show.texts)
+    if lost:
+        outside = FigureTable(name="window_alignment", rows=[FigureRow(label="outside_windows", count=lost)])
+        analysis = analysis.model_copy(update={"tables": [*analysis.tables, outside]})
     classes = len(labels) if analysis.confusion is not None else 0
     made = Report(
         weitiao=__version__,

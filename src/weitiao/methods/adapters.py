@@ -18,14 +18,15 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from weitiao.artifact import read_json, replacing_folder, write_json
+from weitiao.artifact import ADAPTER_CARD, ADAPTER_WEIGHTS, read_json, replacing_folder, write_json
 from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.methods import METHOD_OPTIONS, METHODS
+from weitiao.methods.base import Method
 from weitiao.models.network import Network, NetworkSpec, build
 from weitiao.models.weights import weight_files
 
-CARD, WEIGHTS = "adapter.json", "adapter.safetensors"
+CARD, WEIGHTS = ADAPTER_CARD, ADAPTER_WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +58,52 @@ def save(tensors: Mapping[str, Tensor], card: Mapping[str, Any], base: Base, fol
         write_json(beside / CARD, {**card, "base": {"name": base.name, "sha256": base.sha256}})
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An adapter on its base.
+
+    Args:
+        network: as it was trained, in evaluation mode.
+        method: by which what was learnt can be folded into the base.
+        own: names of the parameters that the adapter brought.
+    """
+
+    network: Network
+    method: Method
+    own: frozenset[str]
+
+
 def load(folder: Path, base: Path) -> Network:
-    """The fine-tuned network, in evaluation mode, from `adapter/` and a fresh base.
+    """The fine-tuned network, in evaluation mode, from `adapter/` and a fresh base; see `open_adapter`."""
+    return open_adapter(folder, base).network
+
+
+def open_adapter(folder: Path, base: Path, *, sha256: str = "", trust_remote_code: bool = False) -> Opened:
+    """The fine-tuned network from `adapter/` and a fresh base.
+
+    Args:
+        folder: the adapter.
+        base: the pretrained model.
+        sha256: the base's digest, where it is known already.
+        trust_remote_code: run code that comes with the base.
 
     Raises:
         Refused: the base is not the one that the adapter was trained on, or the adapter is not whole.
     """
     card = read_json(folder / CARD)
-    if Base.of("", base).sha256 != card["base"]["sha256"]:
+    if (sha256 or Base.of("", base).sha256) != card["base"]["sha256"]:
         message = _("{folder}: the adapter was trained on {name}, and {base} has other weights; give that model")
         raise Refused(message.format(folder=folder, name=card["base"]["name"], base=base))
-    spec = NetworkSpec(**{**card["network"], "labels": card["labels"], "additions": ()})
+    told = {"additions": (), "trust_remote_code": trust_remote_code}
+    spec = NetworkSpec(**{"labels": card["labels"], **card["network"], **told})
     network = build(base, spec)
     chosen = dict(card["method"])
     name = chosen.pop("name")
     method = METHODS[name](METHOD_OPTIONS[name](**chosen))
     method.apply(network, 1)
-    method.adopt(network, _whole(folder, load_file(folder / WEIGHTS), network))
-    return network.eval()
+    tensors = _whole(folder, load_file(folder / WEIGHTS), network)
+    method.adopt(network, tensors)
+    return Opened(network.eval(), method, frozenset(tensors))
 
 
 def _whole(folder: Path, tensors: Mapping[str, Tensor], network: Network) -> Mapping[str, Tensor]:

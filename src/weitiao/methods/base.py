@@ -64,6 +64,11 @@ class Method:
     def finish(self, network: Network) -> None:
         """Fold what was learnt into the base weights, where the method can; called once, on the best weights."""
 
+    @property
+    def folds(self) -> bool:
+        """Whether there is anything to fold."""
+        return type(self).finish is not Method.finish
+
     def facts(self, network: Network) -> Mapping[str, Any]:  # noqa: ARG002
         """What the method settled by itself, as JSON for the report, such as AdaLoRA's final ranks."""
         return {}

@@ -8,7 +8,7 @@ tables that know them are passed in as a `Frame`, so that this package imports n
 
 from weitiao.recipe.loading import Draft, Frame, load_draft, load_recipe
 from weitiao.recipe.schema import dump_recipe, recipe_schema, recipe_tree
-from weitiao.recipe.sentences import Finding
+from weitiao.recipe.sentences import Finding, shown
 from weitiao.recipe.source import quoted
 from weitiao.recipe.specs import (
     SPLITS,
@@ -43,4 +43,5 @@ __all__ = [
     "quoted",
     "recipe_schema",
     "recipe_tree",
+    "shown",
 ]

@@ -93,8 +93,8 @@ BOUNDS = {
 }
 
 
-def shown(value: object) -> str:
-    """A value as one would write it in YAML, cut to 60 characters."""
+def shown(value: object, most: int = 60) -> str:
+    """A value as one would write it in YAML or JSON, cut to `most` characters."""
     if isinstance(value, str):
         text = f"'{value}'"
     else:
@@ -102,7 +102,7 @@ def shown(value: object) -> str:
             text = json.dumps(value, ensure_ascii=False)
         except (TypeError, ValueError):
             text = str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def kind_of(value: object) -> str:

@@ -1,30 +1,30 @@
 """A fitted model that answers: Records in, Predictions out, in the same order.
 
-Loaded from a run folder, or from its `model/` folder alone, by what `task.json` says. torch is imported when a
+Loaded from a run folder, from its `model/` folder alone, by what `task.json` says, or from its `adapter/` folder and
+the pretrained model that it was trained on. torch is imported when a
 predictor is loaded, not before. An answer does not depend on what else is asked in the same call.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weitiao.artifact import open_run, read_json
 from weitiao.data.fields import GROUP, word
-from weitiao.errors import Problem, ProblemsFound, Refused
+from weitiao.errors import Problem, Refused, refuse_if_errors
 from weitiao.messages import _
 from weitiao.records import Feature, Outputs, Prediction, Record
-from weitiao.tasks import TASKS, RowFault, Settings, by_record, decode_all
+from weitiao.serving.cards import TASK_FILE, AdapterCard, TaskCard, model_folder
+from weitiao.tasks import RowFault, Settings, by_record, decode_all
 from weitiao.text import Tokenizer, load_tokenizer
 
 if TYPE_CHECKING:
     from weitiao.models.network import Network
 
 Input = str | tuple[str, ...] | list[str] | Mapping[str, object] | Record
-TASK_FILE = "task.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,13 @@ class Answers:
         predictions: one an input, in order.
         truncated: places, from 0, of the inputs that are longer than the model reads, which saw only their beginning.
         max_length: tokens that it reads.
+        lost: of labelled inputs, how many gold answers, spans and pairs no window of the model holds whole.
     """
 
     predictions: list[Prediction]
     truncated: list[int]
     max_length: int
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +66,36 @@ class Predictor:
     fields: frozenset[str] | None = None
 
     @classmethod
-    def load(cls, run: Path | str, *, trust_remote_code: bool = False) -> Predictor:
-        """The predictor of a run folder or of a `model/` folder.
+    def load(cls, run: Path | str, *, base: Path | str | None = None, trust_remote_code: bool = False) -> Predictor:
+        """The predictor of a run folder, of a `model/` folder, or of an `adapter/` folder and its base.
 
         Args:
+            run: the folder.
+            base: the pretrained model of an adapter, in place of the one that it names.
             trust_remote_code: run Python code that comes with the model; without it such a model is refused.
 
         Raises:
-            Refused: the folder is missing, unfinished, not whole, or of a task that is not known here.
+            Refused: the folder is missing, unfinished, not whole, or of a task that is not known here; or the base is
+                not there, or another one.
         """
-        folder = model_folder(Path(run))
-        card = TaskCard.read(folder)
+        if adapter := AdapterCard.of(Path(run)):
+            from weitiao.methods.adapters import open_adapter
+
+            source = adapter.base_folder(base, trust_remote_code=trust_remote_code)
+            opened = open_adapter(adapter.folder, source, trust_remote_code=trust_remote_code)
+            return cls.of(adapter.task, opened.network, load_tokenizer(source))
         from weitiao.models.network import load
 
+        folder = model_folder(Path(run))
+        card = TaskCard.read(folder / TASK_FILE)
+        return cls.of(card, load(folder, trust_remote_code=trust_remote_code), load_tokenizer(folder))
+
+    @classmethod
+    def of(cls, card: TaskCard, network: Network, tokenizer: Tokenizer) -> Predictor:
+        """The predictor of a network, by what its card says."""
         return cls(
-            network=load(folder, trust_remote_code=trust_remote_code),
-            tokenizer=load_tokenizer(folder),
+            network=network,
+            tokenizer=tokenizer,
             task=card.task(),
             labels=card.labels,
             settings=card.settings,
@@ -98,7 +114,7 @@ class Predictor:
         features = self._features(records)
         predictions = decode_all(self.task, records, features, self._run(features), self.labels, self.settings)
         truncated = sorted({feature.group for feature in features if feature.cut})
-        return Answers(predictions, truncated, self.max_length)
+        return Answers(predictions, truncated, self.max_length, sum(feature.lost for feature in features))
 
     def outputs(self, records: Sequence[Record]) -> list[list[Outputs]]:
         """What the head puts out for each record: one entry a feature, in the order of the record's features."""
@@ -119,20 +135,19 @@ class Predictor:
         """Records of texts, of tuples (text, second text) or of mappings of the task's fields; Records stay.
 
         Raises:
-            Refused: an input cannot be used; the message says which, from 1, and why.
+            ProblemsFound: inputs cannot be used; of each it says which, from 1, and why.
+            Refused: there is no list of them.
         """
         if isinstance(inputs, str | Mapping):
             raise Refused(_("expected a list of texts; got a single one: put it in a list"))
-        found = []
+        found: list[Record] = []
+        problems: list[Problem] = []
         for number, each in enumerate(inputs, start=1):
             try:
                 found.append(self.record(each))
             except RowFault as fault:
-                if isinstance(each, Record) and each.file:
-                    raise ProblemsFound(
-                        [Problem("unusable-row", str(fault), file=each.file, line=each.line)]
-                    ) from fault
-                raise Refused(_("input {number}: {reason}").format(number=number, reason=fault)) from fault
+                problems.append(_unusable(each, number, fault))
+        refuse_if_errors(problems)
         return found
 
     def record(self, value: Input, *, file: str = "", line: int = 0, group: str = "") -> Record:
@@ -203,61 +218,19 @@ class Predictor:
         return dict(zip(names, parts, strict=False))
 
 
+def _unusable(value: Input, number: int, fault: RowFault) -> Problem:
+    """Which input cannot be used, and why: by its file and line where it has them, else by its number."""
+    if isinstance(value, Record) and value.file:
+        return Problem("unusable-row", str(fault), file=value.file, line=value.line)
+    return Problem("unusable-input", _("input {number}: {reason}").format(number=number, reason=fault))
+
+
 def filled_fields(task: Any, record: Record) -> frozenset[str]:
     """The fields that a record fills, of those that an answer needs."""
     names = [spec.name for spec in task.fields if spec.asked and not spec.only_labelled]
     return frozenset(name for name in names if getattr(record, name, None) is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class TaskCard:
-    """What `model/task.json` says of a fitted model; `fields`: those that its training rows filled, if it says so."""
-
-    task_name: str
-    options: Mapping[str, Any]
-    labels: Sequence[str]
-    settings: Settings
-    max_length: int
-    name: str
-    fields: frozenset[str] | None
-
-    @classmethod
-    def read(cls, folder: Path) -> TaskCard:
-        """The card of a model folder.
-
-        Raises:
-            Refused: it is not there, or lacks a key.
-        """
-        path = folder / TASK_FILE
-        value = read_json(path)
-        try:
-            return cls(
-                task_name=value["task"],
-                options=value.get("options") or {},
-                labels=value["labels"],
-                settings=value.get("settings") or {},
-                max_length=int(value["max_length"]),
-                name=value.get("name") or folder.resolve().parent.name,
-                fields=frozenset(value["fields"]) if "fields" in value else None,
-            )
-        except KeyError as error:
-            raise Refused(_("{path}: `{key}` is missing").format(path=path, key=error.args[0])) from error
-
-    def task(self) -> Any:
-        """The task, built with the options it was trained with."""
-        kind: Callable[..., Any] = TASKS[self.task_name]
-        return kind(kind.options_model.model_validate(self.options))  # type: ignore[attr-defined]
-
-
-def model_folder(run: Path) -> Path:
-    """The folder with `task.json`: `run` itself, or the `model/` in it.
-
-    Raises:
-        Refused: neither is one.
-    """
-    return run if (run / TASK_FILE).is_file() else open_run(run).model
-
-
-def load(run: Path | str, *, trust_remote_code: bool = False) -> Predictor:
-    """`weitiao.load(run)`: the predictor of a run folder, or of its `model/` folder."""
-    return Predictor.load(run, trust_remote_code=trust_remote_code)
+def load(run: Path | str, *, base: Path | str | None = None, trust_remote_code: bool = False) -> Predictor:
+    """`weitiao.load(run)`: the predictor of a run folder, or of its `model/` or `adapter/` folder."""
+    return Predictor.load(run, base=base, trust_remote_code=trust_remote_code)

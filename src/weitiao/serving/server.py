@@ -13,7 +13,7 @@ from typing import Any
 from weitiao.errors import MissingExtra, Refused
 from weitiao.messages import _, system_reason
 from weitiao.serving.desk import Limits
-from weitiao.serving.predictor import Predictor
+from weitiao.serving.shelf import load_together
 
 HIGHEST_PORT = 65535
 
@@ -24,9 +24,18 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     limits: Limits | None = None,
+    base: str | None = None,
     on_ready: Callable[[str, Sequence[str]], None] | None = None,
 ) -> None:
     """Load the runs and answer until SIGINT or SIGTERM; open requests are finished first.
+
+    Args:
+        runs: run folders, or their `model/` or `adapter/` folders; adapters on one base hold it once.
+        host: address to listen on.
+        port: port to listen on; 0 for a free one.
+        limits: what a request may hold.
+        base: the pretrained model of the adapters, in place of the one that each names.
+        on_ready: told the address and the names.
 
     Raises:
         MissingExtra: the extra `serve` is not installed.
@@ -40,7 +49,7 @@ def serve(
         raise MissingExtra("fastapi", "serve") from error
     listening = _listen(host, port)
     try:
-        predictors = [Predictor.load(run) for run in runs]
+        predictors = load_together(runs, base=base)
         app = build_app(predictors, limits)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False))
         if on_ready is not None:

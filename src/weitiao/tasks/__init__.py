@@ -6,7 +6,7 @@ its metrics, its head and its cheap baselines. `TASKS` is the table behind `weit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -23,6 +23,7 @@ from weitiao.text import Tokenizer
 R = TypeVar("R", bound=Record)
 P = TypeVar("P", bound=Prediction)
 LabelKind = Literal["classes", "scale", "nothing"]
+Expand = Callable[[Mapping[str, object]], Sequence[Mapping[str, object]]]
 Settings = Mapping[str, Any]  # what `calibrate` found on dev, JSON-able, such as {"thresholds": {...}}
 
 TASKS = Table(
@@ -72,8 +73,7 @@ class Task(Protocol[R, P]):
     """What a task must answer; built as `TASKS[name](options)`.
 
     `labels` is the task's own label space: a sequence of names for classification. It is JSON-able through
-    `label_space_to_json` / the constructor of the file that defines it. A task whose labelled rows may hold several
-    examples also has `expand(fields) -> [fields]`, which parts them before `read`.
+    `label_space_to_json` / the constructor of the file that defines it.
     """
 
     name: str
@@ -94,6 +94,8 @@ class Task(Protocol[R, P]):
     """Whether one answer is read from the whole text, so that `model.head: mean` is there."""
     neighbours: bool
     """Whether other records of the same group are read with each, so that it matters which are asked together."""
+    expand: Expand | None
+    """The examples in one labelled row, as fields that `read` takes; None where a row is always one example."""
     mode: Literal["forward", "generate"]
     fields: Sequence[FieldSpec]
     baselines: Sequence[str]

@@ -81,6 +81,7 @@ class Answer:
     decisive: ClassVar[Sequence[str]] = ("metric_language",)
     pools: ClassVar[bool] = False
     neighbours: ClassVar[bool] = False
+    expand: ClassVar[None] = None
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (QUESTION, TEXT, ANSWERS, IMPOSSIBLE, ID)
     baselines: ClassVar[Sequence[str]] = ("lexical_overlap",)

@@ -122,6 +122,7 @@ class Classify:
     decisive: ClassVar[Sequence[str]] = ("multi_label",)
     pools: ClassVar[bool] = True
     neighbours: ClassVar[bool] = False
+    expand: ClassVar[None] = None
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TEXT_PAIR, LABEL)
     baselines: ClassVar[Sequence[str]] = ("majority", "tfidf")

@@ -91,6 +91,7 @@ class Embed:
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
     neighbours: ClassVar[bool] = False
+    expand: ClassVar[None] = None
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TEXT_PAIR, NEGATIVES, SCORE)
     baselines: ClassVar[Sequence[str]] = ("tfidf_similarity",)

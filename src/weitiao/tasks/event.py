@@ -94,6 +94,7 @@ class EventTask:
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
     neighbours: ClassVar[bool] = False
+    expand: ClassVar[None] = None
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TOKENS, EVENTS)
     baselines: ClassVar[Sequence[str]] = ("event_gazetteer",)

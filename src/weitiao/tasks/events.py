@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from weitiao.messages import _
+from weitiao.recipe import shown
 from weitiao.records import Event, Span
 from weitiao.tasks import RowFault
 from weitiao.tasks.spans import ENDS, LABELS, SHOWN, STARTS, SURFACES, checked, first_of, whole_number
@@ -46,7 +47,7 @@ def places(spans: Sequence[Span]) -> list[tuple[int, int, str]]:
 def _event(text: str, value: Any) -> Event:
     """One event: `{"type", "mentions"}`, one of which is the trigger, or `{"type", "trigger", "arguments"}`."""
     if not isinstance(value, Mapping):
-        raise RowFault(_("expected an event as an object; got {got}").format(got=str(value)[:SHOWN]))
+        raise RowFault(_("expected an event as an object; got {got}").format(got=shown(value, SHOWN)))
     name = _name(first_of(value, TYPES), _("an event without a type"))
     mentions = [(_role(each), each) for each in _arguments(value)]
     triggers = [each for role, each in mentions if role == TRIGGER]
@@ -72,7 +73,7 @@ def _role(value: Any) -> str:
     if isinstance(value, list | tuple) and len(value) == 3:
         return _name(value[2], _("an argument without a role"))
     if not isinstance(value, Mapping):
-        raise RowFault(_("expected an argument as [start, end, role]; got {got}").format(got=str(value)[:SHOWN]))
+        raise RowFault(_("expected an argument as [start, end, role]; got {got}").format(got=shown(value, SHOWN)))
     return _name(first_of(value, ("role", *LABELS)), _("an argument without a role"))
 
 
@@ -92,7 +93,7 @@ def _piece(text: str, value: Any, label: str) -> Span:
     if isinstance(value, list | tuple) and len(value) in (2, 3):
         return checked(text, whole_number(value[0]), whole_number(value[1]), label)
     if not isinstance(value, Mapping):
-        raise RowFault(_("expected a trigger as [start, end]; got {got}").format(got=str(value)[:SHOWN]))
+        raise RowFault(_("expected a trigger as [start, end]; got {got}").format(got=shown(value, SHOWN)))
     surface = first_of(value, OWN_SURFACES)
     surface = surface if isinstance(surface, str) else None
     span = first_of(value, SPANS)

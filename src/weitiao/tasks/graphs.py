@@ -13,6 +13,7 @@ from itertools import permutations
 from typing import Any
 
 from weitiao.messages import _
+from weitiao.recipe import shown
 from weitiao.records import Relation, Span
 from weitiao.tasks import FieldSpec, RowFault
 from weitiao.tasks.spans import SHOWN, read_spans
@@ -77,7 +78,7 @@ def _relation(value: Any, places: Mapping[str, int]) -> Relation:
         value = [value.get(key) for key in ("head", "tail", "label")]
     if not isinstance(value, list | tuple) or len(value) != 3 or any(each is None for each in value):
         raise RowFault(
-            _("expected a relation as an object with head, tail and label; got {got}").format(got=str(value)[:SHOWN])
+            _("expected a relation as an object with head, tail and label; got {got}").format(got=shown(value, SHOWN))
         )
     head, tail, label = (text_of(each) or "" for each in value)
     if not {head, tail} <= places.keys():

@@ -81,6 +81,7 @@ class IntentSlot:
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
     neighbours: ClassVar[bool] = False
+    expand: ClassVar[None] = None
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (UTTERANCE, TOKENS, SLOTS, TAGS, INTENT)
     baselines: ClassVar[Sequence[str]] = ("majority_gazetteer", "tfidf_gazetteer")

@@ -75,6 +75,7 @@ class Marked:
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
     neighbours: bool = False
+    expand: ClassVar[None] = None
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TOKENS, SPANS, TAGS)
     baselines: ClassVar[Sequence[str]] = ("gazetteer",)

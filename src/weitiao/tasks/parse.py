@@ -22,7 +22,7 @@ from weitiao.errors import Problem
 from weitiao.messages import _
 from weitiao.metrics import Metric
 from weitiao.metrics.trees import GoldWord, gold_words, tree_metrics
-from weitiao.recipe import Finding, Options, TrainingSpec
+from weitiao.recipe import Finding, Options, TrainingSpec, shown
 from weitiao.records import Feature, IntArray, Outputs, ParsedToken, ParsePrediction, ParseRecord
 from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
 from weitiao.tasks.label_audit import LabelCounts, audit_inventory, unanswerable
@@ -71,6 +71,7 @@ class Parse:
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = False
     neighbours: ClassVar[bool] = False
+    expand: ClassVar[None] = None
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TOKENS, BOUNDS, PARTS, HEADS, RELATIONS)
     baselines: ClassVar[Sequence[str]] = ("right_attachment",)
@@ -242,7 +243,7 @@ def _words(fields: Mapping[str, object]) -> tuple[str | None, tuple[Bounds, ...]
 
 def _bounds(text: str, value: object) -> Bounds:
     if not isinstance(value, list | tuple) or len(value) != 2 or not all(isinstance(each, int) for each in value):
-        raise RowFault(_("expected a word as [start, end]; got {got}").format(got=str(value)[:SHOWN]))
+        raise RowFault(_("expected a word as [start, end]; got {got}").format(got=shown(value, SHOWN)))
     start, end = value
     if not 0 <= start < end <= len(text):
         message = _("the word {start}-{end} lies outside the text of {length} characters")

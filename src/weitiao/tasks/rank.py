@@ -65,6 +65,7 @@ class Rank:
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = True
     neighbours: ClassVar[bool] = False
+    expand: ClassVar[None] = None
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (QUERY, TEXT, LABEL)
     baselines: ClassVar[Sequence[str]] = ("bm25",)

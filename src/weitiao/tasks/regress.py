@@ -86,6 +86,7 @@ class Regress:
     decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = True
     neighbours: ClassVar[bool] = False
+    expand: ClassVar[None] = None
     mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TEXT_PAIR, SCORE)
     baselines: ClassVar[Sequence[str]] = ("mean", "tfidf_score")

@@ -14,6 +14,7 @@ import numpy as np
 from weitiao.errors import Problem, RowPlace
 from weitiao.messages import _, ngettext
 from weitiao.metrics.spans import Found
+from weitiao.recipe import shown
 from weitiao.records import Record, Span, TagRecord
 from weitiao.tasks import RowFault
 from weitiao.tasks.label_audit import LabelCounts
@@ -74,7 +75,7 @@ def _span(text: str, value: Any) -> Span:
     elif isinstance(value, list | tuple) and len(value) == 3:
         (start, end, label), surface = value, None
     else:
-        raise RowFault(_("expected a span as [start, end, label]; got {got}").format(got=str(value)[:SHOWN]))
+        raise RowFault(_("expected a span as [start, end, label]; got {got}").format(got=shown(value, SHOWN)))
     if isinstance(label, list | tuple) and len(label) == 1:
         (label,) = label
     name = text_of(label)

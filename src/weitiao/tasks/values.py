@@ -26,6 +26,8 @@ QUOTED = r"""'(?:[^'\\\n]|\\['"\\nrt])*'|"(?:[^"\\\n]|\\['"\\nrt])*\""""
 MEMBER = rf"(?:{QUOTED}|[-+]?\d+(?:\.\d+)?|None|True|False)"
 WRITTEN = re.compile(rf"\s*\[\s*{MEMBER}(?:\s*,\s*{MEMBER})*\s*,?\s*\]\s*")  # a list as Python and pandas write it
 UNPARTED = re.compile(r"""\s*\[['"].*['"]\]\s*""", re.DOTALL)  # ['a' 'b'], as NumPy writes one, or a broken one
+COMMA = re.compile(r"[-+]?\d+,\d+")
+PERCENT = re.compile(r"([-+]?\d+(?:[.,]\d+)?)\s*[%\uff05]")
 LARGEST_EXACT = 2.0**53  # above it a float no longer tells neighbouring whole numbers apart
 
 
@@ -87,7 +89,8 @@ def number_of(value: object, name: str) -> float | None:
     try:
         number = float(text)
     except ValueError:
-        raise RowFault(_("{field} '{value}' is not a number").format(field=name, value=text.strip())) from None
+        message = _("{field} '{value}' is not a number{hint}")
+        raise RowFault(message.format(field=name, value=text.strip(), hint=_as_number(text.strip()))) from None
     if not math.isfinite(number):
         raise RowFault(_("{field} '{value}' is not a finite number").format(field=name, value=text.strip()))
     return number
@@ -156,6 +159,16 @@ def digest(text: str) -> str:
 def is_blank(text: str) -> bool:
     """Whether there is nothing to read: only white space and invisible marks."""
     return not text.strip().strip(INVISIBLE).strip()
+
+
+def _as_number(text: str) -> str:
+    """How a number in the spelling of other tools is written here; empty where it is none."""
+    if COMMA.fullmatch(text):
+        return _("; write the decimal comma as a point: {number}").format(number=text.replace(",", "."))
+    if percent := PERCENT.fullmatch(text):
+        number = percent[1].replace(",", ".")
+        return _("; write it without the percent sign, as {number}").format(number=number)
+    return ""
 
 
 def _number(value: float) -> str | None:

@@ -158,7 +158,7 @@ def _load(recipe: Recipe, spec: DataSpec, memory: Mapping[str, Any] | None = Non
         surface=task.surface,
         memory=memory,
         spare=() if spec is recipe.data else (GROUP,),
-        expand=getattr(task, "expand", None),
+        expand=task.expand,
     )
     refuse_if_errors(found.problems)
     return found
@@ -194,10 +194,11 @@ def _measured(
 
     predictor = predictor or Predictor.load(folder.path)
     problems = [*problems, *predictor.task.unanswerable(rows, predictor.labels)]
+    answers = predictor.answer(rows)
     report = measure(
         predictor.task,
         predictor.labels,
-        predictions=predictor.predict(rows),
+        predictions=answers.predictions,
         records=rows,
         split=split,
         train=trained.records["train"] if trained else [],
@@ -205,6 +206,7 @@ def _measured(
         spec=recipe.evaluation if trained else recipe.evaluation.model_copy(update={"baselines": ()}),
         show=recipe.report,
         facts=_facts(folder, recipe, predictor),
+        lost=answers.lost,
     )
     return Evaluation(report, split, note, problems)
 

@@ -22,8 +22,10 @@ from weitiao.methods.base import Method
 from weitiao.models.inference import infer
 from weitiao.models.network import Network, load
 from weitiao.records import Feature, Outputs, Record
+from weitiao.serving.cards import TASK_FILE
 from weitiao.serving.predictor import filled_fields
 from weitiao.tasks import Settings
+from weitiao.text import Tokenizer
 from weitiao.verbs.frame import method_of
 from weitiao.verbs.preflight import Preflight
 
@@ -56,15 +58,16 @@ def keep(
     before = infer(network, some)
     method.finish(network)
     card = _card(found, network, train, calibrate())
-    _save(found, network, card, folder.model)
+    base_folder = None if found.folder is None else found.folder.path
+    save_model(network, card, folder.model, base=base_folder, tokenizer=found.tokenizer)
     again = load(folder.model, trust_remote_code=network.spec.trust_remote_code)
-    _verify(infer(network, some), infer(again, some), folder.model)
+    verify(infer(network, some), infer(again, some), folder.model)
     if tensors and found.folder is not None:
         options = found.recipe.method.options.model_dump(mode="json")
         base = adapters.Base.of(found.recipe.model.name or "", found.folder.path)
         named = {**card, "method": {"name": found.recipe.method.name, **options}}
         adapters.save(tensors, named, base, folder.adapter)
-        _verify(before, infer(adapters.load(folder.adapter, found.folder.path), some), folder.adapter)
+        verify(before, infer(adapters.load(folder.adapter, found.folder.path), some), folder.adapter)
 
 
 def _card(found: Preflight, network: Network, train: Sequence[Record], settings: Settings) -> dict[str, Any]:
@@ -84,18 +87,26 @@ def _card(found: Preflight, network: Network, train: Sequence[Record], settings:
     }
 
 
-def _save(found: Preflight, network: Network, card: Mapping[str, Any], folder: Path) -> None:
-    """Write model/: weights, tokenizer and task.json, whole or not at all."""
+def save_model(
+    network: Network, card: Mapping[str, Any], folder: Path, *, base: Path | None, tokenizer: Tokenizer | None
+) -> None:
+    """Write model/: weights, tokenizer and task.json, whole or not at all.
+
+    Args:
+        card: task.json.
+        base: the pretrained model, whose tokenizer files are copied.
+        tokenizer: what to write where those hold no tokenizer.json.
+    """
     with replacing_folder(folder) as beside:
         network.save(beside)
-        if found.folder is not None:
-            copy_tokenizer(found.folder.path, beside)
-        if found.tokenizer is not None and not (beside / "tokenizer.json").is_file():
-            found.tokenizer.backend.save(str(beside / "tokenizer.json"))
-        for name, value in network.files(found.max_length).items():
+        if base is not None:
+            copy_tokenizer(base, beside)
+        if tokenizer is not None and not (beside / "tokenizer.json").is_file():
+            tokenizer.backend.save(str(beside / "tokenizer.json"))
+        for name, value in network.files(card["max_length"]).items():
             (beside / name).parent.mkdir(exist_ok=True)
             write_json(beside / name, value)
-        write_json(beside / "task.json", card)
+        write_json(beside / TASK_FILE, card)
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:
@@ -111,8 +122,8 @@ def copy_tokenizer(source: Path, target: Path) -> None:
             shutil.copyfile(path, target / path.name)
 
 
-def _verify(expected: Sequence[Outputs], got: Sequence[Outputs], folder: Path) -> None:
-    """Promise 5: what was saved answers as what was trained.
+def verify(expected: Sequence[Outputs], got: Sequence[Outputs], folder: Path) -> None:
+    """Promise 5: what was saved answers as what it was saved from.
 
     Raises:
         Failed: it does not.

@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weitiao.artifact import open_run
+from weitiao.artifact import RunFolder, open_run
 from weitiao.data.fields import GROUP, FieldMap, known_names, map_columns, word
 from weitiao.data.reading import Tabular, stream_rows
-from weitiao.errors import refuse_if_errors
+from weitiao.errors import Refused, refuse_if_errors
+from weitiao.messages import _
 from weitiao.recipe import Recipe, load_recipe
 from weitiao.records import Prediction, Record, Row
+from weitiao.serving.cards import AdapterCard
 from weitiao.tasks import RowFault
 from weitiao.verbs.answer_file import answer_file, check_target
 from weitiao.verbs.frame import frame, task_of
@@ -55,24 +57,25 @@ class FileAnswer:
         return asdict(self)
 
 
-def predict(run: Any, inputs: Iterable[Input]) -> list[Prediction]:
+def predict(run: Any, inputs: Iterable[Input], *, base: str | None = None) -> list[Prediction]:
     """An answer for each text, pair of texts, mapping of fields or Record.
 
     Args:
-        run: a run folder, or a `Run`.
+        run: a run folder, its `adapter/`, or a `Run`.
         inputs: what to answer.
+        base: the pretrained model of an adapter, in place of the one that it names.
 
     Raises:
         Refused: the run is unfinished, or an input cannot be used.
     """
-    return answer(run, inputs).predictions
+    return answer(run, inputs, base=base).predictions
 
 
-def answer(run: Any, inputs: Iterable[Input]) -> Answers:
+def answer(run: Any, inputs: Iterable[Input], *, base: str | None = None) -> Answers:
     """As `predict`, and which of the inputs the model could not read to their end."""
     from weitiao.serving.predictor import Predictor
 
-    return Predictor.load(Path(getattr(run, "path", run))).answer(inputs)
+    return Predictor.load(Path(getattr(run, "path", run)), base=base).answer(inputs)
 
 
 def predict_file(
@@ -81,15 +84,17 @@ def predict_file(
     output: Path | str,
     *,
     force: bool = False,
+    base: str | None = None,
     on_rows: Callable[[int], None] | None = None,
 ) -> FileAnswer:
     """Answer every row of a file into another.
 
     Args:
-        run: a run folder, or a `Run`.
+        run: a run folder, its `adapter/`, or a `Run`.
         source: rows in any format that training reads, with the columns of the run's data.
         output: .csv, .tsv or .jsonl.
         force: overwrite the output.
+        base: the pretrained model of an adapter, in place of the one that it names.
         on_rows: told the number of rows so far.
 
     Raises:
@@ -97,10 +102,10 @@ def predict_file(
     """
     from weitiao.serving.predictor import Predictor
 
-    folder, output = open_run(Path(getattr(run, "path", run))), Path(output)
+    folder, output = Path(getattr(run, "path", run)), Path(output)
     check_target(output, force=force)
-    reading, columns = _read(load_recipe(folder.recipe, frame()), str(source))
-    predictor = Predictor.load(folder.path)
+    reading, columns = _read(load_recipe(_recipe_of(folder), frame()), str(source))
+    predictor = Predictor.load(folder, base=base)
     rows, faulty, truncated = 0, 0, 0
     faults: list[str] = []
     together = predictor.task.neighbours
@@ -116,6 +121,21 @@ def predict_file(
             if on_rows is not None:
                 on_rows(rows)
     return FileAnswer(str(output), rows, faulty, faults, truncated, predictor.max_length)
+
+
+def _recipe_of(folder: Path) -> Path:
+    """The recipe by which a file's columns are read: that of the run, of an adapter that of the run that it is in.
+
+    Raises:
+        Refused: there is none.
+    """
+    if AdapterCard.of(folder) is None:
+        return open_run(folder).recipe
+    recipe = RunFolder(folder.resolve().parent).recipe
+    if not recipe.is_file():
+        message = _("{folder}: no recipe.yaml in the folder above, which says how the columns of a file are read")
+        raise Refused(message.format(folder=folder))
+    return recipe
 
 
 def _read(recipe: Recipe, source: str) -> tuple[Tabular, FieldMap]:

@@ -186,7 +186,7 @@ class _Inspection:
                 answer=task.answer,
                 surface=task.surface,
                 memory=self.memory,
-                expand=getattr(task, "expand", None),
+                expand=task.expand,
             ),
         )
         if dataset is None:

@@ -30,6 +30,7 @@ def report(found: Preflight, folder: RunFolder, fits: Fits) -> None:
         found.task, found.labels, predictions=predictions, records=part.records, split=split,
         train=records.get("train", []), dev=records.get("dev", []), spec=found.recipe.evaluation,
         show=found.recipe.report, facts=_facts(found, folder, fits, settings),
+        lost=sum(feature.lost for feature in part.features),
     )  # fmt: skip
     write_report(
         made, folder, head=loading_head(found.recipe, found.task), languages=_languages(found, part),

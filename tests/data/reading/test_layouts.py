@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.data.reading.exports import bare, codes, faults, fields, lines, read, tree, zipped
+from weitiao.data import map_columns
 from weitiao.data.reading import read_rows
 from weitiao.errors import ProblemsFound
 from weitiao.tasks.events import read_events
+from weitiao.tasks.relate import Relate
 
 CLUENER = {"text": "浙商银行叶老桂博士", "label": {"name": {"叶老桂": [[4, 6]]}, "company": {"浙商银行": [[0, 3]]}}}
 
@@ -23,6 +25,43 @@ def test_cluener(tmp_path: Path) -> None:
     assert bare(reading.rows[0].fields["spans"]) == [(0, 4, "company"), (4, 7, "name")]
     assert reading.rows[2].fields == {"text": "没有", "spans": [], "id": 4}
     assert faults(reading) == {2: "the span 0-2 (name) is '叶老' in the text and '老桂' in its own words"}
+
+
+WSC = {
+    "target": {"span2_index": 5, "span1_index": 0, "span1_text": "小桥", "span2_text": "它"},
+    "idx": 0, "label": "true", "text": "小桥旧了,它要修。",
+}  # fmt: skip
+SUPER_GLUE = {
+    "target": {"span1_text": "Mark", "span1_index": 0, "span2_text": "He", "span2_index": 4},
+    "idx": 1, "label": True, "text": "Mark told a joke. He laughed.",
+}  # fmt: skip
+
+
+def test_wsc_of_clue_counts_characters_and_that_of_superglue_words(tmp_path: Path) -> None:
+    moved = {**WSC, "target": {**WSC["target"], "span2_index": 4}}  # type: ignore[dict-item]
+    reading = read(lines(tmp_path, [WSC, SUPER_GLUE, moved, {"text": "x", "target": {}}]), "wsc")
+    assert [(row.fields["head"], row.fields["tail"]) for row in reading.rows[:2]] == [
+        ((0, 2), (5, 6)),
+        ((0, 4), (18, 20)),
+    ]
+    assert faults(reading) == {
+        3: "span2: '它' does not stand at 4 in the text",
+        4: "expected `text` and `target` with an index and a text of two spans",
+    }
+    columns, problems = map_columns(reading, {}, Relate.fields)
+    assert problems == []
+    record = Relate().read(columns.apply(reading.rows[0].fields), file="", line=1)
+    assert (record.head, record.tail, record.label, record.guessed) == ((0, 2), (5, 6), "true", False)
+
+
+def test_wsc_as_clue_gives_it_is_a_folder_with_a_file_a_split(tmp_path: Path) -> None:
+    unlabelled = {key: value for key, value in WSC.items() if key != "label"}
+    for name, row in (("train", WSC), ("dev", WSC), ("test", unlabelled)):
+        lines(tmp_path, [row], f"{name}.json")
+    rows = fields(read(str(tmp_path), "splits"))
+    assert [(row["split"], row["head"], row["tail"], row["label"]) for row in rows] == [
+        ("train", (0, 2), (5, 6), "true"), ("dev", (0, 2), (5, 6), "true"),
+    ]  # fmt: skip
 
 
 ATIS = {

@@ -51,6 +51,7 @@ FORMATS = Table(
         "squad": "weitiao.data.reading.squad:Squad",
         "tsv": "weitiao.data.reading.delimited:Tsv",
         "word_tag": "weitiao.data.reading.word_tag:WordTag",
+        "wsc": "weitiao.data.reading.wsc:Wsc",
         "xlsx": "weitiao.data.reading.xlsx:Xlsx",
     },
 )

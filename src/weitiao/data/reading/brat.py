@@ -227,27 +227,24 @@ def _left_out(documents: Sequence[Document], file: str) -> Iterator[Problem]:
     apart, lost, broken = (
         [place for each in documents for place in getattr(each, name)] for name in ("apart", "lost", "broken")
     )
-    if apart:
-        message = ngettext(
-            "{count} span in several pieces is left out, for spans are half-open here",
-            "{count} spans in several pieces are left out, for spans are half-open here",
-            len(apart),
-        ).format(count=len(apart))
-        yield Problem("discontinuous-spans", message, file=file, severity="warning", rows=tuple(apart))
-    if lost:
-        message = ngettext(
-            "{count} relation of such a span is left out with it",
-            "{count} relations of such spans are left out with them",
-            len(lost),
-        ).format(count=len(lost))
-        yield Problem("lost-relations", message, file=file, severity="warning", rows=tuple(lost))
-    if broken:
-        message = ngettext(
-            "{count} event of such a span is left out with it",
-            "{count} events of such spans are left out with them",
-            len(broken),
-        ).format(count=len(broken))
-        yield Problem("lost-events", message, file=file, severity="warning", rows=tuple(broken))
+    message = ngettext(
+        "{count} span in several pieces is left out, for spans are half-open here",
+        "{count} spans in several pieces are left out, for spans are half-open here",
+        len(apart),
+    )
+    yield from _warning("discontinuous-spans", message, apart, file)
+    message = ngettext(
+        "{count} relation of such a span is left out with it",
+        "{count} relations of such spans are left out with them",
+        len(lost),
+    )
+    yield from _warning("lost-relations", message, lost, file)
+    message = ngettext(
+        "{count} event of such a span is left out with it",
+        "{count} events of such spans are left out with them",
+        len(broken),
+    )
+    yield from _warning("lost-events", message, broken, file)
     if unread := sum((each.unread for each in documents), Counter[str]()):
         words = {
             "attributes": _("attributes"),
@@ -261,3 +258,9 @@ def _left_out(documents: Sequence[Document], file: str) -> Iterator[Problem]:
             count=unread.total(), kinds=", ".join(f"{words[kind]}: {count}" for kind, count in sorted(unread.items()))
         )
         yield Problem("unread-annotations", message, file=file, severity="note")
+
+
+def _warning(code: str, message: str, rows: Sequence[RowPlace], file: str) -> Iterator[Problem]:
+    """A warning with the number of the rows, where there are any."""
+    if rows:
+        yield Problem(code, message.format(count=len(rows)), file=file, severity="warning", rows=tuple(rows))
