@@ -1,4 +1,4 @@
-"""Frozen parts run without dropout, and are what a reader of each family finds; that they stand still: test_liveness."""
+"""Frozen parts run without dropout, and are what a reader of each family finds; test_liveness sees them stand still."""
 
 import pytest
 import torch
@@ -9,7 +9,6 @@ from weitiao.errors import Refused
 from weitiao.methods.freeze import Freeze, LinearProbe
 from weitiao.methods.options import FreezeOptions, HeadOptions
 from weitiao.models.batch import collate
-
 
 # What a reader of each family's code finds between the tokens and the first layer of the stack that reads the text.
 EMBEDDED = {

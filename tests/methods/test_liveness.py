@@ -1,4 +1,4 @@
-"""The liveness matrix, methods x families: what should move moves, what is frozen stands still, and what is kept answers.
+"""The liveness matrix, methods x families: what learns moves, what is frozen stands still, what is kept answers.
 
 A method that is added to METHODS needs a line in `CASES`, and lines in the tables below where it differs from others.
 """
@@ -48,7 +48,10 @@ QUANTISED = {"lora-4bit": 4, "lora-8bit": 8, "dora-4bit": 4}
 
 # Cells that cannot be, and why `check` says so.
 IMPOSSIBLE = {
-    **{(case, "gpt2"): r"`method\.base_bits` cannot hold the layers of the family 'gpt2'; remove it" for case in QUANTISED},
+    **{
+        (case, "gpt2"): r"`method\.base_bits` cannot hold the layers of the family 'gpt2'; remove it"
+        for case in QUANTISED
+    },
     ("lora-attention", "xlnet"): r"`method\.targets` 'attention' matches no linear layer of this model; it has: ff\.",
 }
 

@@ -16,6 +16,7 @@ from weitiao.models.batch import collate
 from weitiao.models.quiet import quiet
 
 
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # PEFT's own
 @pytest.mark.parametrize("case", ["lora", "rslora", "dora", "pissa", "adalora", "ia3"])
 @pytest.mark.parametrize("family", ["bert", "gpt2", "llama"])
 def test_the_adapter_loads_in_peft(family: str, case: str, tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-
 from tests.models.families import features, folder, lively, network
+
 from weitiao.models.inference import infer
 from weitiao.models.reference import resolve
 from weitiao.recipe import load_recipe
@@ -25,7 +25,9 @@ def test_a_head_that_reads_padding_is_refused(head: str, same: bool) -> None:
     net, rows = lively(network("xlnet", head)).eval(), features("xlnet")  # type: ignore[arg-type]
     alone = [answer for row in rows for answer in infer(net, [row])]
     assert (worst(infer(net, rows), alone) < 1e-5) is same
-    recipe = load_recipe({"task": "classify", "model": {"name": "x", "head": head}, "data": "a.csv", "output": "a"}, frame())
+    recipe = load_recipe(
+        {"task": "classify", "model": {"name": "x", "head": head}, "data": "a.csv", "output": "a"}, frame()
+    )
     found = list(model_misfits(recipe, task_of(recipe), resolve(str(folder("xlnet"))), None))
     assert [each.keys for each in found] == ([] if same else [("model", "head")])
     assert same or found[0].message.endswith("where shorter texts have padding; set model.head=mean")

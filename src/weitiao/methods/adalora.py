@@ -38,9 +38,9 @@ class AdaLora(Injected):
         """Raises Refused where the steps leave none between which ranks could be cut."""
         if total_steps < 2:
             raise Refused(
-                _("`method: adalora` cuts ranks between steps, and there is {steps}; train longer, or take lora").format(
-                    steps=total_steps
-                )
+                _(
+                    "`method: adalora` cuts ranks between steps, and there is {steps}; train longer, or take lora"
+                ).format(steps=total_steps)
             )
         last = min(max(1, round(self.options.tfinal * total_steps)), total_steps - 1)
         self._cut_until = total_steps - last

@@ -12,7 +12,7 @@ from weitiao.models.network import Network
 
 
 class Ia3(Injected):
-    """One learnt factor a number of the keys, the values and the feed-forward part's inside (Liu et al. 2022, section 3.3).
+    """A factor learns for each number of keys, values and feed-forward insides (Liu et al. 2022, section 3.3).
 
     When to use: few rows, or an adapter of a few kilobytes a task. Needs: least of all methods that reach every layer.
     Compares: below LoRA as soon as there are a few hundred rows. Where a family makes queries, keys and values in one
@@ -24,10 +24,11 @@ class Ia3(Injected):
 
     def apply(self, network: Network, total_steps: int) -> None:  # noqa: ARG002
         layers = dict(linear_layers(network))
-        inside = narrowing(layers.values())
-        scaled = {name: layer for name, layer in layers.items() if layer in [*keys_and_values(layers.values()), *inside]}
+        keys, inside = keys_and_values(layers.values()), narrowing(layers.values())
+        scaled = {name: layer for name, layer in layers.items() if layer in [*keys, *inside]}
         config = IA3Config(
-            target_modules=list(scaled), feedforward_modules=[name for name, layer in scaled.items() if layer in inside],
+            target_modules=list(scaled),
+            feedforward_modules=[name for name, layer in scaled.items() if layer in inside],
             fan_in_fan_out=transposed(scaled),
-        )  # fmt: skip
+        )
         self.inject(network, IA3Model, config)

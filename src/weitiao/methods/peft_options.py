@@ -97,7 +97,7 @@ class LowRankOptions(PeftOptions):
 
 
 class LoraOptions(LowRankOptions):
-    """A product of two thin matrices learns beside each linear layer: near full fine-tuning, a hundredth of its numbers."""
+    """A product of two thin matrices learns beside each linear layer: near full fine-tuning at a hundredth of it."""
 
     learning_rate: ClassVar[float] = 5e-4  # Hu et al. 2021, table 9: RoBERTa base 4e-4 to 5e-4
     rank: int = Field(default=8, ge=1, description="rank of what is learnt")  # Hu et al. 2021, table 9
@@ -158,9 +158,13 @@ class AdaLoraOptions(LowRankOptions):
         yield from self._too_large("init_rank", self.init_rank, folder)
         if self.init_rank <= self.target_rank:
             message = _("`method.init_rank` is {got}; it must be above `method.target_rank`, {target}, to be cut to it")
-            yield Finding("misfit", ("method", "init_rank"), message.format(got=self.init_rank, target=self.target_rank))
+            yield Finding(
+                "misfit", ("method", "init_rank"), message.format(got=self.init_rank, target=self.target_rank)
+            )
         if self.tinit + self.tfinal >= 1:
-            message = _("`method.tinit` and `method.tfinal` together are {got:g} of the steps; below 1 leaves some to cut")
+            message = _(
+                "`method.tinit` and `method.tfinal` together are {got:g} of the steps; below 1 leaves some to cut"
+            )
             yield Finding("misfit", ("method", "tinit"), message.format(got=self.tinit + self.tfinal))
         if recipe.training.max_steps == 1:
             message = _("`method: adalora` cuts ranks between steps, and `training.max_steps` is 1; take lora")

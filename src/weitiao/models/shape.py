@@ -58,9 +58,7 @@ class Shape:
         return self.layers + self.embeddings + self.other
 
 
-def shape_of(
-    config: Mapping[str, Any], parameters: Mapping[str, tuple[int, ...]], *, decoder: bool = True
-) -> Shape:
+def shape_of(config: Mapping[str, Any], parameters: Mapping[str, tuple[int, ...]], *, decoder: bool = True) -> Shape:
     """The shape of a model folder: its config and name -> shape of its tensors.
 
     Args:
