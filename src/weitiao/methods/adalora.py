@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from peft import AdaLoraConfig
-from peft.tuners.adalora import AdaLoraModel, RankAllocator
+from peft.tuners.adalora import AdaLoraModel
 from torch import Tensor
 
 from weitiao.errors import Refused
@@ -62,8 +62,9 @@ class AdaLora(Injected):
         self.apply(network, 2)  # the schedule is over; any will do
 
     @property
-    def _allocator(self) -> RankAllocator:
-        return self.tuner.rankallocator  # type: ignore[no-any-return]
+    def _allocator(self) -> Any:
+        """PEFT's RankAllocator."""
+        return self.tuner.rankallocator
 
     def add_penalty(self, network: Network) -> None:
         """Mean distance of P' P and Q Q' from the identity (section 3.1; PEFT takes the norm, not its square)."""

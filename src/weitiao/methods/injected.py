@@ -70,7 +70,8 @@ def linear_layers(network: Network) -> Iterator[tuple[str, LinearLayer]]:
         for name, module in stack.layers.named_modules(prefix=stack.prefix):
             place = name.removeprefix(above)
             if isinstance(module, Conv1D):
-                layer = LinearLayer(place, *module.weight.shape, transposed=True)
+                inputs, outputs = module.weight.shape
+                layer = LinearLayer(place, inputs, outputs, transposed=True)
             elif isinstance(module, nn.Linear):
                 layer = LinearLayer(place, module.in_features, module.out_features)
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from peft import LoraConfig
@@ -101,10 +102,10 @@ class Lora(Injected):
             delattr(network.backbone, left)
 
 
-def _merged(layer: LoraLayer) -> torch.nn.Linear:
+def _merged(layer: Any) -> torch.nn.Linear:
     """The layer as an ordinary one, with what was learnt added."""
     base = layer.get_base_layer()
-    plain = restored(base) if is_quantised(base) else base
+    plain: torch.nn.Linear = restored(base) if is_quantised(base) else base
     if NAME in layer.lora_variant:  # DoRA
         plain.weight.data = layer.lora_variant[NAME].merge_safe(layer, NAME, plain.weight.data)
     else:

@@ -30,7 +30,7 @@ def quantise(network: Network, bits: int) -> None:
     setattr(network.backbone, f"is_loaded_in_{bits}bit", True)  # what PEFT asks
 
 
-def restored(layer: nn.Module) -> nn.Linear:
+def restored(layer: Any) -> nn.Linear:
     """An ordinary layer with the weights that the bits stand for."""
     weight = _weight(layer)
     plain = nn.Linear(weight.shape[1], weight.shape[0], bias=layer.bias is not None)
@@ -49,7 +49,7 @@ def _weight(layer: Any) -> Tensor:
     if type(layer).__name__ == "Linear4Bits":
         import bitsandbytes
 
-        return bitsandbytes.functional.dequantize_4bit(layer.weight.data, layer.weight.quant_state).float()  # type: ignore[no-any-return]
+        return bitsandbytes.functional.dequantize_4bit(layer.weight.data, layer.weight.quant_state).float()
     whole = layer.weight.CB if layer.state.CB is None else layer.state.CB  # they move at the first pass
     scale = layer.weight.SCB if layer.state.SCB is None else layer.state.SCB
     return whole.float() * (scale[:, None] * (1.0 / 127.0))  # type: ignore[no-any-return]
@@ -57,8 +57,8 @@ def _weight(layer: Any) -> Tensor:
 
 def _rounded(layer: nn.Linear, bits: int) -> nn.Module:
     made = _kinds()[bits](layer.in_features, layer.out_features, bias=layer.bias is not None)
-    kind, options = type(made.weight), {4: {"quant_type": "nf4"}, 8: {"has_fp16_weights": False}}[bits]
-    made.weight = kind(layer.weight.data, requires_grad=False, **options)
+    how: dict[str, Any] = {"quant_type": "nf4"} if bits == 4 else {"has_fp16_weights": False}
+    made.weight = type(made.weight)(layer.weight.data, requires_grad=False, **how)
     made.bias = layer.bias
     rounded: nn.Module = made.to(layer.weight.device)  # rounds
     return rounded
@@ -72,14 +72,14 @@ def _kinds() -> dict[int, Any]:
     except ImportError as error:
         raise MissingExtra("bitsandbytes", "quantized") from error
 
-    class Linear4Bits(bitsandbytes.nn.Linear4bit):  # type: ignore[misc]
+    class Linear4Bits(bitsandbytes.nn.Linear4bit):  # type: ignore[misc, name-defined]
         def __init__(self, inputs: int, outputs: int, bias: bool) -> None:
             super().__init__(inputs, outputs, bias, compute_dtype=torch.float32, quant_type="nf4")
 
         def train(self, mode: bool = True) -> Linear4Bits:  # noqa: ARG002
             return super().train(True)  # type: ignore[no-any-return]
 
-    class Linear8Bits(bitsandbytes.nn.Linear8bitLt):  # type: ignore[misc]
+    class Linear8Bits(bitsandbytes.nn.Linear8bitLt):  # type: ignore[misc, name-defined]
         def __init__(self, inputs: int, outputs: int, bias: bool) -> None:
             super().__init__(inputs, outputs, bias, has_fp16_weights=False)
 
