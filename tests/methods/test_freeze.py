@@ -1,4 +1,4 @@
-"""Frozen parts stand still and run without dropout; the rest learns."""
+"""Frozen parts run without dropout, and are what a reader of each family finds; test_liveness sees them stand still."""
 
 import pytest
 import torch
@@ -6,41 +6,14 @@ from torch import nn
 
 from tests.models.families import FAMILIES, features, network
 from weitiao.errors import Refused
-from weitiao.methods import METHOD_OPTIONS, METHODS
 from weitiao.methods.freeze import Freeze, LinearProbe
 from weitiao.methods.options import FreezeOptions, HeadOptions
 from weitiao.models.batch import collate
 
-
-@pytest.mark.parametrize("kind", ["stock", "mean"])
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("name", METHODS)
-def test_what_learns_moves_and_what_is_frozen_does_not(name: str, family: str, kind: str) -> None:
-    net = network(family, kind, dropout=0.1)  # type: ignore[arg-type]
-    METHODS[name](METHOD_OPTIONS[name]()).apply(net, 5)
-    before = {key: value.detach().clone() for key, value in net.named_parameters()}
-    optimiser = torch.optim.SGD([value for value in net.parameters() if value.requires_grad], lr=1.0)
-    rows = features(family)
-    net.train()
-    for _step in range(3):
-        loss = net.loss(collate(rows, net.spec.pad_id))
-        (loss.total / loss.weight).backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        optimiser.zero_grad()
-    for key, value in net.named_parameters():
-        moved = not torch.equal(value, before[key])
-        if not value.requires_grad:
-            assert not moved, key
-        elif not key.endswith(KEY_BIASES):
-            assert moved, key
-
-
-# A softmax does not see a constant, so the gradient of keys' biases is zero but for rounding.
-KEY_BIASES = ("key.bias", "k_lin.bias", "k_proj.bias")
-
 # What a reader of each family's code finds between the tokens and the first layer of the stack that reads the text.
 EMBEDDED = {
     "bert": {"embeddings"}, "distilbert": {"embeddings"}, "roberta": {"embeddings"}, "modernbert": {"embeddings"},
+    "xlm-roberta": {"embeddings"},
     "electra": {"embeddings", "embeddings_project"}, "albert": {"embeddings", "encoder.embedding_hidden_mapping_in"},
     "deberta-v2": {"embeddings", "encoder.rel_embeddings", "encoder.LayerNorm"},
     "gpt2": {"wte", "wpe"}, "llama": {"embed_tokens"}, "t5": {"embed_tokens"},

@@ -13,6 +13,7 @@ PREFIXES = {
     "bert": "bert.encoder.layer", "distilbert": "distilbert.transformer.layer", "roberta": "roberta.encoder.layer",
     "electra": "electra.encoder.layer", "gpt2": "transformer.h", "llama": "model.layers",
     "t5": "transformer.encoder.block", "bart": "model.encoder.layers", "modernbert": "model.layers",
+    "xlm-roberta": "roberta.encoder.layer",
     "deberta-v2": "deberta.encoder.layer", "albert": "albert.encoder.albert_layer_groups",
 }  # fmt: skip
 

@@ -17,5 +17,8 @@ METHODS = Table(
         "full": "weitiao.methods.full:Full",
         "freeze": "weitiao.methods.freeze:Freeze",
         "head": "weitiao.methods.freeze:LinearProbe",
+        "lora": "weitiao.methods.lora:Lora",
+        "adalora": "weitiao.methods.adalora:AdaLora",
+        "ia3": "weitiao.methods.ia3:Ia3",
     },
 )

@@ -3,6 +3,8 @@
     adapter/
       adapter.json           what task.json says, the method with its options, and the base: its reference and digest
       adapter.safetensors    what differs from the base: what learnt, the head, new token rows
+      adapter_config.json, adapter_model.safetensors
+                             the same as PEFT writes it, where PEFT has the method and transformers the head
 
 The tokenizer is the base's.
 """
@@ -22,11 +24,12 @@ from weitiao.artifact import ADAPTER_CARD, ADAPTER_WEIGHTS, read_json, replacing
 from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.methods import METHOD_OPTIONS, METHODS
-from weitiao.methods.base import Method
+from weitiao.methods.base import Method, PeftLayout
 from weitiao.models.network import Network, NetworkSpec, build
 from weitiao.models.weights import weight_files
 
 CARD, WEIGHTS = ADAPTER_CARD, ADAPTER_WEIGHTS
+PEFT_CARD, PEFT_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,16 @@ class Base:
         return cls(name, digest.hexdigest())
 
 
-def save(tensors: Mapping[str, Tensor], card: Mapping[str, Any], base: Base, folder: Path) -> None:
+def save(
+    tensors: Mapping[str, Tensor], card: Mapping[str, Any], base: Base, folder: Path, *, peft: PeftLayout | None = None
+) -> None:
     """Write `adapter/`, whole or not at all; `tensors` are what the method's `adapter` gave, `card` has `method`."""
     with replacing_folder(folder) as beside:
         save_file(dict(tensors), beside / WEIGHTS)
         write_json(beside / CARD, {**card, "base": {"name": base.name, "sha256": base.sha256}})
+        if peft is not None:
+            save_file(dict(peft.tensors), beside / PEFT_WEIGHTS, metadata={"format": "pt"})
+            write_json(beside / PEFT_CARD, {**peft.config, "base_model_name_or_path": base.name})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ def open_adapter(folder: Path, base: Path, *, sha256: str = "", trust_remote_cod
     chosen = dict(card["method"])
     name = chosen.pop("name")
     method = METHODS[name](METHOD_OPTIONS[name](**chosen))
-    method.apply(network, 1)
+    method.ready(network)
     tensors = _whole(folder, load_file(folder / WEIGHTS), network)
     method.adopt(network, tensors)
     return Opened(network.eval(), method, frozenset(tensors))

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from weitiao.models.network import Network
+
+
+@dataclass(frozen=True, slots=True)
+class PeftLayout:
+    """An adapter as PEFT writes it.
+
+    Args:
+        config: adapter_config.json.
+        tensors: adapter_model.safetensors.
+    """
+
+    config: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
 
 
 class Method:
@@ -55,8 +69,16 @@ class Method:
             if each.requires_grad or name in new
         }
 
+    def peft_layout(self, network: Network) -> PeftLayout | None:  # noqa: ARG002
+        """The same as PEFT writes it, to be put on the base in plain transformers; None where that cannot be."""
+        return None
+
+    def ready(self, network: Network) -> None:
+        """Make a fresh base ready for `adopt`."""
+        self.apply(network, 1)
+
     def adopt(self, network: Network, tensors: Mapping[str, Tensor]) -> None:
-        """Put what `adapter` gave into a fresh base to which `apply` was called."""
+        """Put what `adapter` gave into a fresh base that was made ready."""
         with torch.no_grad():
             for name, value in tensors.items():
                 network.get_parameter(name).copy_(value)

@@ -129,5 +129,8 @@ METHOD_OPTIONS: Mapping[str, type[MethodOptions]] = Table(
         "full": "weitiao.methods.options:FullOptions",
         "freeze": "weitiao.methods.options:FreezeOptions",
         "head": "weitiao.methods.options:HeadOptions",
+        "lora": "weitiao.methods.peft_options:LoraOptions",
+        "adalora": "weitiao.methods.peft_options:AdaLoraOptions",
+        "ia3": "weitiao.methods.peft_options:Ia3Options",
     },
 )

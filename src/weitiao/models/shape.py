@@ -14,10 +14,11 @@ from typing import Any
 DEPTH = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers")
 DECODER_DEPTH = ("num_decoder_layers", "decoder_layers")
 WIDTH = ("hidden_size", "d_model", "n_embd", "dim")
-INNER = ("intermediate_size", "d_ff", "n_inner", "hidden_dim", "encoder_ffn_dim", "ffn_dim")
+INNER = ("intermediate_size", "d_ff", "d_inner", "n_inner", "hidden_dim", "encoder_ffn_dim", "ffn_dim")
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads")
 OTHER_HEADS = re.compile(r"^(cls|lm_head|qa_outputs|vocab_\w+|generator_\w+|classifier|score|pre_classifier)\.")
 EMBEDDINGS = re.compile(r"(embed|\bwte\b|\bwpe\b|\bshared\b)")
+DECODER = re.compile(r"(^|\.)decoder\.")
 LAYER = re.compile(r"^(.*?\.)(\d+)\.")
 
 
@@ -57,8 +58,15 @@ class Shape:
         return self.layers + self.embeddings + self.other
 
 
-def shape_of(config: Mapping[str, Any], parameters: Mapping[str, tuple[int, ...]]) -> Shape:
-    """The shape of a model folder: its config and name -> shape of its tensors."""
+def shape_of(config: Mapping[str, Any], parameters: Mapping[str, tuple[int, ...]], *, decoder: bool = True) -> Shape:
+    """The shape of a model folder: its config and name -> shape of its tensors.
+
+    Args:
+        decoder: whether the decoder of an encoder-decoder takes part; under a head of ours it does not.
+    """
+    if config.get("is_encoder_decoder") and not decoder:
+        config = {**config, "is_encoder_decoder": False}
+        parameters = {name: shape for name, shape in parameters.items() if not DECODER.search(name)}
     inside = config.get("text_config")
     settings: Mapping[str, Any] = inside if isinstance(inside, Mapping) else config
     sizes = {name: math.prod(shape) for name, shape in parameters.items() if not OTHER_HEADS.match(name)}

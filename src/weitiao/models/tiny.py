@@ -67,6 +67,14 @@ ROBERTA_LIKE = Specials(
     "<s> $A </s>",
     "<s> $A </s> </s> $B </s>",
 )  # fmt: skip
+XLNET_LIKE = Specials(
+    {
+        "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "sep_token": "<sep>", "pad_token": "<pad>",
+        "cls_token": "<cls>", "mask_token": "<mask>",
+    },
+    "$A <sep> <cls>:2",
+    "$A <sep> $B:1 <sep>:1 <cls>:2",
+)  # fmt: skip
 GPT2_LIKE = Specials({"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>"}, "$A", "$A $B")
 LLAMA_LIKE = Specials({"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}, "<s> $A", "<s> $A <s> $B")
 T5_LIKE = Specials({"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}, "$A </s>", "$A </s> $B </s>")
@@ -142,6 +150,10 @@ def _t5(layers: int, hidden: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _xlnet(layers: int, hidden: int) -> dict[str, Any]:
+    return {"n_layer": layers, "d_model": hidden, "n_head": 4, "d_inner": 2 * hidden}
+
+
 def _bart(layers: int, hidden: int) -> dict[str, Any]:
     wide = 2 * hidden
     return {
@@ -163,6 +175,8 @@ FAMILIES: Mapping[str, Family] = {
     "modernbert": Family("byte", BERT_LIKE, _modernbert),
     "roberta": Family("byte", ROBERTA_LIKE, _roberta),
     "t5": Family("byte", T5_LIKE, _t5, start="pad_token"),
+    "xlm-roberta": Family("byte", ROBERTA_LIKE, _roberta),
+    "xlnet": Family("byte", XLNET_LIKE, _xlnet, segments=True),
 }
 
 

@@ -55,6 +55,7 @@ def keep(
     some = features[:COMPARED]
     network.eval()
     tensors = dict(method.adapter(network)) if method_of(found.recipe).portable else {}
+    peft = method.peft_layout(network) if tensors else None
     before = infer(network, some)
     method.finish(network)
     card = _card(found, network, train, calibrate())
@@ -66,7 +67,7 @@ def keep(
         options = found.recipe.method.options.model_dump(mode="json")
         base = adapters.Base.of(found.recipe.model.name or "", found.folder.path)
         named = {**card, "method": {"name": found.recipe.method.name, **options}}
-        adapters.save(tensors, named, base, folder.adapter)
+        adapters.save(tensors, named, base, folder.adapter, peft=peft)
         verify(before, infer(adapters.load(folder.adapter, found.folder.path), some), folder.adapter)
 
 

@@ -18,6 +18,7 @@ from weitiao.verbs.plan import is_packable
 
 FAST_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # x86 and Arm names of the instructions
 MEAN_POOLED = frozenset({"starter:en", "starter:zh-en", "starter:zh-en-full"})  # sentence encoders; the pooler idled
+READ_LAST = frozenset({"xlnet"})  # stock heads that read the last place, which their tokenizers fill by padding left
 POOLERS = {  # family whose pretraining has a pooler -> the tensor through which its stock head then reads
     "albert": "pooler.weight",
     **dict.fromkeys(("bert", "ernie", "megatron-bert", "rembert", "roc_bert"), "pooler.dense.weight"),
@@ -41,7 +42,15 @@ def model_misfits(
 
 
 def _stock_head(recipe: Recipe, task: Task[Any, Any], folder: ModelFolder) -> Iterator[Finding]:
-    if recipe.model.head != "stock" or not task.stock or folder.has_class(task.stock):
+    if recipe.model.head != "stock" or not task.stock:
+        return
+    if folder.has_class(task.stock):
+        if task.pools and folder.family in READ_LAST:
+            message = _(
+                "the classification head of the family '{family}' reads the last place of a batch, where shorter texts "
+                "have padding; set model.head=mean"
+            )
+            yield Finding("no-stock-head", ("model", "head"), message.format(family=folder.family))
         return
     if task.pools:
         message = _("transformers has no classification head for the family '{family}'; set model.head=mean")

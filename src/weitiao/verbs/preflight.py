@@ -293,7 +293,8 @@ class _Inspection:
     def _plan(self, encoded: Encoded) -> None:
         found = self.found
         if found.folder is not None:
-            shape = shape_of(found.folder.config, found.folder.parameters)
+            whole = self.recipe.model.head == "stock" and bool(found.task.stock)
+            shape = shape_of(found.folder.config, found.folder.parameters, decoder=whole)
             found.plan = make_plan(self.recipe, shape, found.folder.family, encoded.measured, len(found.labels))
             self._truncation(encoded, found.plan)
             self._warmup(found.plan)
