@@ -19,6 +19,8 @@ HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_atten
 OTHER_HEADS = re.compile(r"^(cls|lm_head|qa_outputs|vocab_\w+|generator_\w+|classifier|score|pre_classifier)\.")
 EMBEDDINGS = re.compile(r"(embed|\bwte\b|\bwpe\b|\bshared\b)")
 LAYER = re.compile(r"^(.*?\.)(\d+)\.")
+RATES = re.compile(r"drop(out|$|_)|pdrop")  # config keys that are dropout rates ...
+LAYERS_DROPPED = re.compile(r"layer_?drop|drop_path")  # ... and those that leave out whole layers, which are not
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,18 @@ def width_of(config: Mapping[str, Any]) -> int:
     """Numbers in the vector of a token; 0 where the config does not say."""
     inside = config.get("text_config")
     return _first(inside if isinstance(inside, Mapping) else config, WIDTH)
+
+
+def dropout_rates(config: Mapping[str, Any]) -> dict[str, float]:
+    """Key -> rate of every dropout rate that the config gives."""
+    return {
+        key: float(value)
+        for key, value in config.items()
+        if isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and RATES.search(key)
+        and not LAYERS_DROPPED.search(key)
+    }
 
 
 def _shared(settings: Mapping[str, Any]) -> int:
