@@ -80,13 +80,13 @@ def test_r_drop_is_equation_4() -> None:
 
 
 def test_without_dropout_r_drop_is_twice_the_plain_loss() -> None:
-    made = network("bert"")
+    made = network("bert")
     batch = collate(features("bert", 6, longest=9), made.spec.pad_id)
     assert mean([R_DROP(made, batch)]) == pytest.approx(2 * mean([made.loss(batch)]), rel=1e-6)
 
 
 def test_fgm_moves_each_row_against_its_loss() -> None:
-    made = network("bert"")
+    made = network("bert")
     batch = collate(features("bert", 6, longest=9), made.spec.pad_id)
     seen: list[torch.Tensor] = []
     words = made.backbone.get_input_embeddings()
@@ -145,7 +145,7 @@ def test_fgm_reaches_words_that_do_not_learn_and_those_of_checkpointed_layers() 
     batch = collate(features("bert", 4, longest=9), 0)
     losses = []
     for change in (None, "frozen", "checkpointed"):
-        made = network("bert"")
+        made = network("bert")
         if change == "frozen":
             made.backbone.get_input_embeddings().requires_grad_(False)
         elif change == "checkpointed":
@@ -156,7 +156,7 @@ def test_fgm_reaches_words_that_do_not_learn_and_those_of_checkpointed_layers() 
 
 
 def test_rows_without_target_add_nothing() -> None:
-    made = network("bert"")
+    made = network("bert")
     rows = features("bert", 4, longest=9)
     empty = [replace(row, targets={}) for row in rows[2:]]
     for objective in (R_DROP, ADVERSARIAL):
