@@ -202,6 +202,29 @@ def test_mixed_precision_where_it_is_fast(
     assert codes == (["slow-precision"] if refused else [])
 
 
+def test_objectives_that_this_model_cannot_have(here: Path) -> None:
+    frozen, fgm = {"name": "freeze", "layers": 2}, {"objective": "fgm"}
+    (problem,) = inspect(recipe(method=frozen, training=fgm), full=False).problems
+    assert str(problem).endswith(
+        "`training.objective: fgm` moves the word embeddings, and the frozen layers above them are cached; "
+        "set method.cache=false, or take another objective"
+    )
+    assert inspect(recipe(method={**frozen, "cache": False}, training=fgm), full=False).problems == []
+    assert inspect(recipe(training={"objective": "rdrop"}), full=False).problems == []
+    make_model_folder(here / "m", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    (problem,) = inspect(recipe(training={"objective": "rdrop"}), full=False).problems
+    assert "needs dropout, and this model's config sets every rate to 0; set model.dropout, such as 0.1" in str(problem)
+    with_rate = recipe(model={"name": "./m", "dropout": 0.1}, training={"objective": "rdrop"})
+    assert inspect(with_rate, full=False).problems == []
+
+
+def test_a_tracker_whose_package_is_absent(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_checks, "find_spec", lambda name: None if name == "swanlab" else name)
+    (problem,) = inspect(recipe(tracking={"trackers": ["wandb", "swanlab"]}), full=False).problems
+    assert (problem.code, problem.severity) == ("missing-extra", "error")
+    assert str(problem).endswith("swanlab is not installed; install it with: pip install 'weitiao[swanlab]'")
+
+
 def test_cpu_flags(tmp_path: Path) -> None:
     path = tmp_path / "cpuinfo"
     assert model_checks.cpu_flags(path) == set()
