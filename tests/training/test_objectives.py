@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from tests.models.families import assert_gradients_equal, features, gradients_of, lively, network
+from tests.models.families import assert_gradients_equal, features, folder, gradients_of, lively, network
 from tests.training.fits import run
 from weitiao.errors import NonFiniteLoss, Refused
 from weitiao.models.batch import Batch, collate
 from weitiao.models.heads import HEADS, Loss
 from weitiao.models.heads.divergence import binary, categorical
 from weitiao.models.inference import infer
-from weitiao.models.network import Network
+from weitiao.models.network import Network, NetworkSpec, build
 from weitiao.tasks import TASKS
 from weitiao.training import OBJECTIVE_OPTIONS, OBJECTIVES
 from weitiao.training.objectives import FGM, RDrop
@@ -165,6 +165,22 @@ def test_rows_without_target_add_nothing() -> None:
         nothing = objective(made, collate(empty, made.spec.pad_id))
         assert mean([mixed]) == pytest.approx(mean([alone]), rel=1e-6)
         assert nothing.weight.item() == nothing.total.item() == 0.0
+
+
+def test_fgm_goes_with_a_loss_that_compares_the_rows_of_a_step() -> None:
+    torch.manual_seed(1)
+    spec = NetworkSpec("score", "mean", ["score"], options={"loss": "ranking"}, dropout=0.0)
+    made = lively(build(folder("bert"), spec), 0.05)
+    scores = np.linspace(0, 1, 6, dtype=np.float32)
+    rows = [
+        replace(row, targets={"score": score})
+        for row, score in zip(features("bert", 6, longest=9), scores, strict=True)
+    ]
+    assert made.coupled
+    plain = mean([made.loss(collate(rows, made.spec.pad_id))])
+    one, other = (mean([ADVERSARIAL(made, collate(each, made.spec.pad_id))]) for each in (rows, rows[::-1]))
+    assert one == pytest.approx(other, rel=1e-6)
+    assert one > 2 * plain
 
 
 def test_a_loss_that_breaks_is_told_under_fgm_too(tmp_path: Path) -> None:

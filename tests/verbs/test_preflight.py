@@ -300,6 +300,15 @@ def test_steps_and_parameters(here: Path) -> None:
     assert plan("head").trained < 0.01 * full.trained
 
 
+def test_an_objective_and_an_average_have_their_price(here: Path) -> None:
+    plain, double, adversarial = plan(), plan(objective="rdrop"), plan(objective="fgm")
+    assert 1.5 * plain.work < double.work < 2 * plain.work < adversarial.work < 7 / 3 * plain.work
+    assert plain.memory_bytes < double.memory_bytes == adversarial.memory_bytes
+    averaged = plan(ema=0.999)
+    assert averaged.memory_bytes == plain.memory_bytes + 4 * plain.trained
+    assert plain.work < averaged.work < 1.1 * plain.work
+
+
 def test_windows_of_a_row_share_a_step(here: Path) -> None:
     of_one = make_plan(recipe(training={"batch_size": 32}), BIG, "bert", uncut(train=np.full(3200, 28)), 2)
     of_four = make_plan(recipe(training={"batch_size": 8}), BIG, "bert", uncut(4, train=np.full(3200, 28)), 2)
