@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -147,6 +148,15 @@ def test_one_that_does_not_start_stops_the_run(run: TrackedRun, monkeypatch: pyt
         pass
 
 
+def test_a_tracker_that_takes_the_signals_gives_them_back(
+    run: TrackedRun, kept: dict[str, Kept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(kept["tensorboard"], "start", lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    with telling(["tensorboard"], run, lambda _event: None):
+        assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_a_recipe_is_flattened() -> None:
     tree = {"task": {"name": "classify", "labels": ["a", "b"]}, "folds": None, "seed": 17}
     assert flattened(tree) == {"task.name": "classify", "task.labels": '["a", "b"]', "seed": 17}
@@ -188,7 +198,7 @@ def test_wandb_talks_to_its_own_process_only(tmp_path: Path) -> None:
     tracked("wandb", tmp_path, 2, 3)
     runs = sorted((tmp_path / "trackers/wandb/wandb").glob("offline-run-*"))
     assert len(runs) == 2
-    assert len({path.name.rpartition("-")[2] for path in runs}) == 1  # of one id, which `wandb sync` puts together
+    assert len({path.name.rpartition("-")[2] for path in runs}) == 1  # of one id
     assert all(next(path.glob("run-*.wandb")).stat().st_size > 0 for path in runs)
 
 

@@ -12,6 +12,8 @@ import io
 import json
 import os
 import secrets
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -115,7 +117,7 @@ def _started(name: str, run: TrackedRun, ids: dict[str, str], stack: ExitStack) 
     folder = run.folder / name
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with redirect_stdout(io.StringIO()):
+        with redirect_stdout(io.StringIO()), _signals_left_alone():
             tracker = STARTED[name](run, folder.absolute(), ids, stack)
             tracker.start()
     except (Exception, SystemExit) as error:
@@ -175,6 +177,18 @@ def _swanlab(run: TrackedRun, folder: Path, ids: dict[str, str], stack: ExitStac
 
 
 STARTED = {"tensorboard": _tensorboard, "wandb": _wandb, "mlflow": _mlflow, "swanlab": _swanlab}
+
+
+@contextmanager
+def _signals_left_alone() -> Iterator[None]:
+    """SwanLab takes SIGINT for itself and would end its run, where ours asks the loop to save and leave."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 @contextmanager
