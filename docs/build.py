@@ -42,7 +42,8 @@ name: `weitiao train my.yaml training.epochs=5 data.test=20%`. The run keeps a c
 command `weitiao schema` prints this page as a JSON schema, for editors.
 
 Only `task`, `model` and `data` are needed. `model: NAME` is short for `model: {{name: NAME}}`, `data: FILE` for
-`data: {{file: FILE}}`, and `task` and `method` are a name, or a mapping with `name` and the options below.
+`data: {{file: FILE}}`, and `task`, `method` and `training.objective` are a name, or a mapping with `name` and the
+options below.
 """
 TABLES = f"""\
 {MADE}
@@ -72,6 +73,9 @@ def recipe_page() -> str:
             parts += _choices(name, field.description or "", known.options[name])
         elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             parts += _section(f"`{name}`", field.annotation)
+            for nested in (each for each in known.options if each.startswith(f"{name}.")):
+                inner = field.annotation.model_fields[nested.partition(".")[2]]
+                parts += _choices(nested, inner.description or "", known.options[nested])
     single = {name for name, field in Recipe.model_fields.items() if _is_plain(field.annotation)}
     parts += ["## The run itself", "", *_keys(Recipe, single), ""]
     return "\n".join(parts)
@@ -84,7 +88,7 @@ def _is_plain(annotation: Any) -> bool:
 def _choices(kind: str, about: str, table: Mapping[str, type[BaseModel]]) -> Iterator[str]:
     """A key that names an entry of a table, with the options of each."""
     yield from (f"## `{kind}`", "", f"{about[:1].upper()}{about[1:]}.", "")
-    lines = {entry.name: entry.about for entry in entries(f"{kind}s")}
+    lines = {entry.name: entry.about for entry in entries(f"{kind.rpartition('.')[2]}s")}
     for name, options in table.items():
         yield from (f"### `{kind}: {name}`", "", lines[name], "")
         rate = getattr(options, "learning_rate", None)
@@ -115,6 +119,8 @@ def kind(schema: Schema) -> str:
     """What a key takes, in words: `whole number, above 0, or null`."""
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(kind(each) for each in schema["anyOf"]))
+    if schema.get("$ref", "").endswith("/Choice"):
+        return "a name, or a mapping"
     if "enum" in schema:
         return " or ".join(f"`{each}`" for each in schema["enum"])
     if schema.get("type") == "null":

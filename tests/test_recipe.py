@@ -15,7 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from weitiao.errors import ProblemsFound
-from weitiao.recipe import Recipe, TrainingSpec, dump_recipe, load_draft, load_recipe, quoted, recipe_schema
+from weitiao.recipe import (
+    Recipe,
+    TrainingSpec,
+    dump_recipe,
+    load_draft,
+    load_recipe,
+    quoted,
+    recipe_schema,
+    recipe_tree,
+)
 from weitiao.verbs.frame import frame
 
 BASE = "task: classify\nmodel: ./m\ndata: reviews.csv\n"
@@ -67,6 +76,45 @@ def test_anchors_and_merged_keys(tmp_path: Path) -> None:
     assert refused(tmp_path, merged) == [
         "r.yaml:8: unknown key 'evaluation.epochs'; expected one of: baselines, confidence, resamples"
     ]
+
+
+def test_a_choice_inside_a_section(tmp_path: Path) -> None:
+    short = load(tmp_path, BASE + "training:\n  objective: rdrop\n")
+    assert short == load(tmp_path, BASE + "training: {objective: {name: rdrop, weight: 1.0}}\n")
+    assert load_recipe(recipe_tree(short), FRAME) == short
+    assert load(tmp_path, BASE, ["training.objective=rdrop"]) == short
+    heavier = load(tmp_path, BASE + "training: {objective: rdrop}\n", ["training.objective.weight=2"])
+    assert heavier.training.objective is not None
+    assert heavier.training.objective.options.model_dump() == {"weight": 2.0}
+    assert load(tmp_path, BASE + "training: {objective: null}\n").training == TrainingSpec()
+
+
+@pytest.mark.parametrize(
+    ("objective", "message"),
+    [
+        ("3", "`training.objective` must be a name, or a mapping with `name`; got 3"),
+        ("{weight: 2}", "`training.objective` must be a name, or a mapping with `name`; got a mapping without it"),
+        ("{name: fgm, epsilon: 0}", "`training.objective.epsilon`: got 0; expected a number > 0"),
+    ],
+)
+def test_a_choice_inside_a_section_that_cannot_be(tmp_path: Path, objective: str, message: str) -> None:
+    assert refused(tmp_path, f"{BASE}training: {{objective: {objective}}}\n") == [f"r.yaml:4: {message}"]
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "reason"),
+    [
+        ("span", "./m", "compares two distributions over one answer, and the task 'span' answers with none"),
+        ("{name: tag, crf: true}", "./m", "and a CRF answers with a whole sequence; set task.crf=false"),
+        ("{name: regress, loss: ranking}", "./m", "and the loss 'ranking' compares the rows of a step; take another"),
+        ("embed", "./m", "and the task 'embed' answers with none"),
+        ("classify", "{name: ./m, dropout: 0}", "needs dropout, and `model.dropout` is 0; raise it, such as 0.1"),
+    ],
+)
+def test_r_drop_where_it_makes_no_sense(tmp_path: Path, task: str, model: str, reason: str) -> None:
+    text = f"task: {task}\nmodel: {model}\ndata: reviews.csv\ntraining: {{objective: rdrop}}\n"
+    (message,) = refused(tmp_path, text)
+    assert reason in message
 
 
 def test_empty_sections_mean_their_defaults(tmp_path: Path) -> None:
@@ -441,7 +489,7 @@ def test_there_are_ready_recipes() -> None:
 
 def test_every_key_is_described() -> None:
     schema = recipe_schema(FRAME)
-    sections = {"training", "evaluation", "report"}
+    sections = {"training", "evaluation", "report", "tracking"}
     nameless = [
         key for key, value in schema["properties"].items() if not value.get("description") and key not in sections
     ]

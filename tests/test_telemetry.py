@@ -27,6 +27,14 @@ def asked(way: str) -> object:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def test_the_other_names_that_libraries_ask_for() -> None:
+    """MLflow takes DO_NOT_TRACK only where it is `true`."""
+    names = ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "WANDB_ERROR_REPORTING")
+    program = f"import weitiao, os; print([os.environ[name] for name in {names}])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['1', 'true', 'false']"
+
+
 def test_without_weitiao_it_would_be_on() -> None:
     assert asked("pass") is False
 

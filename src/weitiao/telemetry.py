@@ -13,6 +13,8 @@ SWITCHES = {
     "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub, and through it transformers, datasets and accelerate
     "DISABLE_TELEMETRY": "1",  # their older name for it
     "DO_NOT_TRACK": "1",  # the name that many libraries agree on
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # MLflow reads the name before only where it says true
+    "WANDB_ERROR_REPORTING": "false",
     "HF_UPDATE_DOWNLOAD_COUNTS": "0",  # datasets: counts each data set that is loaded from its cache
 }
 HUB = "huggingface_hub.constants"

@@ -5,7 +5,7 @@ from weitiao.tasks import TASKS
 
 NAMES = "recipe names"
 VALUES = "recipe values"
-SECTIONS = "data, evaluation, folds, method, model, output, report, seed, seeds, task, training"
+SECTIONS = "data, evaluation, folds, method, model, output, report, seed, seeds, task, tracking, training"
 
 
 def case(name: str, problem: str, extra: str = "", *, recipe: str = RECIPE, group: str) -> Case:
@@ -35,6 +35,22 @@ RECIPE_CASES = [
         recipe=RECIPE.replace("model", "modle"),
     ),
     named("key misspelt", "6: unknown key 'training.epoch'; did you mean 'epochs'?", "training:\n  epoch: 1\n"),
+    named(
+        "objective misspelt",
+        "6: unknown objective 'r-drop'; expected one of: fgm, plain, rdrop; did you mean 'rdrop'?",
+        "training:\n  objective: r-drop\n",
+    ),
+    named(
+        "objective's option misspelt",
+        "8: unknown key 'training.objective.wieght'; did you mean 'weight'?",
+        "training:\n  objective:\n    name: rdrop\n    wieght: 2\n",
+    ),
+    named(
+        "tracker misspelt",
+        "6: `tracking.trackers.0`: got 'tensorbord'; expected one of: tensorboard, wandb, mlflow, swanlab; "
+        "did you mean 'tensorboard'?",
+        "tracking:\n  trackers: [tensorbord]\n",
+    ),
     named("key in the wrong section", "5: unknown key 'epochs'; expected one of: " + SECTIONS, "epochs: 3\n"),
     named(
         "model key misspelt",

@@ -202,6 +202,29 @@ def test_mixed_precision_where_it_is_fast(
     assert codes == (["slow-precision"] if refused else [])
 
 
+def test_objectives_that_this_model_cannot_have(here: Path) -> None:
+    frozen, fgm = {"name": "freeze", "layers": 2}, {"objective": "fgm"}
+    (problem,) = inspect(recipe(method=frozen, training=fgm), full=False).problems
+    assert str(problem).endswith(
+        "`training.objective: fgm` moves the word embeddings, and the frozen layers above them are cached; "
+        "set method.cache=false, or take another objective"
+    )
+    assert inspect(recipe(method={**frozen, "cache": False}, training=fgm), full=False).problems == []
+    assert inspect(recipe(training={"objective": "rdrop"}), full=False).problems == []
+    make_model_folder(here / "m", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    (problem,) = inspect(recipe(training={"objective": "rdrop"}), full=False).problems
+    assert "needs dropout, and this model's config sets every rate to 0; set model.dropout, such as 0.1" in str(problem)
+    with_rate = recipe(model={"name": "./m", "dropout": 0.1}, training={"objective": "rdrop"})
+    assert inspect(with_rate, full=False).problems == []
+
+
+def test_a_tracker_whose_package_is_absent(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_checks, "find_spec", lambda name: None if name == "swanlab" else name)
+    (problem,) = inspect(recipe(tracking={"trackers": ["wandb", "swanlab"]}), full=False).problems
+    assert (problem.code, problem.severity) == ("missing-extra", "error")
+    assert str(problem).endswith("swanlab is not installed; install it with: pip install 'weitiao[swanlab]'")
+
+
 def test_cpu_flags(tmp_path: Path) -> None:
     path = tmp_path / "cpuinfo"
     assert model_checks.cpu_flags(path) == set()
@@ -275,6 +298,15 @@ def test_steps_and_parameters(here: Path) -> None:
     frozen = plan({"name": "freeze", "layers": 4})
     assert frozen.trained == pytest.approx(BIG.layers / 3 + BIG.other, rel=0.01)
     assert plan("head").trained < 0.01 * full.trained
+
+
+def test_an_objective_and_an_average_have_their_price(here: Path) -> None:
+    plain, double, adversarial = plan(), plan(objective="rdrop"), plan(objective="fgm")
+    assert 1.5 * plain.work < double.work < 2 * plain.work < adversarial.work < 7 / 3 * plain.work
+    assert plain.memory_bytes < double.memory_bytes == adversarial.memory_bytes
+    averaged = plan(ema=0.999)
+    assert averaged.memory_bytes == plain.memory_bytes + 4 * plain.trained
+    assert plain.work < averaged.work < 1.1 * plain.work
 
 
 def test_windows_of_a_row_share_a_step(here: Path) -> None:

@@ -7,7 +7,6 @@ gives it (`part`), so that the folder loads again here and as the family's encod
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,9 +22,7 @@ from weitiao.messages import _
 from weitiao.models.heads import HEADS
 from weitiao.models.packing import NAME
 from weitiao.models.quiet import quiet
-
-RATES = re.compile(r"drop(out|$|_)|pdrop")  # config keys that are dropout rates ...
-LAYERS_DROPPED = re.compile(r"layer_?drop|drop_path")  # ... and those that leave out whole layers, which are not
+from weitiao.models.shape import dropout_rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +96,9 @@ def open_config(folder: Path, spec: NetworkSpec) -> PretrainedConfig:
     config.problem_type = HEADS[spec.head].problem_type(spec.options)
     if spec.dropout is not None:
         for each in {id(every): every for every in (config, config.get_text_config())}.values():
-            _set_dropout(each, spec.dropout)
+            for key in dropout_rates(each.to_dict()):
+                setattr(each, key, spec.dropout)
     return config
-
-
-def _set_dropout(config: PretrainedConfig, rate: float) -> None:
-    for key, value in config.to_dict().items():
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and RATES.search(key) and not LAYERS_DROPPED.search(key):
-            setattr(config, key, rate)
 
 
 def open_backbone(folder: Path, config: PretrainedConfig, spec: NetworkSpec) -> Backbone:

@@ -20,6 +20,8 @@ OTHER_HEADS = re.compile(r"^(cls|lm_head|qa_outputs|vocab_\w+|generator_\w+|clas
 EMBEDDINGS = re.compile(r"(embed|\bwte\b|\bwpe\b|\bshared\b)")
 DECODER = re.compile(r"(^|\.)decoder\.")
 LAYER = re.compile(r"^(.*?\.)(\d+)\.")
+RATES = re.compile(r"drop(out|$|_)|pdrop")  # config keys that are dropout rates ...
+LAYERS_DROPPED = re.compile(r"layer_?drop|drop_path")  # ... and those that leave out whole layers, which are not
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,18 @@ def width_of(config: Mapping[str, Any]) -> int:
     """Numbers in the vector of a token; 0 where the config does not say."""
     inside = config.get("text_config")
     return _first(inside if isinstance(inside, Mapping) else config, WIDTH)
+
+
+def dropout_rates(config: Mapping[str, Any]) -> dict[str, float]:
+    """Key -> rate of every dropout rate that the config gives."""
+    return {
+        key: float(value)
+        for key, value in config.items()
+        if isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and RATES.search(key)
+        and not LAYERS_DROPPED.search(key)
+    }
 
 
 def _shared(settings: Mapping[str, Any]) -> int:

@@ -20,6 +20,7 @@ from weitiao.recipe.specs import (
     Recipe,
     ReportSpec,
     Source,
+    TrackingSpec,
     TrainingSpec,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "Recipe",
     "ReportSpec",
     "Source",
+    "TrackingSpec",
     "TrainingSpec",
     "dump_recipe",
     "load_draft",

@@ -6,7 +6,7 @@ A recipe with mistakes still gives a `Draft`: what was wrong is mended by the ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,16 @@ from weitiao.recipe.source import SHORT_FORMS, Keys, Places, read_source
 from weitiao.recipe.specs import Choice, Recipe
 from weitiao.tables import closest, did_you_mean
 
-EMPTY_SECTIONS = ("training", "evaluation", "report")  # `training:` with nothing under it is `training: {}`
+EMPTY_SECTIONS = ("training", "evaluation", "report", "tracking")  # `training:` with nothing under it is `training: {}`
 PLACEHOLDERS: Mapping[str, Mapping[str, Any]] = {"model": {"name": ""}, "data": {"file": ""}}
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What loading needs to know of tasks and methods.
+    """What loading needs to know of tasks, methods and objectives.
 
     Args:
-        options: kind -> name -> options model.
+        options: kind -> name -> options model; a kind is the key of a choice, with dots where it stands in a section.
         defaults: kind -> name that is taken where the recipe has none.
         check: findings about how the sections of a valid recipe fit together.
     """
@@ -62,7 +62,7 @@ def load_recipe(source: Path | str | Mapping[str, Any], frame: Frame, overrides:
 
     Args:
         source: a YAML file, or the same as a mapping.
-        frame: the options models of tasks and methods.
+        frame: the options models of tasks, methods and objectives.
         overrides: dotted `key=value` pairs; the value is read as YAML.
 
     Raises:
@@ -115,15 +115,30 @@ def _long_forms(raw: Mapping[str, Any], frame: Frame) -> dict[str, Any]:
             tree.pop(key, None)
         else:
             tree[key] = value
-    return {key: {} if value is None and key in EMPTY_SECTIONS else value for key, value in tree.items()}
+    tree = {key: {} if value is None and key in EMPTY_SECTIONS else value for key, value in tree.items()}
+    for section, key in _nested(frame):
+        inner = tree.get(section)
+        if isinstance(inner, dict) and isinstance(inner.get(key), str):
+            tree[section] = {**inner, key: {"name": inner[key]}}
+    return tree
+
+
+def _nested(frame: Frame) -> Iterator[tuple[str, str]]:
+    """(section, key) of the choices that stand in a section."""
+    for kind in frame.options:
+        section, dot, key = kind.partition(".")
+        if dot:
+            yield section, key
 
 
 def _validated(tree: dict[str, Any], frame: Frame) -> tuple[Recipe, list[Finding]]:
     """The recipe, mended if need be, and what was wrong with it as it was written."""
     found: list[Finding] = []
     for kind, table in frame.options.items():
-        if kind in tree:
-            tree[kind], mistakes = _choice(kind, tree[kind], table, frame.defaults.get(kind) or min(table))
+        *section, key = kind.split(".")
+        node: Any = tree.get(section[0]) if section else tree
+        if isinstance(node, dict) and node.get(key) is not None:
+            node[key], mistakes = _choice(kind, node[key], table, frame.defaults.get(kind) or min(table))
             found += mistakes
     first = True
     while True:
@@ -139,27 +154,28 @@ def _validated(tree: dict[str, Any], frame: Frame) -> tuple[Recipe, list[Finding
 
 def _choice(kind: str, value: Any, table: Mapping[str, type[BaseModel]], default: str) -> tuple[Choice, list[Finding]]:
     """Validate `{name: ..., options}` against the options model that the table names."""
+    keys = tuple(kind.split("."))
     spare = Choice(name=default, options=table[default]())
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         nameless = isinstance(value, dict) and "name" not in value
         got = _("a mapping without it") if nameless else kind_of(value["name"] if isinstance(value, dict) else value)
         message = _("`{key}` must be a name, or a mapping with `name`; got {got}").format(key=kind, got=got)
-        return spare, [Finding("bad-value", (kind,), message)]
+        return spare, [Finding("bad-value", keys, message)]
     name = value["name"]
     if name not in table:
         message = _("unknown {kind} '{name}'; expected one of: {names}{hint}").format(
-            kind=kind, name=name, names=", ".join(sorted(table)), hint=did_you_mean(name, list(table))
+            kind=keys[-1], name=name, names=", ".join(sorted(table)), hint=did_you_mean(name, list(table))
         )
         guess = closest(name, list(table))
         rest = Choice(name=guess, options=table[guess]()) if guess else spare
-        return rest, [Finding(f"unknown-{kind}", (kind, "name"), message, guess or "")]
+        return rest, [Finding(f"unknown-{keys[-1]}", (*keys, "name"), message, guess or "")]
     options = {key: each for key, each in value.items() if key != "name"}
     try:
         return Choice(name=name, options=table[name].model_validate(options)), []
     except ValidationError as error:
-        mistakes = findings(error, table[name], (kind,))
+        mistakes = findings(error, table[name], keys)
     for mistake in mistakes:
-        _mend({kind: options}, mistake, None)
+        _mend({"options": options}, replace(mistake, keys=("options", *mistake.keys[len(keys) :])), None)
     try:
         return Choice(name=name, options=table[name].model_validate(options)), mistakes
     except ValidationError:

@@ -191,6 +191,17 @@ class TrainingSpec(Options):
     schedule_power: float = Field(default=2.0, gt=0, description="power of the polynomial schedule")
     warmup: float = Field(default=0.1, ge=0, description="share of the steps (below 1) or number of steps")
     clip: float | None = Field(default=1.0, gt=0, description="largest gradient norm; null for none")
+    objective: Choice | None = Field(
+        default=None,
+        description="what is minimised: a name, or a mapping with `name` and its options; default: plain",
+    )
+    ema: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="decay of a running average of the weights, which is measured and kept in their place, such as "
+        "0.999; null for none",
+    )  # Polyak & Juditsky 1992
     label_smoothing: float = Field(
         default=0.0, ge=0, lt=1, description="share of each target spread over all classes (Szegedy et al. 2016)"
     )
@@ -255,6 +266,18 @@ class ReportSpec(Options):
     )
 
 
+class TrackingSpec(Options):
+    """Who else is told how training goes; log.jsonl always is."""
+
+    trackers: tuple[Literal["tensorboard", "wandb", "mlflow", "swanlab"], ...] = Field(
+        default=(),
+        strict=False,
+        description="any of tensorboard, wandb, mlflow and swanlab; they write below the run and open no connection, "
+        "unless their own environment variables say otherwise",
+    )
+    project: str = Field(default="weitiao", min_length=1, description="what they file the run under")
+
+
 class Recipe(Options):
     """A whole run."""
 
@@ -265,6 +288,7 @@ class Recipe(Options):
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
     report: ReportSpec = ReportSpec()
+    tracking: TrackingSpec = TrackingSpec()
     seed: int = Field(default=17, ge=0, lt=2**32, description="of the new head, the row order and dropout")
     seeds: int = Field(
         default=1, ge=1, description="number of runs with seeds seed, seed + 1, ...; the report gives the spread"

@@ -4,6 +4,7 @@
       weights.safetensors      parameters that learn
       optimizer.safetensors    moments, by parameter index
       method.safetensors       what the method keeps, where it keeps anything
+      average.safetensors      running average of the weights, where one is wanted
       state.json               step, history, ...; and the sha256 of each file and of this state
 
 A step has one checkpoint: training is deterministic, so an intact one is never written again. Random numbers need no

@@ -33,6 +33,14 @@ class Journal:
         return [f"{line}\n" for line in lines if line]
 
 
+def steps_told(path: Path) -> tuple[int, int]:
+    """The last step and the last evaluation in a log, 0 where there is none."""
+    lines = [json.loads(line) for line in Journal(path)._lines() if _step(line) < float("inf")]
+    step = max((line["step"] for line in lines if "loss" in line), default=0)
+    evaluation = max((line["step"] for line in lines if "train_loss" in line), default=0)
+    return step, evaluation
+
+
 def _step(line: str) -> float:
     try:
         return float(json.loads(line)["step"])

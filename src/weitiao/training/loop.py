@@ -28,6 +28,7 @@ from weitiao.models.inference import Frozen
 from weitiao.models.network import Network
 from weitiao.records import Feature
 from weitiao.training import checkpoint
+from weitiao.training.averaging import Average
 from weitiao.training.batching import Order, epoch_steps, micro_batches, steps_per_epoch
 from weitiao.training.journal import Journal
 from weitiao.training.optimiser import OptimiserSpec, Penalty, clip, gradients, make_optimiser
@@ -53,6 +54,7 @@ class LoopSettings:
     schedule_power: float = 2.0
     warmup: float = 0.1
     clip: float | None = 1.0
+    ema: float | None = None
     bf16: bool = False
     evaluate_every: int | None = None
     metric: str = "accuracy"
@@ -191,6 +193,7 @@ class _Fit:
         self.optimiser = make_optimiser(network, settings.optimiser)
         self.penalty = Penalty(network, settings.optimiser)
         self.trained = {name: each for name, each in network.named_parameters() if each.requires_grad}
+        self.average = Average(self.trained, settings.ema)
         self.progress = Progress()
         self.saved_step: int | None = None
         self.pace = Pace()
@@ -231,6 +234,7 @@ class _Fit:
             self._put_in_place(tensors["weights"])
             checkpoint.restore_moments(self.optimiser, tensors["optimizer"])
             self.method.restore(tensors.get("method", {}))
+            self.average.restore(tensors.get("average", {}))
             self.progress = Progress(**{name: state[name] for name in asdict(self.progress)})
             self.saved_step = self.progress.step
             self._tell(
@@ -284,6 +288,7 @@ class _Fit:
             raise NonFiniteLoss(self._cause(rows))
         self.optimiser.step()
         self.method.after_step(self.network, step)
+        self.average.follow(step)
         self.optimiser.zero_grad(set_to_none=True)
         self.pace.add(sum(self.lengths[row] for row in rows), time.monotonic() - began)
         self._count(rows, float(total / weight), rate)
@@ -333,7 +338,7 @@ class _Fit:
             ).format(step=step, name=broken[0], rate=self.settings.optimiser.learning_rate)
         with torch.no_grad():
             for row in rows:
-                if not math.isfinite(float(self._loss([row]).total)):
+                if not math.isfinite(float(self._loss([row]).total.detach())):
                     return _(
                         "step {step}: {place}: the loss of this row is not finite; "
                         "look at its text, and lower training.learning_rate ({rate:g})"
@@ -386,7 +391,8 @@ class _Fit:
         }
         progress.loss_sum, progress.loss_steps = 0.0, 0
         if self.hooks.evaluate is not None:
-            entry["dev"] = dict(self.hooks.evaluate())
+            with self.average.in_place():
+                entry["dev"] = dict(self.hooks.evaluate())
             self._judge(entry["dev"])
         progress.history.append(entry)
         self._log(**entry)
@@ -417,6 +423,7 @@ class _Fit:
                 "weights": {name: each.detach().contiguous() for name, each in self.trained.items()},
                 "optimizer": checkpoint.moments(self.optimiser),
                 "method": self.method.state(),
+                "average": {name: each.contiguous() for name, each in self.average.values.items()},
             }
             checkpoint.save(self.folder, tensors, asdict(self.progress))
             checkpoint.prune(self.folder, self.settings.keep_checkpoints, self.progress.best_step)
@@ -433,8 +440,9 @@ class _Fit:
         )
 
     def _finish(self) -> FitResult:
-        """Put the best weights in place."""
+        """Put the best weights, or their average, in place."""
         progress = self.progress
+        self.average.swap()
         if progress.best_step is not None and progress.best_step != progress.step:
             path = checkpoint.at_step(self.folder, progress.best_step)
             reason = checkpoint.fault(path)
@@ -446,7 +454,7 @@ class _Fit:
                 progress.best_step = progress.step
             else:
                 tensors, _state = checkpoint.load(path)
-                self._put_in_place(tensors["weights"])
+                self._put_in_place(tensors.get("average") or tensors["weights"])
                 self.method.restore(tensors.get("method", {}))
         self.network.eval()
         return FitResult(

@@ -26,6 +26,7 @@ OPTIMISER = {
     "adam": 80.0,
     "sgd": 40.0,
 }  # operations' worth a parameter a step: 1.0 ns of fused update and clipping
+AVERAGE = 26.0  # of the running average of the weights: a third of the fused update's time
 LAYER_OVERHEAD = 3e7  # a layer and micro-batch: 0.4 ms of kernel launches and autograd
 CHECKPOINT_BYTE = 150.0  # 500 MB/s with checksum and fsync
 BACKWARD = 2.0  # of forward: the gradient of the input and of the weights
@@ -87,14 +88,19 @@ def inference_work(shape: Shape, lengths: Lengths, layers: float) -> float:
     return forward_work(shape, lengths, layers, PACKING_WASTE) + batches * layers * LAYER_OVERHEAD / 3
 
 
-def step_work(trained: int, optimizer: str) -> float:
-    """Operations' worth of one update of all trained parameters."""
-    return OPTIMISER[optimizer] * trained
+def step_work(trained: int, training: TrainingSpec) -> float:
+    """Operations' worth of one update of all trained parameters, and of their average."""
+    return (OPTIMISER[training.optimizer] + (AVERAGE if training.ema else 0.0)) * trained
 
 
-def checkpoint_work(trained: int, optimizer: str) -> float:
-    """Operations' worth of writing one checkpoint: what learns, and the optimiser's numbers of it."""
-    return CHECKPOINT_BYTE * WORD * (1 + OPTIMISER_WORDS[optimizer]) * trained
+def checkpoint_work(trained: int, training: TrainingSpec) -> float:
+    """Operations' worth of writing one checkpoint: what learns, and the optimiser's numbers and the average of it."""
+    return CHECKPOINT_BYTE * WORD * _words(training) * trained
+
+
+def _words(training: TrainingSpec) -> int:
+    """Numbers that are kept of a trained parameter: itself, the optimiser's, and its average."""
+    return 1 + OPTIMISER_WORDS[training.optimizer] + (training.ema is not None)
 
 
 def padding(lengths: Lengths, batch_size: int, order: str) -> float:
@@ -111,18 +117,24 @@ def padding(lengths: Lengths, batch_size: int, order: str) -> float:
 
 
 def peak_bytes(
-    shape: Shape, learning: Learning, training: TrainingSpec, lengths: Lengths, classes: int, together: int
+    shape: Shape,
+    learning: Learning,
+    training: TrainingSpec,
+    lengths: Lengths,
+    classes: int,
+    together: int,
+    copies: int = 1,
 ) -> float:
-    """Largest resident memory of the process; `together` are the Features of a step."""
+    """Largest resident memory of the process; `together` Features make up a step, `copies` passes are held of each."""
     trained = trained_parameters(shape, learning, classes)
-    held = WORD * (shape.total + trained * (1 + OPTIMISER_WORDS[training.optimizer]))
+    held = WORD * (shape.total + trained * _words(training))
     loading = 2.0 * WORD * shape.total  # the file's pages beside the parameters
     step = np.sort(lengths)[-together:]
     rows = _largest_micro_batch(step, training.token_budget or MICRO_BATCH_TOKENS)
     layers = 1 if training.gradient_checkpointing else max(shape.depth - learning.frozen, 1)
     a_token = WORD * (SAVED_WIDTHS * shape.hidden + SAVED_INNERS * shape.inner)
     attention = WORD * shape.heads * float(np.square(rows, dtype=np.float64).sum())
-    activations = layers * (a_token * float(rows.sum()) + attention)
+    activations = copies * layers * (a_token * float(rows.sum()) + attention)
     return BASE_BYTES + max(loading, held + FRAGMENTATION * activations)
 
 

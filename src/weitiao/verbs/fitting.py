@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,16 @@ from weitiao.methods.frozen_cache import FrozenCache
 from weitiao.metrics import value_of
 from weitiao.models.inference import Frozen, infer, infer_with_loss
 from weitiao.models.network import Network, NetworkSpec, build, load
-from weitiao.recipe import Recipe
+from weitiao.recipe import Recipe, recipe_tree
 from weitiao.records import Feature, Outputs, Prediction, Record
 from weitiao.tasks import Settings, Task, by_record, decode_all
+from weitiao.training import OBJECTIVES
 from weitiao.training.loop import FitResult, Hooks, LoopSettings, fit, total_steps
 from weitiao.training.optimiser import OptimiserSpec
 from weitiao.training.peak import peak_bytes, reset_peak
 from weitiao.training.processes import Processes
+from weitiao.training.trackers import TrackedRun, flattened, telling
+from weitiao.verbs.frame import objective_choice
 from weitiao.verbs.keeping import keep
 from weitiao.verbs.preflight import Preflight
 from weitiao.verbs.resolving import learning_rate
@@ -109,14 +112,17 @@ def fit_once(
     parts = {"train": train, **({"dev": dev} if dev else {})}
     frozen = _frozen(network, method.cache, parts, cache, on_event, stop)
     leave_if(stop, _("interrupted before fitting; the run is saved"))
+    objective = objective_choice(found.recipe)
     hooks = Hooks(
         evaluate=None if dev is None else lambda: dev_metrics(found, network, dev, frozen.get("dev")),
         describe=lambda row: train.records[train.features[row].group].place,
         frozen=frozen.get("train"),
-        on_event=on_event,
+        objective=OBJECTIVES[objective.name](objective.options),
         stop=stop,
     )
-    result = fit(network, method, train.features, settings, hooks, folder=folder.checkpoints, log=folder.log)
+    with _tracked(found, folder, on_event) as told:
+        hooks = replace(hooks, on_event=told)
+        result = fit(network, method, train.features, settings, hooks, folder=folder.checkpoints, log=folder.log)
     fitted = replace(
         _fitted(result, found.metric),
         parameters=sum(each.numel() for each in network.parameters()),
@@ -134,6 +140,18 @@ def fit_once(
         write_json(folder.path / FINISHED, asdict(fitted))
     Processes.current().wait()
     return fitted
+
+
+def _tracked(found: Preflight, folder: RunFolder, on_event: OnEvent) -> AbstractContextManager[OnEvent]:
+    """`on_event`, which also tells the recipe's trackers of this fit; in the process that speaks."""
+    recipe = found.recipe
+    whole = Path(recipe.output)
+    own = folder.path.relative_to(whole) if folder.path.is_relative_to(whole) else Path()
+    run = TrackedRun(
+        folder.path / "trackers", folder.log, recipe.tracking.project, str(Path(whole.name, own)),
+        flattened(recipe_tree(recipe)),
+    )  # fmt: skip
+    return telling(recipe.tracking.trackers if Processes.current().is_main else (), run, on_event)
 
 
 def leave_if(stop: Callable[[], bool], reason: str) -> None:
@@ -183,9 +201,10 @@ def loop_settings(found: Preflight, seed: int) -> LoopSettings:
         epochs=training.epochs, max_steps=training.max_steps, max_minutes=training.max_minutes,
         batch_size=training.batch_size, token_budget=training.token_budget, order=training.order,
         schedule=training.schedule, schedule_power=training.schedule_power, warmup=training.warmup, clip=training.clip,
-        bf16=training.precision == "bf16", evaluate_every=training.evaluate_every, metric=found.metric,
-        patience=training.patience, stop_at=training.stop_at, checkpoint_every=training.checkpoint_every,
-        keep_checkpoints=training.keep_checkpoints, seed=seed, optimiser=optimiser,
+        ema=training.ema, bf16=training.precision == "bf16", evaluate_every=training.evaluate_every,
+        metric=found.metric, patience=training.patience, stop_at=training.stop_at,
+        checkpoint_every=training.checkpoint_every, keep_checkpoints=training.keep_checkpoints, seed=seed,
+        optimiser=optimiser,
     )  # fmt: skip
 
 

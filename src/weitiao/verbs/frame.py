@@ -1,6 +1,6 @@
-"""The frame of every recipe: the options of all tasks and methods, and how a recipe's sections must fit together.
+"""The frame of every recipe: the options of tasks, methods and objectives, and how a recipe's sections fit together.
 
-`recipe/` knows neither tasks nor methods; this room knows both and hands them over. Nothing here imports torch.
+`recipe/` knows none of them; this room knows all and hands them over. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from typing import Any, cast
 from weitiao.data.reading import FORMATS
 from weitiao.messages import _
 from weitiao.methods.options import METHOD_OPTIONS, CacheOptions, MethodOptions
-from weitiao.recipe import DataSpec, Draft, Finding, Frame, Recipe, TrainingSpec, load_draft, recipe_tree
+from weitiao.recipe import Choice, DataSpec, Draft, Finding, Frame, Recipe, TrainingSpec, load_draft, recipe_tree
 from weitiao.recipe.specs import share_of
 from weitiao.tables import did_you_mean
 from weitiao.tasks import TASKS, Task
+from weitiao.training.options import OBJECTIVE_OPTIONS, ObjectiveOptions
 
+PLAIN = "plain"  # the objective of a recipe without one
 LOSS = "loss"  # of dev: lower is better
 NEED_DEV = ("patience", "stop_at", "metric", "evaluate_every")  # keys under training
 
@@ -27,8 +29,9 @@ def frame() -> Frame:
         options={
             "task": {name: TASKS[name].options_model for name in TASKS},
             "method": dict(METHOD_OPTIONS),
+            "training.objective": dict(OBJECTIVE_OPTIONS),
         },
-        defaults={"method": "full"},
+        defaults={"method": "full", "training.objective": PLAIN},
         check=misfits,
     )
 
@@ -49,6 +52,16 @@ def method_of(recipe: Recipe) -> MethodOptions:
     return cast("MethodOptions", recipe.method.options)
 
 
+def objective_of(recipe: Recipe) -> ObjectiveOptions:
+    """The options of the objective that the recipe names, or of the plain one."""
+    return cast("ObjectiveOptions", objective_choice(recipe).options)
+
+
+def objective_choice(recipe: Recipe) -> Choice:
+    """The objective that the recipe names, or the plain one."""
+    return recipe.training.objective or Choice(name=PLAIN, options=OBJECTIVE_OPTIONS[PLAIN]())
+
+
 def misfits(recipe: Recipe) -> Iterator[Finding]:
     """Sections that are right by themselves and wrong together."""
     yield from _metric(recipe)
@@ -60,6 +73,7 @@ def misfits(recipe: Recipe) -> Iterator[Finding]:
     yield from _unread(recipe)
     yield from _head(recipe)
     yield from task_of(recipe).misfits(recipe.training)
+    yield from objective_of(recipe).misfits(recipe, task_of(recipe))
 
 
 def _head(recipe: Recipe) -> Iterator[Finding]:

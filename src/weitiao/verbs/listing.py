@@ -56,6 +56,13 @@ def _methods() -> Iterator[Entry]:
         yield Entry(name, _(first_line(options)))
 
 
+def _objectives() -> Iterator[Entry]:
+    from weitiao.training.options import OBJECTIVE_OPTIONS
+
+    for name, options in OBJECTIVE_OPTIONS.items():
+        yield Entry(name, _(first_line(options)))
+
+
 def _formats() -> Iterator[Entry]:
     from weitiao.data.reading import FORMATS
 
@@ -101,6 +108,7 @@ def _recipes() -> Iterator[Entry]:
 KINDS: Mapping[str, Callable[[], Iterator[Entry]]] = {
     "tasks": _tasks,
     "methods": _methods,
+    "objectives": _objectives,
     "formats": _formats,
     "metrics": _metrics,
     "models": _models,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from weitiao.errors import MissingExtra
 from weitiao.messages import _
 from weitiao.methods.options import CacheOptions
 from weitiao.models.reference import ModelFolder
-from weitiao.models.shape import stack_depth_of, width_of
+from weitiao.models.shape import shape_of, stack_depth_of, width_of
 from weitiao.recipe import Finding, Recipe
 from weitiao.tasks import Task
 from weitiao.text import Tokenizer
-from weitiao.verbs.frame import method_of
+from weitiao.verbs.frame import method_of, objective_of
 from weitiao.verbs.plan import is_packable
 
 FAST_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # x86 and Arm names of the instructions
@@ -31,6 +33,7 @@ def model_misfits(
     """Findings about the recipe in the light of its model."""
     yield from _layers(recipe, stack_depth_of(folder.config))
     yield from method_of(recipe).misfits(recipe, folder)
+    yield from _objective(recipe, folder)
     yield from _stock_head(recipe, task, folder)
     yield from _dimensions(task, folder)
     wanted = recipe.training.max_length
@@ -39,6 +42,12 @@ def model_misfits(
             got=wanted, limit=tokenizer.max_length
         )
         yield Finding("misfit", ("training", "max_length"), message)
+
+
+def _objective(recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:
+    shape = shape_of(folder.config, folder.parameters)
+    learning = method_of(recipe).learning(shape, packable=is_packable(recipe, folder.family))
+    yield from objective_of(recipe).model_misfits(recipe, folder, learning)
 
 
 def _stock_head(recipe: Recipe, task: Task[Any, Any], folder: ModelFolder) -> Iterator[Finding]:
@@ -105,6 +114,13 @@ def untrained_pooler(recipe: Recipe, task: Task[Any, Any], folder: ModelFolder) 
 def _lacks_pooler(folder: ModelFolder) -> bool:
     wanted = POOLERS.get(folder.family)
     return wanted is not None and not any(name.endswith(wanted) for name in folder.parameters)
+
+
+def absent_trackers(recipe: Recipe) -> Iterator[Finding]:
+    """Trackers whose package is not there."""
+    for index, name in enumerate(recipe.tracking.trackers):
+        if find_spec(name) is None:
+            yield Finding("missing-extra", ("tracking", "trackers", str(index)), str(MissingExtra(name, name)))
 
 
 def precision_misfits(recipe: Recipe) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from weitiao.models.shape import Shape
 from weitiao.recipe import Recipe
 from weitiao.verbs import cost
 from weitiao.verbs.cost import Lengths
-from weitiao.verbs.frame import method_of
+from weitiao.verbs.frame import method_of, objective_of
 from weitiao.verbs.speed import machine_speed, remember_speed, speed_key
 
 __all__ = ["Plan", "make_plan", "remember_speed"]
@@ -100,7 +100,7 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
     """The plan of a recipe whose data and model are known."""
     training = recipe.training
     packable = is_packable(recipe, family)
-    learning = method_of(recipe).learning(shape, packable=packable)
+    learning, objective = method_of(recipe).learning(shape, packable=packable), objective_of(recipe)
     train, rows = measured.lengths["train"], measured.rows["train"]
     steps, per_epoch = steps_of(recipe, rows)
     together = max(1, round(training.batch_size * len(train) / rows))  # Features a step: windows of a row stay together
@@ -109,11 +109,11 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
     waste = cost.padding(train, together, training.order)
     if packable:
         waste = min(waste, cost.PACKING_WASTE)
-    epoch = cost.epoch_work(shape, train, learning, training, waste, per_epoch)
+    epoch = objective.work * cost.epoch_work(shape, train, learning, training, waste, per_epoch)
     work = (
         epoch * steps / per_epoch
-        + steps * cost.step_work(trained, training.optimizer)
-        + checkpoints_of(recipe, steps, per_epoch) * cost.checkpoint_work(trained, training.optimizer)
+        + steps * cost.step_work(trained, training)
+        + checkpoints_of(recipe, steps, per_epoch) * cost.checkpoint_work(trained, training)
         + evaluations * _answering(shape, measured, "dev", shape.depth - learning.frozen * learning.cached)
     )
     key = speed_key(shape.hidden, training.threads)
@@ -138,7 +138,7 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
         parameters=shape.total + shape.hidden * classes + classes,
         trained=trained,
         runs=recipe.seeds + (recipe.folds or 0),
-        memory_bytes=int(cost.peak_bytes(shape, learning, training, train, classes, together)),
+        memory_bytes=int(cost.peak_bytes(shape, learning, training, train, classes, together, objective.copies)),
         seconds=cost.START_SECONDS + cost.REPORT_SECONDS + fits * fitting + beside / speed,
         speed_measured=known,
         work=work,

@@ -28,7 +28,7 @@ from weitiao.tasks import Task
 from weitiao.text import Tokenizer, load_tokenizer
 from weitiao.verbs.encoding import Encoded, encode_splits, length_limit
 from weitiao.verbs.frame import LOSS, NEED_DEV, metric_names, task_of
-from weitiao.verbs.model_checks import model_misfits, precision_misfits, uncached, untrained_pooler
+from weitiao.verbs.model_checks import absent_trackers, model_misfits, precision_misfits, uncached, untrained_pooler
 from weitiao.verbs.plan import Plan, make_plan
 
 T = TypeVar("T")
@@ -136,6 +136,7 @@ class _Inspection:
 
     def run(self) -> Preflight:
         self._add(precision_misfits(self.recipe))
+        self._add(absent_trackers(self.recipe))
         if self.recipe.data.file != "" and not self._in_doubt("task", *(f"data.{key}" for key in READING)):
             self._data()
         if self.recipe.model.name and not self._in_doubt("model.revision", "model.trust_remote_code"):

@@ -74,7 +74,9 @@ class Head(Protocol):
     """What a head must answer; `hidden` is what `Network.hidden` returned.
 
     A head may also have `coupled` (its loss compares all rows of a step, which is then never split), `views` (how often
-    the loss sees each row, each time under other dropout) and `files(max_length)` (JSON for other libraries).
+    the loss sees each row, each time under other dropout) and `files(max_length)` (JSON for other libraries). One that
+    answers with a distribution has `loss_of(outputs, batch)` (the loss from what `outputs` gave) and `divergence(first,
+    second, batch)` (how far apart the outputs of two passes over a batch are, summed as the loss is), for R-Drop.
     """
 
     stock: ClassVar[str]

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from weitiao.models.batch import Batch
 from weitiao.models.heads import HeadSpec, Loss
+from weitiao.models.heads.classify import wide
+from weitiao.models.heads.divergence import categorical
 
 
 class AnswerHead(nn.Module):
@@ -46,11 +48,25 @@ class AnswerHead(nn.Module):
 
     def loss(self, hidden: Tensor, batch: Batch) -> Loss:
         """Mean of the two cross-entropies over a row's tokens, summed over the rows with a target."""
+        return self.loss_of(self.outputs(hidden, batch), batch)
+
+    def loss_of(self, outputs: Mapping[str, Tensor], batch: Batch) -> Loss:
+        """The same, from the outputs."""
         if not batch.targets:
-            return Loss(hidden.sum() * 0.0, torch.zeros(()))
-        logits = hidden.to(torch.promote_types(hidden.dtype, torch.float32))  # half precision is too coarse for a sum
-        inside = torch.arange(hidden.shape[1])[None, :] < batch.lengths[:, None]  # [B, T]
-        logits = logits.masked_fill(~inside[:, :, None], float("-inf"))  # [B, T, 2]
+            return Loss((outputs["start"].sum() + outputs["end"].sum()) * 0.0, torch.zeros(()))
+        logits = _inside(outputs, batch)  # [B, T, 2]
         gold = torch.stack([batch.targets["start"], batch.targets["end"]], dim=-1)  # [B, 2]
         each = F.cross_entropy(logits, gold, reduction="none").mean(-1)  # [B]
         return Loss((each * batch.weight).sum(), batch.weight.sum())
+
+    def divergence(self, first: Mapping[str, Tensor], second: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        """Of two passes, the mean of both ends' divergences over a row's tokens, summed over the rows: []."""
+        one, other = (_inside(each, batch).transpose(1, 2) for each in (first, second))  # [B, 2, T] each
+        return torch.dot(categorical(one, other).mean(-1), batch.weight)
+
+
+def _inside(outputs: Mapping[str, Tensor], batch: Batch) -> Tensor:
+    """Logits of both ends, -inf behind a row's last token: [B, T, 2]."""
+    logits = wide(torch.stack([outputs["start"], outputs["end"]], dim=-1))
+    inside = torch.arange(logits.shape[1])[None, :] < batch.lengths[:, None]  # [B, T]
+    return logits.masked_fill(~inside[:, :, None], float("-inf"))

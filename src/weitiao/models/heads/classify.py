@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from weitiao.models.batch import Batch
 from weitiao.models.heads import HeadSpec, Loss
+from weitiao.models.heads.divergence import binary, categorical
 
 LIGHTEST = 0.01  # of a positive row against a negative one: "balanced" gives 0 where there are no negatives
 
@@ -99,13 +100,26 @@ class ClassifyHead(nn.Module):
         As torch's losses with the same weights: single-label the divisor is the sum of the rows' weights
         (`CrossEntropyLoss`), multi-label the weights do not change it (`BCEWithLogitsLoss`, `pos_weight`).
         """
-        logits = self.outputs(hidden, batch)["logits"]
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # half precision is too coarse for a sum
+        return self.loss_of(self.outputs(hidden, batch), batch)
+
+    def loss_of(self, outputs: Mapping[str, Tensor], batch: Batch) -> Loss:
+        """The same, from the outputs."""
+        logits = wide(outputs["logits"])
         if not batch.targets:
             return Loss(logits.sum() * 0.0, torch.zeros(()))
         if self.multi_label:
             return self._binary(logits, batch.targets["labels"], batch.weight)
         return self._categorical(logits, batch.targets["labels"], batch.weight)
+
+    def divergence(self, first: Mapping[str, Tensor], second: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        """Of the distributions of two passes, summed over rows and weighed as in the loss: []."""
+        one, other = wide(first["logits"]), wide(second["logits"])
+        if self.multi_label:
+            return torch.dot(binary(one, other).mean(-1), batch.weight)
+        weight = (
+            batch.weight if self.class_weights is None else batch.weight * self.class_weights[batch.targets["labels"]]
+        )
+        return torch.dot(categorical(one, other), weight)
 
     def _categorical(self, logits: Tensor, labels: Tensor, weight: Tensor) -> Loss:
         rows = F.cross_entropy(
@@ -119,6 +133,11 @@ class ClassifyHead(nn.Module):
             logits, labels, pos_weight=self.class_weights, reduction="none"
         )  # [B, C]
         return Loss((each.mean(-1) * weight).sum(), weight.sum())
+
+
+def wide(logits: Tensor) -> Tensor:
+    """At least in float32: half precision is too coarse for a sum."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def mean_pool(hidden: Tensor, batch: Batch) -> Tensor:

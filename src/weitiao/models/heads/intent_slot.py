@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from weitiao.metrics.intents import IntentSlotLabels
 from weitiao.models.batch import IGNORED, Batch
 from weitiao.models.heads import HeadSpec, Loss
-from weitiao.models.heads.classify import mean_pool
+from weitiao.models.heads.classify import mean_pool, wide
+from weitiao.models.heads.divergence import binary, categorical
 
 
 class IntentSlotHead(nn.Module):
@@ -87,12 +88,23 @@ class IntentSlotHead(nn.Module):
 
     def loss(self, hidden: Tensor, batch: Batch) -> Loss:
         """The sum over rows with a target of both losses; the divisor is the number of these rows."""
-        found = self.outputs(hidden, batch)
-        intents, tags = (_wide(found[name]) for name in ("intents", "logits"))
+        return self.loss_of(self.outputs(hidden, batch), batch)
+
+    def loss_of(self, outputs: Mapping[str, Tensor], batch: Batch) -> Loss:
+        """The same, from the outputs."""
+        intents, tags = (wide(outputs[name]) for name in ("intents", "logits"))
         if not batch.targets:
             return Loss((intents.sum() + tags.sum()) * 0.0, torch.zeros(()))
         rows = self._intent_loss(intents, batch.targets["intents"]) + self._tag_loss(tags, batch.targets["labels"])
         return Loss((rows * batch.weight).sum(), batch.weight.sum())
+
+    def divergence(self, first: Mapping[str, Tensor], second: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        """Of the distributions of two passes, over intents and units as in the loss, summed over rows: []."""
+        intents, tags = ([wide(each[name]) for each in (first, second)] for name in ("intents", "logits"))
+        known = batch.targets["labels"] != IGNORED  # [B, T]
+        rows = binary(*intents).sum(-1) if self.several else categorical(*intents)  # [B]
+        units = (categorical(*tags) * known).sum(1) / known.sum(1).clamp_min(1)  # [B]
+        return torch.dot(rows + units, batch.weight)
 
     def _intent_loss(self, logits: Tensor, gold: Tensor) -> Tensor:
         """The negative log-likelihood of each row's intents, [B]; with several, summed over all, held or not."""
@@ -114,8 +126,3 @@ def _linear(size: int, width: int, initializer_range: float) -> nn.Linear:
     nn.init.normal_(layer.weight, std=initializer_range)
     nn.init.zeros_(layer.bias)
     return layer
-
-
-def _wide(logits: Tensor) -> Tensor:
-    """At least in float32: half precision is too coarse for a sum."""
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from weitiao.models.batch import Batch
 from weitiao.models.heads import HeadSpec, Loss
-from weitiao.models.heads.classify import ClassifyHead
+from weitiao.models.heads.classify import ClassifyHead, wide
+from weitiao.models.heads.divergence import binary
 
 
 class ScoreHead(nn.Module):
@@ -63,8 +64,11 @@ class ScoreHead(nn.Module):
 
     def loss(self, hidden: Tensor, batch: Batch) -> Loss:
         """The loss over the rows with a target; of `ranking` the mean, for it is never split."""
-        logits = self.outputs(hidden, batch)["logits"][:, 0]  # [B]
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # half precision is too coarse for a sum
+        return self.loss_of(self.outputs(hidden, batch), batch)
+
+    def loss_of(self, outputs: Mapping[str, Tensor], batch: Batch) -> Loss:
+        """The same, from the outputs."""
+        logits = wide(outputs["logits"][:, 0])  # [B]
         if not batch.targets:
             return Loss(logits.sum() * 0.0, torch.zeros(()))
         known = batch.weight > 0  # [B]
@@ -75,6 +79,11 @@ class ScoreHead(nn.Module):
         if self.kind == "mse":
             return Loss(squared, batch.weight.sum())
         return Loss(squared / len(gold) + ordered(scores, gold), torch.ones(()))
+
+    def divergence(self, first: Mapping[str, Tensor], second: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        """Of two passes, the squared difference of their numbers, of `bce` the divergence; summed over rows: []."""
+        one, other = (wide(each["logits"][:, 0]) for each in (first, second))  # [B] each
+        return torch.dot(binary(one, other) if self.kind == "bce" else (one - other).square(), batch.weight)
 
 
 def ordered(scores: Tensor, gold: Tensor) -> Tensor:

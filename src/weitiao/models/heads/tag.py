@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from weitiao.metrics.spans import may_follow
 from weitiao.models.batch import IGNORED, Batch
 from weitiao.models.heads import HeadSpec, Loss
+from weitiao.models.heads.classify import wide
+from weitiao.models.heads.divergence import categorical
 
 FORBIDDEN = -1e4  # score of a transition that no text has; finite, so that a gold tag against the rules is no NaN
 
@@ -84,9 +86,13 @@ class TagHead(nn.Module):
 
         The divisor is the number of units, as in transformers' token classification, or their weight.
         """
+        return self.loss_of({"logits": hidden}, batch)
+
+    def loss_of(self, outputs: Mapping[str, Tensor], batch: Batch) -> Loss:
+        """The same, from the outputs."""
+        logits = wide(outputs["logits"])
         if not batch.targets:
-            return Loss(hidden.sum() * 0.0, torch.zeros(()))
-        logits = hidden.to(torch.promote_types(hidden.dtype, torch.float32))  # half precision is too coarse for a sum
+            return Loss(logits.sum() * 0.0, torch.zeros(()))
         labels = batch.targets["labels"]  # [B, T]
         if self.crf is not None:
             return self._sequences(logits, labels, batch.places["tokens"], batch.places.get("ends"))
@@ -97,6 +103,14 @@ class TagHead(nn.Module):
         )
         weight = known.sum() if self.class_weights is None else self.class_weights[gold].sum()
         return Loss(each, weight.to(each.dtype).detach())
+
+    def divergence(self, first: Mapping[str, Tensor], second: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        """Of the distributions of two passes, summed over units and weighed as in the loss; without a CRF: []."""
+        labels = batch.targets["labels"]  # [B, T]
+        known = labels != IGNORED
+        one, other = (wide(each["logits"][known]) for each in (first, second))  # [N, C] each
+        apart = categorical(one, other)  # [N]
+        return apart.sum() if self.class_weights is None else torch.dot(apart, self.class_weights[labels[known]])
 
     def _sequences(self, logits: Tensor, labels: Tensor, tokens: Tensor, ends: Tensor | None) -> Loss:
         places = tokens.clamp_min(0)  # [B, U]
