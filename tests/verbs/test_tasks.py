@@ -41,6 +41,7 @@ ROWS: Mapping[str, Rows] = {
         {"question": "Who is it?", "text": told(*names), "answers": [{"text": names[0], "start": 0}]} for names in NAMES
     ],
     "classify": [{"text": told(*names), "label": "north" if names[1] == "Oslo" else "south"} for names in NAMES],
+    "cloze": [{"text": told(*names), "label": "Oslo" if names[1] == "Oslo" else "Rome"} for names in NAMES],
     "embed": [{"text": f"Where is {a}?", "text_pair": told(a, b)} for a, b in NAMES],
     "event": [
         {
@@ -80,7 +81,7 @@ def test_every_task_is_here() -> None:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = [told(*names) for names in NAMES] + ["Who is it? Where is it? loves"]
-    return tiny("bert", tmp_path_factory.mktemp("tiny") / "m", texts=texts)
+    return tiny("bert", tmp_path_factory.mktemp("tiny") / "m", texts=texts, speaks="masked")
 
 
 def recipe(name: str, folder: Path, **others: Any) -> dict[str, Any]:

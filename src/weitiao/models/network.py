@@ -102,7 +102,7 @@ class Network(nn.Module):
     def head_parameters(self) -> set[str]:
         """Names of the parameters that fine-tuning adds: our head's, the family head's, and what the folder lacked."""
         base = f"backbone.{self.backbone.base_model_prefix}."
-        own_head = bool(self.spec.stock)
+        own_head = bool(self.spec.stock) and not _pretrained(self.spec)
         return {
             name
             for name, _parameter in self.named_parameters()
@@ -153,6 +153,8 @@ class Network(nn.Module):
                 around.enter_context(packed_layers(self.stack, packing, first, self._narrow()))
                 del inputs["attention_mask"]
                 inputs["packing"] = packing  # type: ignore[assignment]
+            if hasattr(self.head, "around"):
+                around.enter_context(self.head.around(self.backbone, batch))
             answer = self.backbone(**inputs)
         hidden: Tensor = self.head.read(answer) if self.spec.stock else answer.last_hidden_state
         return hidden
@@ -218,6 +220,11 @@ def build(folder: Path, spec: NetworkSpec) -> Network:
     network = Network(opened.model, _head(config, spec), replace(spec, additions=()))
     network.added = {f"backbone.{name}" for name in opened.added}
     network.part = opened.part
+    if _pretrained(spec) and network.added:
+        message = _(
+            "{folder}: its weights lack '{name}', a part of the language model; name a folder that has it whole"
+        )
+        raise Refused(message.format(folder=folder, name=min(network.added).removeprefix("backbone.")))
     _reinitialise(network, spec.reinit_layers)
     use_fast_dropout(network)
     for addition in spec.additions:
@@ -281,6 +288,11 @@ def _incomplete(folder: Path, name: str) -> Refused:
             "or train again"
         ).format(folder=folder, name=name)
     )
+
+
+def _pretrained(spec: NetworkSpec) -> bool:
+    """Whether the stock class must come with all its weights."""
+    return bool(getattr(HEADS[spec.head], "pretrained", False))
 
 
 def _attention(config: PretrainedConfig) -> str:

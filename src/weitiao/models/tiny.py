@@ -25,7 +25,13 @@ from tokenizers import (
     processors,
     trainers,
 )
-from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    PreTrainedTokenizerFast,
+)
 
 from weitiao.errors import Refused
 from weitiao.messages import _
@@ -43,6 +49,7 @@ TEXTS: Sequence[str] = (
     "质量太差了！用了两天就坏了，再也不买。",
 )
 POSITIONS = 128
+SPEAKING = {"": AutoModel, "masked": AutoModelForMaskedLM, "causal": AutoModelForCausalLM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +182,10 @@ def tiny(
     hidden: int = 32,
     vocabulary: int = 400,
     seed: int = 0,
+    speaks: Literal["", "masked", "causal"] = "",
     **config: Any,
 ) -> Path:
-    """Write a tiny model of `family`, without a task head, and its tokenizer; return the folder.
+    """Write a tiny model of `family`, without a task's head, and its tokenizer; return the folder.
 
     Args:
         family: a key of `FAMILIES`.
@@ -187,6 +195,7 @@ def tiny(
         hidden: width; a multiple of 8.
         vocabulary: pieces at most.
         seed: of the random weights; the global random state is left alone.
+        speaks: with the head of a masked or of a causal language model; empty for the bare model.
         config: further entries of the family's config, such as a dropout rate.
     """
     if family not in FAMILIES:
@@ -201,7 +210,7 @@ def tiny(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         shape = AutoConfig.for_model(family, vocab_size=len(tokenizer), **settings)
-        model = AutoModel.from_config(shape)  # type: ignore[no-untyped-call]
+        model = SPEAKING[speaks].from_config(shape)  # type: ignore[no-untyped-call]
     tokenizer.save_pretrained(path)
     with quiet():
         model.save_pretrained(path)

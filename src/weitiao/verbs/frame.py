@@ -18,6 +18,7 @@ from weitiao.tables import did_you_mean
 from weitiao.tasks import TASKS, Task
 
 LOSS = "loss"  # of dev: lower is better
+HEADLESS = frozenset({"embed", "cloze", "cloze_causal"})  # heads without a parameter of their own
 NEED_DEV = ("patience", "stop_at", "metric", "evaluate_every")  # keys under training
 
 
@@ -122,7 +123,7 @@ def _frozen(recipe: Recipe) -> Iterator[Finding]:
     """Options about layers that do not learn."""
     if recipe.method.name != "head":
         return
-    if task_of(recipe).head == "embed":
+    if task_of(recipe).head in HEADLESS:
         message = _(
             "`method: head` trains new layers above the model, and the task '{task}' has none; take full or freeze"
         )

@@ -18,6 +18,16 @@ from weitiao.verbs.plan import is_packable
 
 FAST_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # x86 and Arm names of the instructions
 MEAN_POOLED = frozenset({"starter:en", "starter:zh-en", "starter:zh-en-full"})  # sentence encoders; the pooler idled
+SPEAKING = {  # family -> what a folder has, whose model can fill a gap
+    **dict.fromkeys(
+        ("bert", "ernie", "megatron-bert", "roformer", "rembert"), "cls.predictions.transform.dense.weight"
+    ),
+    **dict.fromkeys(("roberta", "xlm-roberta", "camembert", "mpnet"), "lm_head.dense.weight"),
+    "albert": "predictions.dense.weight",
+    "distilbert": "vocab_transform.weight",
+    "electra": "generator_predictions.dense.weight",
+    "modernbert": "head.dense.weight",
+}
 POOLERS = {  # family whose pretraining has a pooler -> the tensor through which its stock head then reads
     "albert": "pooler.weight",
     **dict.fromkeys(("bert", "ernie", "megatron-bert", "rembert", "roc_bert"), "pooler.dense.weight"),
@@ -31,6 +41,7 @@ def model_misfits(
     yield from _layers(recipe, stack_depth_of(folder.config))
     yield from method_of(recipe).misfits(recipe, folder)
     yield from _stock_head(recipe, task, folder)
+    yield from _silent(task, folder)
     yield from _dimensions(task, folder)
     wanted = recipe.training.max_length
     if wanted is not None and tokenizer is not None and 0 < tokenizer.max_length < wanted:
@@ -49,6 +60,19 @@ def _stock_head(recipe: Recipe, task: Task[Any, Any], folder: ModelFolder) -> It
     else:
         message = _("transformers has no {auto} of the family '{family}'; name another model")
         yield Finding("no-stock-head", ("model", "name"), message.format(auto=task.stock, family=folder.family))
+
+
+def _silent(task: Task[Any, Any], folder: ModelFolder) -> Iterator[Finding]:
+    """A masked language model is asked for, and its head was left out of the folder."""
+    wanted = SPEAKING.get(folder.family)
+    if task.stock != "AutoModelForMaskedLM" or wanted is None or not folder.has_class(task.stock):
+        return
+    if not any(name.endswith(wanted) for name in folder.parameters):
+        message = _(
+            "the task '{task}' asks the language model itself, and this folder has its encoder alone (no '{name}'); "
+            "name one saved with its masked-language-model head"
+        )
+        yield Finding("no-language-model", ("model", "name"), message.format(task=task.name, name=wanted))
 
 
 def _dimensions(task: Task[Any, Any], folder: ModelFolder) -> Iterator[Finding]:

@@ -142,7 +142,7 @@ class _Inspection:
             self._model()
         dataset, tokenizer, encoded = self.found.dataset, self.found.tokenizer, None
         audited = None if dataset is None else _beside(lambda: audit(dataset.items))  # tokenizing is no Python
-        if dataset is not None and tokenizer is not None and not self._broken():
+        if dataset is not None and tokenizer is not None and not self._broken() and self._sayable(tokenizer):
             encoded = self._encode(dataset, tokenizer)
         if audited is not None:
             self.found.problems += audited.result()  # before the plan, which measures the machine's speed
@@ -260,6 +260,14 @@ class _Inspection:
         self._add(model_misfits(self.recipe, self.found.task, folder, self.found.tokenizer))
         self._add(uncached(self.recipe, folder.family), "note")
         self._add(untrained_pooler(self.recipe, self.found.task, folder), "note")
+
+    def _sayable(self, tokenizer: Tokenizer) -> bool:
+        """Whether the tokenizer has what the task's own words need; `wording` tells what it lacks."""
+        wording = getattr(self.found.task, "wording", None)
+        limit = length_limit(self.recipe.training.max_length, tokenizer)
+        lacking = [] if wording is None else list(wording(tokenizer, self.found.labels, limit))
+        self._add(lacking)
+        return not lacking
 
     def _encode(self, dataset: Dataset, tokenizer: Tokenizer) -> Encoded:
         found = self.found

@@ -20,6 +20,8 @@ HEADS = Table(
     {
         "answer": "weitiao.models.heads.answer:AnswerHead",
         "classify": "weitiao.models.heads.classify:ClassifyHead",
+        "cloze": "weitiao.models.heads.cloze:ClozeHead",
+        "cloze_causal": "weitiao.models.heads.cloze:CausalClozeHead",
         "embed": "weitiao.models.heads.embed:EmbedHead",
         "event": "weitiao.models.heads.event:EventHead",
         "intent_slot": "weitiao.models.heads.intent_slot:IntentSlotHead",
@@ -74,7 +76,9 @@ class Head(Protocol):
     """What a head must answer; `hidden` is what `Network.hidden` returned.
 
     A head may also have `coupled` (its loss compares all rows of a step, which is then never split), `views` (how often
-    the loss sees each row, each time under other dropout) and `files(max_length)` (JSON for other libraries).
+    the loss sees each row, each time under other dropout), `files(max_length)` (JSON for other libraries), `pretrained`
+    (the stock class comes with all its weights, so that a folder that lacks some is refused) and `around(backbone,
+    batch)` (what is open while the backbone runs).
     """
 
     stock: ClassVar[str]
