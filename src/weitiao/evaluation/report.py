@@ -64,6 +64,7 @@ class RunFacts:
         folds: spread over folds.
         training: which dev metric chose the checkpoint, and label smoothing; the default's without it.
         head: kind of the model's head; empty where it is not known.
+        facts: what the method settled by itself, and what stages before the fit took.
     """
 
     name: str
@@ -79,6 +80,7 @@ class RunFacts:
     folds: Spread | None = None
     training: TrainingSpec = TrainingSpec()  # noqa: RUF009 - frozen
     head: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def measure(
@@ -111,7 +113,7 @@ def measure(
     metrics = list(task.metrics(labels))
     resampling = resampling_of(records, spec, facts.seed)
     scores = intervals(metrics, predictions, records, resampling)
-    names = task.baselines if spec.baselines is None else spec.baselines
+    names = () if not train else task.baselines if spec.baselines is None else spec.baselines
     splits = Splits(train, dev, records, labels, facts.seed)
     baselines = {name: _baseline(name, task, splits, metrics, predictions, resampling) for name in names}
     analysis = _analysis(task, labels, predictions, records, train, texts=show.texts)

@@ -230,6 +230,9 @@ class Report(Part):
     timing: Timing = Timing()
     seeds: Spread | None = None
     folds: Spread | None = None
+    facts: Mapping[str, Any] = Field(
+        default_factory=dict, description="what the method settled by itself, and what stages before the fit took"
+    )
     recipe: str = Field(default="", description="the resolved recipe, YAML; recipe.yaml has whole paths")
 
 

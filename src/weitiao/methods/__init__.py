@@ -14,8 +14,10 @@ __all__ = ["METHODS", "METHOD_OPTIONS", "MethodOptions"]
 METHODS = Table(
     "method",
     {
+        "contrastive": "weitiao.methods.contrastive:Contrastive",
         "full": "weitiao.methods.full:Full",
         "freeze": "weitiao.methods.freeze:Freeze",
         "head": "weitiao.methods.freeze:LinearProbe",
+        "zero_shot": "weitiao.methods.zero_shot:ZeroShot",
     },
 )

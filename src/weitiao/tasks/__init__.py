@@ -74,8 +74,8 @@ class Task(Protocol[R, P]):
 
     `labels` is the task's own label space: a sequence of names for classification. It is JSON-able through
     `label_space_to_json` / the constructor of the file that defines it. A task whose labelled rows may hold several
-    examples also has `expand(fields) -> [fields]`, which parts them before `read`; one with words of its own for the model
-    `wording(tokenizer, labels, max_length) -> findings`, what this tokenizer cannot say of them.
+    examples also has `expand(fields) -> [fields]`, which parts them before `read`; one with words of its own for the
+    model `wording(tokenizer, labels, max_length) -> findings`, what this tokenizer cannot say of them.
     """
 
     name: str

@@ -1,9 +1,9 @@
 """Cloze: classify by the word that a language model puts into a gap (pattern-exploiting training).
 
 A `pattern` turns the text into a sentence with a gap, a `verbaliser` gives each label its words (Schick and Schütze
-2021). The `Feature` says in `places` where the gap is (`gap`) and which pieces stand for each class (`pieces`); the head
-makes `logits` [C] of what the pretrained language model says there. Nothing about the head is new, so a dozen labels
-teach it much, and none at all something. Everything behind the logits is classification.
+2021). The `Feature` says in `places` where the gap is (`gap`) and which pieces stand for each class (`pieces`); the
+head makes `logits` [C] of what the pretrained language model says there. Nothing about the head is new, so a dozen
+labels teach it much, and none at all something. Everything behind the logits is classification.
 
 Notation: T tokens, C classes, W words of a class, P pieces of a word.
 """

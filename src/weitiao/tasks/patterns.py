@@ -93,14 +93,14 @@ class Gap:
 
     def encode(
         self, rows: Sequence[Mapping[str, str]], tokenizer: Tokenizer, max_length: int
-    ) -> list[tuple[Tokens, int]]:
+    ) -> Sequence[tuple[Tokens, int]]:
         """(tokens, place of the gap among them) of each row, a mapping slot -> text."""
         filled = [self._filled(row, tokenizer) for row in rows]
         encodings = tokenizer.backend.encode_batch([each for each, _places in filled], add_special_tokens=False)
         wrapping = tokenizer.wrapping()
         behind = () if self.causal else wrapping.after
         room = max_length - len(wrapping.before) - len(behind)
-        found = []
+        found: list[tuple[Tokens, int]] = []
         for encoding, (_sentence, places) in zip(encodings, filled, strict=True):
             kept = _kept(encoding, places, room)
             ids = np.array([*wrapping.before, *(encoding.ids[index] for index in kept), *behind], dtype=np.int32)

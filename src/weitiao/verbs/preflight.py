@@ -27,7 +27,7 @@ from weitiao.records import Feature
 from weitiao.tasks import Task
 from weitiao.text import Tokenizer, load_tokenizer
 from weitiao.verbs.encoding import Encoded, encode_splits, length_limit
-from weitiao.verbs.frame import LOSS, NEED_DEV, metric_names, task_of
+from weitiao.verbs.frame import LOSS, NEED_DEV, method_of, metric_names, task_of
 from weitiao.verbs.model_checks import model_misfits, precision_misfits, uncached, untrained_pooler
 from weitiao.verbs.plan import Plan, make_plan
 
@@ -172,7 +172,8 @@ class _Inspection:
 
     def _broken(self) -> bool:
         """Whether the rows themselves are in doubt; then lengths and plan would mislead."""
-        return self.found.dataset is None or not self.found.dataset.records.get("train") or not self.found.labels
+        dataset, needed = self.found.dataset, method_of(self.recipe).needs_rows
+        return dataset is None or (needed and not dataset.records.get("train")) or not self.found.labels
 
     def _data(self) -> None:
         task = self.found.task
@@ -194,10 +195,11 @@ class _Inspection:
         self.found.dataset = dataset
         self._place(dataset.problems, "data")
         train = dataset.records.get("train", [])
-        self.found.labels = task.label_space(train)
+        self.found.labels = task.label_space(train) or list(method_of(self.recipe).labels)
         self._place(task.audit(dataset.records, self.found.labels), "task")
         if train and "dev" not in dataset.records:
             self._add(self._needs_dev())
+        self._add(method_of(self.recipe).unfit(dataset.records))
         if train:
             self._add(self._metric_of_these_rows())
         folds = self.recipe.folds

@@ -45,7 +45,7 @@ class ClozeHead(nn.Module):
         return cls(spec)
 
     @staticmethod
-    def problem_type(options: Mapping[str, Any]) -> None:  # noqa: ARG004
+    def problem_type(options: Mapping[str, Any]) -> None:
         """The class has a loss of its own kind only."""
 
     def read(self, answer: Any) -> Tensor:
@@ -55,14 +55,15 @@ class ClozeHead(nn.Module):
     def around(self, backbone: PreTrainedModel, batch: Batch) -> AbstractContextManager[Any]:
         """While this is open, only the gap of each row goes through the vocabulary, where the family's head is one
         linear layer behind all else."""
-        decoder = backbone.get_output_embeddings()
+        decoder: nn.Module | None = backbone.get_output_embeddings()  # type: ignore[no-untyped-call]
         if decoder is None or "gap" not in batch.places:
             return nullcontext()
 
         def in_the_gap(_module: nn.Module, args: Any) -> Any:
             return (_at(args[0], batch), *args[1:])
 
-        return decoder.register_forward_pre_hook(in_the_gap)
+        handle: AbstractContextManager[Any] = decoder.register_forward_pre_hook(in_the_gap)
+        return handle
 
     def outputs(self, hidden: Tensor, batch: Batch) -> dict[str, Tensor]:
         """{"logits": [B, C]} from the vocabulary's logits."""
