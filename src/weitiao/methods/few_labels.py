@@ -19,7 +19,7 @@ GAP_TASKS = ("cloze",)  # tasks whose head is a language model's own, so that no
 
 
 class ContrastiveOptions(MethodOptions):
-    """For eight to a few dozen labels a class: the body learns from pairs made of the labels, then the head is solved."""
+    """For eight to a few dozen labels a class: the body learns from pairs of texts, then the head is solved on it."""
 
     portable = False
     learning_rate: ClassVar[float] = 5e-5  # as `full`; sst2 at 8 labels a class, 2e-5 to 1e-4: docs/few-labels.md

@@ -1,7 +1,7 @@
 """Logistic regression in one go: the linear layer of a mean head, solved instead of trained by steps.
 
-On frozen features the loss is convex, so that L-BFGS finds its one minimum, the same from any start, with no rate and no
-number of epochs to choose. Features are first brought to a mean length of 1, so that one strength of regularisation
+On frozen features the loss is convex, so that L-BFGS finds its one minimum, the same from any start, with no rate and
+no number of epochs to choose. Features are first brought to a mean length of 1, so that one strength of regularisation
 suits every model, and the scale is folded back into the weights.
 
 Notation: N rows, H hidden, C classes.
