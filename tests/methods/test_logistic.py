@@ -55,7 +55,7 @@ def test_the_solution_does_not_hang_on_the_start_and_leaves_the_body_alone() -> 
 def test_class_weights_count() -> None:
     rows = features("bert", 40)
     answers: list[Any] = []
-    for weights in (None, [30.0, 1.0, 1.0]):
+    for weights in ([1.0, 30.0, 30.0], [30.0, 1.0, 1.0]):
         net = network("bert", "mean", class_weights=weights)
         method = LinearProbe(HeadOptions(solver="lbfgs"))
         method.apply(net, 1)

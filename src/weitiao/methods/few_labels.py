@@ -15,7 +15,7 @@ from weitiao.models.shape import Shape
 from weitiao.recipe import Finding, Recipe
 from weitiao.tables import did_you_mean
 
-GAP_TASKS = ("cloze",)  # tasks whose head is a language model's own, so that nothing has to be made
+WHOLE = ("cloze", "entail")  # tasks whose head is pretrained, so that nothing has to be made
 
 
 class ContrastiveOptions(MethodOptions):
@@ -69,7 +69,7 @@ class ContrastiveOptions(MethodOptions):
 
 
 class ZeroShotOptions(MethodOptions):
-    """No training: classes are found by what describes them, or by what a language model says (task cloze)."""
+    """No training: classes are found by what describes them, or by what a pretrained head says (cloze, entail)."""
 
     portable = False
     learning_rate: ClassVar[float] = 5e-5  # nothing learns
@@ -107,7 +107,7 @@ class ZeroShotOptions(MethodOptions):
         return self.template.replace("{description}", self.descriptions.get(label, label))
 
     def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:  # noqa: ARG002
-        if recipe.task.name not in GAP_TASKS:
+        if recipe.task.name not in WHOLE:
             yield from on_mean_head(recipe, "zero_shot")
             return
         for name in sorted(self.model_fields_set):

@@ -1,10 +1,10 @@
-"""No training at all: each class is where its own description lies among the texts, or what a language model says.
+"""No training at all: each class is where its own description lies among the texts, or what a pretrained head says.
 
 Under a mean head the weights of a class are the direction of its description's vector, so that the logit of a text is
-its cosine with that times `scale`, and its own length (Chang et al. 2008 call it dataless classification). The task
-`cloze` needs no weights: its head is the pretrained language model's.
+its cosine with that times `scale`, and its own length (Chang et al. 2008 call it dataless classification). The tasks
+`cloze` and `entail` need no weights: their heads are pretrained.
 
-Notation: N rows, H hidden, C classes.
+Notation: H hidden, C classes.
 """
 
 from __future__ import annotations
@@ -24,20 +24,19 @@ class ZeroShot(Method):
     """Nothing learns.
 
     When to use: there are no labels yet, to see how far the model's own knowledge goes; or as what a first dozen labels
-    must beat. Needs: a model made for embeddings, or the task `cloze`. Compares: below anything that has seen labels.
+    must beat. Needs: a model made for embeddings, or the task `cloze` or `entail`. Compares: as good as the model and
+    the descriptions are; docs/few-labels.md says how to write them.
     """
 
     def apply(self, network: Network, total_steps: int) -> None:  # noqa: ARG002
         network.requires_grad_(False)
 
     def settle(self, network: Network, features: Sequence[Feature]) -> None:
-        """Make the head of the descriptions, rows labelled with what they describe."""
+        """Make the head of the descriptions, one a class in their order; nothing to do where there are none."""
         if not features:
             return
-        vectors = F.normalize(pooled_rows(network, features), dim=-1)  # [N, H]
-        length = pooled_rows(network, features).norm(dim=-1).mean()
+        pooled = pooled_rows(network, features)  # [C, H]
         linear = linear_of(network)
         with torch.no_grad():
             linear.bias.zero_()
-            for feature, vector in zip(features, vectors, strict=True):
-                linear.weight[int(feature.targets["labels"])] = vector * self.options.scale / length
+            linear.weight.copy_(F.normalize(pooled, dim=-1) * self.options.scale / pooled.norm(dim=-1).mean())

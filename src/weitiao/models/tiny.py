@@ -30,6 +30,7 @@ from transformers import (
     AutoModel,
     AutoModelForCausalLM,
     AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
     PreTrainedTokenizerFast,
 )
 
@@ -49,7 +50,13 @@ TEXTS: Sequence[str] = (
     "质量太差了！用了两天就坏了，再也不买。",
 )
 POSITIONS = 128
-SPEAKING = {"": AutoModel, "masked": AutoModelForMaskedLM, "causal": AutoModelForCausalLM}
+HEADED = {
+    "": AutoModel,
+    "masked": AutoModelForMaskedLM,
+    "causal": AutoModelForCausalLM,
+    "entails": AutoModelForSequenceClassification,
+}
+INFERENCE = ("contradiction", "neutral", "entailment")  # classes of a model that entails
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +189,7 @@ def tiny(
     hidden: int = 32,
     vocabulary: int = 400,
     seed: int = 0,
-    speaks: Literal["", "masked", "causal"] = "",
+    speaks: Literal["", "masked", "causal", "entails"] = "",
     **config: Any,
 ) -> Path:
     """Write a tiny model of `family`, without a task's head, and its tokenizer; return the folder.
@@ -195,7 +202,7 @@ def tiny(
         hidden: width; a multiple of 8.
         vocabulary: pieces at most.
         seed: of the random weights; the global random state is left alone.
-        speaks: with the head of a masked or of a causal language model; empty for the bare model.
+        speaks: with the head of a masked or causal language model, or of inference; empty for the bare model.
         config: further entries of the family's config, such as a dropout rate.
     """
     if family not in FAMILIES:
@@ -207,10 +214,12 @@ def tiny(
     made, path = FAMILIES[family], Path(folder)
     tokenizer = _tokenizer(made, texts, vocabulary)
     settings = {**_ids(made, tokenizer), **made.sizes(layers, hidden), **config}
+    if speaks == "entails":
+        settings["id2label"] = dict(enumerate(INFERENCE))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         shape = AutoConfig.for_model(family, vocab_size=len(tokenizer), **settings)
-        model = SPEAKING[speaks].from_config(shape)  # type: ignore[no-untyped-call]
+        model = HEADED[speaks].from_config(shape)  # type: ignore[no-untyped-call]
     tokenizer.save_pretrained(path)
     with quiet():
         model.save_pretrained(path)

@@ -32,6 +32,7 @@ TASKS = Table(
         "classify": "weitiao.tasks.classify:Classify",
         "cloze": "weitiao.tasks.cloze:Cloze",
         "embed": "weitiao.tasks.embed:Embed",
+        "entail": "weitiao.tasks.entail:Entail",
         "event": "weitiao.tasks.event:EventTask",
         "intent_slot": "weitiao.tasks.intent_slot:IntentSlot",
         "parse": "weitiao.tasks.parse:Parse",

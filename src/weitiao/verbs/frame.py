@@ -18,7 +18,7 @@ from weitiao.tables import did_you_mean
 from weitiao.tasks import TASKS, Task
 
 LOSS = "loss"  # of dev: lower is better
-HEADLESS = frozenset({"embed", "cloze", "cloze_causal"})  # heads without a parameter of their own
+HEADLESS = frozenset({"embed", "entail", "cloze", "cloze_causal"})  # heads without a parameter of their own
 NEED_DEV = ("patience", "stop_at", "metric", "evaluate_every")  # keys under training
 
 

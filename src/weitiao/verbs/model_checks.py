@@ -8,6 +8,7 @@ from typing import Any
 
 from weitiao.messages import _
 from weitiao.methods.options import CacheOptions
+from weitiao.models.families import entailment
 from weitiao.models.reference import ModelFolder
 from weitiao.models.shape import stack_depth_of, width_of
 from weitiao.recipe import Finding, Recipe
@@ -42,6 +43,7 @@ def model_misfits(
     yield from method_of(recipe).misfits(recipe, folder)
     yield from _stock_head(recipe, task, folder)
     yield from _silent(task, folder)
+    yield from _entails(task, folder)
     yield from _dimensions(task, folder)
     wanted = recipe.training.max_length
     if wanted is not None and tokenizer is not None and 0 < tokenizer.max_length < wanted:
@@ -73,6 +75,18 @@ def _silent(task: Task[Any, Any], folder: ModelFolder) -> Iterator[Finding]:
             "name one saved with its masked-language-model head"
         )
         yield Finding("no-language-model", ("model", "name"), message.format(task=task.name, name=wanted))
+
+
+def _entails(task: Task[Any, Any], folder: ModelFolder) -> Iterator[Finding]:
+    """Natural-language inference is asked of a model that has no class for it."""
+    named = folder.config.get("id2label")
+    if task.head == "entail" and entailment(named if isinstance(named, dict) else {}) is None:
+        message = _(
+            "the task '{task}' asks a model of natural-language inference, and none of this model's labels is "
+            "'entailment' ({labels}); name one that was trained on it"
+        )
+        labels = ", ".join(map(str, named.values())) if isinstance(named, dict) else _("none")
+        yield Finding("no-entailment", ("model", "name"), message.format(task=task.name, labels=labels))
 
 
 def _dimensions(task: Task[Any, Any], folder: ModelFolder) -> Iterator[Finding]:

@@ -154,7 +154,8 @@ def settled_on(found: Preflight, features: Sequence[Feature]) -> Sequence[Featur
         return features
     if found.task.head != "classify" or found.tokenizer is None:
         return []
-    rows = [{"text": options.text(label), "label": label} for label in found.labels]
-    records = [found.task.read(row, file="", line=0) for row in rows]
+    records = [
+        found.task.read({"text": options.text(label)}, file="", line=0, labelled=False) for label in found.labels
+    ]
     described: Sequence[Feature] = found.task.encode(records, found.tokenizer, found.labels, found.max_length)
     return described

@@ -23,6 +23,7 @@ HEADS = Table(
         "cloze": "weitiao.models.heads.cloze:ClozeHead",
         "cloze_causal": "weitiao.models.heads.cloze:CausalClozeHead",
         "embed": "weitiao.models.heads.embed:EmbedHead",
+        "entail": "weitiao.models.heads.entail:EntailHead",
         "event": "weitiao.models.heads.event:EventHead",
         "intent_slot": "weitiao.models.heads.intent_slot:IntentSlotHead",
         "parse": "weitiao.models.heads.parse:ParseHead",
@@ -60,6 +61,7 @@ class HeadSpec:
         hidden_layers: widths of extra layers.
         dropout: rate before each layer.
         initializer_range: standard deviation of new weights, as in the backbone's config.
+        told: what the pretrained folder calls its own classes, by index.
     """
 
     classes: Sequence[str]
@@ -70,6 +72,7 @@ class HeadSpec:
     hidden_layers: Sequence[int] = ()
     dropout: float = 0.1
     initializer_range: float = 0.02
+    told: Mapping[int, str] = field(default_factory=dict)
 
 
 class Head(Protocol):
@@ -109,3 +112,8 @@ class Head(Protocol):
     def loss(self, hidden: Tensor, batch: Batch) -> Loss:
         """The loss over the rows with a target."""
         ...
+
+
+def pretrained(name: str) -> bool:
+    """Whether the stock class of a head comes with all its weights, and with its own names of its classes."""
+    return bool(getattr(HEADS[name], "pretrained", False))

@@ -5,7 +5,8 @@ ranking, Henderson et al. 2017); its own second text once more, and that of an e
 metrics leave them out. `cosine`: the cosine of a pair must be its score, by squared error (Reimers and Gurevych 2019,
 section 3). `cosent`: of two pairs the one with the higher score must have the higher cosine (CoSENT, Su 2022).
 `simcse`: each text must find itself under other dropout (Gao et al. 2021, section 3). With `dimensions`, the mean of
-the loss over the whole vector and its beginnings (Matryoshka, Kusupati et al. 2022). All need a whole step in one batch.
+the loss over the whole vector and its beginnings (Matryoshka, Kusupati et al. 2022). All need a whole step in one
+batch.
 
 Notation: B rows (texts), T tokens, H hidden, n records that learn, m hard negatives.
 """
