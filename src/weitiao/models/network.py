@@ -314,7 +314,7 @@ def _head(config: PretrainedConfig, spec: NetworkSpec) -> Head:
             hidden_layers=spec.hidden_layers,
             dropout=rate,
             initializer_range=getattr(text_config, "initializer_range", 0.02),
-            told=config.id2label,
+            told=config.id2label or {},
         )
     )
 

@@ -46,7 +46,8 @@ def _drawn(gold: IntArray, each: int, rng: np.random.Generator, *, alike: bool) 
 
 
 def _unique(pairs: IntArray) -> IntArray:
-    return np.unique(pairs, axis=0)
+    found: IntArray = np.unique(pairs, axis=0)
+    return found
 
 
 def _repeated(pairs: IntArray, wanted: int, rng: np.random.Generator) -> IntArray:

@@ -72,7 +72,7 @@ class HeadSpec:
     hidden_layers: Sequence[int] = ()
     dropout: float = 0.1
     initializer_range: float = 0.02
-    told: Mapping[int, str] = field(default_factory=dict)
+    told: Mapping[Any, str] = field(default_factory=dict)
 
 
 class Head(Protocol):
