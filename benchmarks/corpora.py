@@ -45,6 +45,12 @@ class Corpus:
         """A seeded sample of the training rows."""
         return random.Random(seed).sample(list(self.train), min(rows, len(self.train)))
 
+    def few(self, rows: int, seed: int) -> list[ClassifyRecord]:
+        """So many training rows of each label, as far as there are so many."""
+        drawn = random.Random(seed)
+        of_label = [[record for record in self.train if record.label == label] for label in self.labels]
+        return [record for records in of_label for record in drawn.sample(records, min(rows, len(records)))]
+
 
 def load(name: str) -> Corpus:
     """The corpus of that name, an entry of `CORPORA`."""
@@ -92,11 +98,24 @@ def _bank_faq(folder: Path) -> Corpus:
 
 LONG_WORDS = 50
 
+
+def _banking77(folder: Path) -> Corpus:
+    return _corpus(
+        "banking77", "en", 64, *(_named(folder / "banking77" / f"{split}.csv") for split in ("train", "test"))
+    )
+
+
+def _named(path: Path) -> list[tuple[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return [(row["text"].strip(), row["category"]) for row in csv.DictReader(stream)]
+
+
 CORPORA: Mapping[str, Callable[[Path], Corpus]] = {
     "sst2": _sst2,
     "waimai_10k": _waimai,
     "semeval2010_task8": _semeval,
     "bank_faq": _bank_faq,
+    "banking77": _banking77,
 }
 
 

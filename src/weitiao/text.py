@@ -65,6 +65,7 @@ class Tokenizer:
         pad_id: id that fills a batch.
         segments: whether the model takes token_type_ids.
         max_length: longest input the model takes, in tokens; 0 where it knows no bound.
+        mask_token: what stands for a hidden token in a text; empty where the model has nothing of the kind.
         memo: what tasks derive from the tokenizer and need again.
     """
 
@@ -72,6 +73,7 @@ class Tokenizer:
     pad_id: int
     segments: bool
     max_length: int
+    mask_token: str = field(default="", kw_only=True)
     memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False, kw_only=True)
 
     def wrapping(self, *, pair: bool = False) -> Wrapping:
@@ -119,7 +121,10 @@ class TokenCounter(Tokenizer):
     def of(cls, tokenizer: Tokenizer) -> TokenCounter:
         """A counter for what `tokenizer` encodes."""
         words: dict[str, int] | None = {} if _parts_at_spaces(tokenizer.backend) else None
-        return cls(tokenizer.backend, tokenizer.pad_id, tokenizer.segments, tokenizer.max_length, words)
+        return cls(
+            tokenizer.backend, tokenizer.pad_id, tokenizer.segments, tokenizer.max_length, words,
+            mask_token=tokenizer.mask_token,
+        )  # fmt: skip
 
     def encode(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int | None = None
@@ -197,7 +202,10 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         for value in (settings.get("model_max_length"), _positions(config))
         if isinstance(value, int | float) and 0 < value < 10**9
     ]
-    return Tokenizer(backend, _pad_id(config, settings, backend), segments, min(limits, default=0))
+    return Tokenizer(
+        backend, _pad_id(config, settings, backend), segments, min(limits, default=0),
+        mask_token=_mask_token(settings, backend),
+    )  # fmt: skip
 
 
 def _backend(folder: Path) -> Backend:
@@ -261,6 +269,14 @@ def _pad_id(config: dict[str, object], settings: dict[str, object], backend: Bac
         if isinstance(value, int):
             return value
     return 0
+
+
+def _mask_token(settings: dict[str, object], backend: Backend) -> str:
+    """As the tokenizer's settings name it, or as families call it."""
+    token = settings.get("mask_token")
+    named = token.get("content") if isinstance(token, dict) else token
+    names = (named, "[MASK]", "<mask>")
+    return next((each for each in names if isinstance(each, str) and backend.token_to_id(each) is not None), "")
 
 
 def is_wide(character: str) -> bool:

@@ -127,6 +127,14 @@ def test_higher_scores_must_lie_closer() -> None:
     torch.testing.assert_close(mean(head("cosent").loss(hidden, batch)), expected)
 
 
+def test_cosines_go_to_their_scores() -> None:
+    score = [1.0, 0.0, 0.0]
+    hidden, batch = texts([(ANCHOR, PAIR)] * 3, score=score)
+    unit = F.normalize(hidden.mean(1), dim=-1)
+    gaps = [unit[2 * row] @ unit[2 * row + 1] - gold for row, gold in enumerate(score)]
+    torch.testing.assert_close(mean(head("cosine").loss(hidden, batch)), torch.stack(gaps).square().mean())
+
+
 def test_each_text_must_find_itself_under_other_dropout() -> None:
     hidden, batch = texts([(ANCHOR, PAIR), (ANCHOR, PAIR), (ANCHOR,)])
     batch = Batch(
@@ -150,7 +158,7 @@ def test_beginnings_of_the_vector_learn_too() -> None:
     torch.testing.assert_close(mean(head("in_batch", dimensions=(4, 2)).loss(hidden, batch)), torch.stack(each).mean())
 
 
-@pytest.mark.parametrize("loss", ["in_batch", "cosent", "simcse"])
+@pytest.mark.parametrize("loss", ["in_batch", "cosine", "cosent", "simcse"])
 def test_a_batch_in_which_nothing_learns_weighs_nothing(loss: str) -> None:
     hidden, batch = texts([(ANCHOR,), (ANCHOR,)])
     found = head(loss).loss(hidden, batch)

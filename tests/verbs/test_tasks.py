@@ -41,7 +41,9 @@ ROWS: Mapping[str, Rows] = {
         {"question": "Who is it?", "text": told(*names), "answers": [{"text": names[0], "start": 0}]} for names in NAMES
     ],
     "classify": [{"text": told(*names), "label": "north" if names[1] == "Oslo" else "south"} for names in NAMES],
+    "cloze": [{"text": told(*names), "label": "Oslo" if names[1] == "Oslo" else "Rome"} for names in NAMES],
     "embed": [{"text": f"Where is {a}?", "text_pair": told(a, b)} for a, b in NAMES],
+    "entail": [{"text": told(*names), "label": "cold" if names[1] == "Oslo" else "warm"} for names in NAMES],
     "event": [
         {
             "text": told(*names),
@@ -80,7 +82,14 @@ def test_every_task_is_here() -> None:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = [told(*names) for names in NAMES] + ["Who is it? Where is it? loves"]
-    return tiny("bert", tmp_path_factory.mktemp("tiny") / "m", texts=texts)
+    folder = tmp_path_factory.mktemp("tiny")
+    tiny("bert", folder / "entails", texts=texts, speaks="entails")
+    return tiny("bert", folder / "m", texts=texts, speaks="masked")
+
+
+def model_for(name: str, model: Path) -> str:
+    """The model that a task asks: one of inference for `entail`."""
+    return str(model.parent / "entails" if name == "entail" else model)
 
 
 def recipe(name: str, folder: Path, **others: Any) -> dict[str, Any]:
@@ -97,7 +106,7 @@ def recipe(name: str, folder: Path, **others: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", sorted(ROWS))
 def test_the_whole_way(name: str, model: Path, tmp_path: Path) -> None:
-    made = recipe(name, tmp_path, model=str(model))
+    made = recipe(name, tmp_path, model=model_for(name, model))
     found = weitiao.check({**made, "output": str(tmp_path / "checked")})
     assert [problem for problem in found.problems if problem.severity == "error"] == []
     runs = [weitiao.train({**made, "seed": seed, "output": str(tmp_path / f"run{seed}")}) for seed in (1, 2)]
@@ -128,7 +137,9 @@ def served(run: Path, name: str, row: Mapping[str, Any]) -> Any:
 
 @pytest.mark.parametrize("name", sorted(ROWS))
 def test_stopped_and_resumed_it_ends_in_the_same_bytes(name: str, model: Path, tmp_path: Path) -> None:
-    made = recipe(name, tmp_path, model=str(model), training={"epochs": 4, "batch_size": 2, "learning_rate": 1e-3})
+    made = recipe(
+        name, tmp_path, model=model_for(name, model), training={"epochs": 4, "batch_size": 2, "learning_rate": 1e-3}
+    )
 
     def interrupt(event: dict[str, Any]) -> None:
         if event["kind"] == "step" and event["step"] == 3:

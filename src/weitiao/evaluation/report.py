@@ -118,7 +118,7 @@ def measure(
     metrics = list(task.metrics(labels))
     resampling = resampling_of(records, spec, facts.seed)
     scores = intervals(metrics, predictions, records, resampling)
-    names = task.baselines if spec.baselines is None else spec.baselines
+    names = () if not train else task.baselines if spec.baselines is None else spec.baselines
     splits = Splits(train, dev, records, labels, facts.seed)
     baselines = {name: _baseline(name, task, splits, metrics, predictions, resampling) for name in names}
     analysis = _analysis(task, labels, predictions, records, train, texts=show.texts)

@@ -180,7 +180,9 @@ class Learnt(Part):
     parameters: int = Field(description="of the whole network, with what the method put in")
     trained: int = Field(description="of those, how many learnt")
     adapter_bytes: int | None = Field(default=None, description="of what goes on a fresh base; null where it is none")
-    settled: dict[str, Any] = Field(default_factory=dict, description="by the method, such as AdaLoRA's final ranks")
+    settled: dict[str, Any] = Field(
+        default_factory=dict, description="by the method, such as AdaLoRA's final ranks, and by stages before the fit"
+    )
 
 
 class Spread(Part):

@@ -14,11 +14,13 @@ __all__ = ["METHODS", "METHOD_OPTIONS", "MethodOptions"]
 METHODS = Table(
     "method",
     {
+        "contrastive": "weitiao.methods.contrastive:Contrastive",
         "full": "weitiao.methods.full:Full",
         "freeze": "weitiao.methods.freeze:Freeze",
         "head": "weitiao.methods.freeze:LinearProbe",
         "lora": "weitiao.methods.lora:Lora",
         "adalora": "weitiao.methods.adalora:AdaLora",
         "ia3": "weitiao.methods.ia3:Ia3",
+        "zero_shot": "weitiao.methods.zero_shot:ZeroShot",
     },
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from weitiao.models.network import Network
+from weitiao.records import Feature
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,10 @@ class Method:
 
         Also `network.frozen_below` and `network.frozen_modules`, where a lower part stands still throughout.
         """
+        raise NotImplementedError
+
+    def settle(self, network: Network, features: Sequence[Feature]) -> None:
+        """Find what learns in one go; asked instead of any step where `options.stepwise` is false."""
         raise NotImplementedError
 
     def before_step(self, network: Network, step: int) -> None:

@@ -6,11 +6,16 @@ cached (methods/frozen_cache.py); with and without the cache the same thing is t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.methods.base import Method
+from weitiao.methods.few_labels import ContrastiveOptions
+from weitiao.methods.logistic import solve
 from weitiao.methods.options import CacheOptions, FreezeOptions, HeadOptions
 from weitiao.models.network import Network
+from weitiao.records import Feature
 
 
 class Freeze(Method):
@@ -45,9 +50,9 @@ class LinearProbe(Method):
     frozen features are cached. Compares: well below full fine-tuning as soon as there are a few hundred labels.
     """
 
-    def __init__(self, options: HeadOptions) -> None:
+    def __init__(self, options: HeadOptions | ContrastiveOptions) -> None:
         super().__init__(options)
-        self.cache = _cache(options)
+        self.cache = _cache(options) if isinstance(options, CacheOptions) and options.stepwise else None
 
     def apply(self, network: Network, total_steps: int) -> None:  # noqa: ARG002
         network.requires_grad_(False)
@@ -55,6 +60,10 @@ class LinearProbe(Method):
         new = network.head_parameters()
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(name in new)
+
+    def settle(self, network: Network, features: Sequence[Feature]) -> None:
+        """Logistic regression on the frozen features, each computed once."""
+        solve(network, features, self.options.cost)
 
 
 def _cache(options: CacheOptions) -> str | None:

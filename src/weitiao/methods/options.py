@@ -7,9 +7,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -42,15 +42,34 @@ class MethodOptions(Options):
 
     Attributes:
         portable: whether what was learnt is kept as an adapter too, to be put on a fresh base.
+        stepwise: whether it learns by steps; otherwise it settles in one go, and `training` speaks of no step of it.
+        needs_rows: whether there must be training rows.
+        epochs: passes where the recipe says nothing; None for what all recipes have.
+        labels: the label space, where there are neither training rows nor labels of the task.
     """
 
     learning_rate: ClassVar[float]
     """Peak learning rate where the recipe gives none."""
     portable: ClassVar[bool] = True
+    stepwise: ClassVar[bool] = True
+    needs_rows: ClassVar[bool] = True
+    epochs: ClassVar[float | None] = None
+
+    @property
+    def labels(self) -> Sequence[str]:
+        return ()
 
     def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:  # noqa: ARG002
         """Why the method cannot work with this recipe on this model; paths of findings start at the recipe's root."""
         yield from ()
+
+    def unfit(self, records: Mapping[str, Sequence[Any]]) -> Iterator[Finding]:  # noqa: ARG002
+        """Why the method cannot work with these rows, split -> Records."""
+        yield from ()
+
+    def texts_before(self, rows: int) -> float:  # noqa: ARG002
+        """Texts that a stage before the fit reads with a gradient, for the plan."""
+        return 0.0
 
     def learning(self, shape: Shape, *, packable: bool) -> Learning:  # noqa: ARG002
         """What learns, for the plan.
@@ -118,19 +137,49 @@ class HeadOptions(CacheOptions):
     """A linear probe: only the new head learns; the quickest look at what a pretrained model already knows."""
 
     learning_rate: ClassVar[float] = 1e-3  # a convex problem on fixed features: no pretrained weight to spoil
+    solver: Literal["sgd", "lbfgs"] = Field(
+        default="sgd",
+        description="sgd: by the steps of `training`; lbfgs: logistic regression in one go, for a few dozen labels",
+    )
+    cost: float = Field(
+        default=1.0, gt=0, description="weight of the rows against the L2 penalty of lbfgs, as scikit-learn's `C`"
+    )
+
+    @property
+    def stepwise(self) -> bool:  # type: ignore[override]
+        return self.solver == "sgd"
+
+    def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:  # noqa: ARG002
+        if not self.stepwise:
+            yield from on_mean_head(recipe, "head, solver: lbfgs")
+        elif "cost" in self.model_fields_set:
+            message = _("`method.cost` has no effect without `solver: lbfgs`; remove it")
+            yield Finding("misfit", ("method", "cost"), message)
 
     def learning(self, shape: Shape, *, packable: bool) -> Learning:
         return Learning(shape.depth, embeddings=False, cached=self.cache and packable)
 
 
+def on_mean_head(recipe: Recipe, method: str) -> Iterator[Finding]:
+    """What a head that is made in one go needs: classification over the mean of the tokens, in one layer."""
+    if recipe.task.name != "classify":
+        message = _("`method: {method}` works with the task 'classify'; '{task}' has another head")
+        yield Finding("misfit", ("method",), message.format(method=method, task=recipe.task.name))
+    elif recipe.model.head != "mean" or recipe.model.hidden_layers:
+        message = _("`method: {method}` makes the one layer of a mean head; set `model.head: mean`, no hidden_layers")
+        yield Finding("misfit", ("model", "head"), message.format(method=method))
+
+
 METHOD_OPTIONS: Mapping[str, type[MethodOptions]] = Table(
     "method_option",
     {
+        "contrastive": "weitiao.methods.few_labels:ContrastiveOptions",
         "full": "weitiao.methods.options:FullOptions",
         "freeze": "weitiao.methods.options:FreezeOptions",
         "head": "weitiao.methods.options:HeadOptions",
         "lora": "weitiao.methods.peft_options:LoraOptions",
         "adalora": "weitiao.methods.peft_options:AdaLoraOptions",
         "ia3": "weitiao.methods.peft_options:Ia3Options",
+        "zero_shot": "weitiao.methods.few_labels:ZeroShotOptions",
     },
 )

@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 
 from weitiao.errors import Refused
 from weitiao.messages import _
-from weitiao.models.heads import HEADS
+from weitiao.models.heads import HEADS, pretrained
 from weitiao.models.packing import NAME
 from weitiao.models.quiet import quiet
 from weitiao.models.shape import dropout_rates
@@ -77,7 +77,7 @@ class Backbone:
 
 
 def open_config(folder: Path, spec: NetworkSpec) -> PretrainedConfig:
-    """The folder's config, with the spec's labels and dropout.
+    """The folder's config, with the spec's labels (unless the head comes with its own) and dropout.
 
     Raises:
         Refused: transformers cannot read it, or it needs code that is not trusted.
@@ -90,10 +90,11 @@ def open_config(folder: Path, spec: NetworkSpec) -> PretrainedConfig:
         raise _unreadable(folder, error) from error
     if not spec.trust_remote_code:
         config.__dict__.pop("auto_map", None)  # what is saved of this network then needs no code either
-    config.num_labels = len(spec.labels)
-    config.id2label = dict(enumerate(spec.labels))
-    config.label2id = {label: index for index, label in enumerate(spec.labels)}
-    config.problem_type = HEADS[spec.head].problem_type(spec.options)
+    if not pretrained(spec.head):
+        config.num_labels = len(spec.labels)
+        config.id2label = dict(enumerate(spec.labels))
+        config.label2id = {label: index for index, label in enumerate(spec.labels)}
+        config.problem_type = HEADS[spec.head].problem_type(spec.options)
     if spec.dropout is not None:
         for each in {id(every): every for every in (config, config.get_text_config())}.values():
             for key in dropout_rates(each.to_dict()):

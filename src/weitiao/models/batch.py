@@ -59,6 +59,17 @@ class Batch:
             again(self.places),
         )
 
+    def taken(self, rows: Sequence[int]) -> Batch:
+        """Some of the rows, as wide as all of them."""
+        return Batch(
+            {name: each[rows] for name, each in self.inputs.items()},
+            {name: each[rows] for name, each in self.targets.items()},
+            self.weight[rows],
+            self.lengths[rows],
+            [self.rows[row] for row in rows],
+            places={name: each[rows] for name, each in self.places.items()},
+        )
+
     @property
     def tokens(self) -> int:
         """Real tokens, padding not counted."""

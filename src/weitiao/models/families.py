@@ -11,13 +11,22 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 BACKBONES = "MODEL_MAPPING_NAMES"
 STOCK: Mapping[str, str] = {  # Auto class -> its table
+    "AutoModelForCausalLM": "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
+    "AutoModelForMaskedLM": "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
     "AutoModelForQuestionAnswering": "MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES",
     "AutoModelForSequenceClassification": "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
     "AutoModelForTokenClassification": "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES",
 }
+
+
+def entailment(names: Mapping[Any, str]) -> int | None:
+    """Index of the class 'entailment' among those that a config names (`id2label`); None where it names none so."""
+    found = [int(index) for index, name in names.items() if str(name).casefold().startswith("entail")]
+    return found[0] if len(found) == 1 else None
 
 
 @lru_cache(maxsize=8)

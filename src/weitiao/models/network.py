@@ -30,7 +30,7 @@ from weitiao.models.backbone import open_backbone, open_config
 from weitiao.models.batch import Batch
 from weitiao.models.below import Below, find_below
 from weitiao.models.dropout import use_fast_dropout
-from weitiao.models.heads import HEADS, Head, HeadSpec, Loss
+from weitiao.models.heads import HEADS, Head, HeadSpec, Loss, pretrained
 from weitiao.models.packing import FIRST_TOKEN, NAME, PACKABLE, WORTH_PACKING, Packing, packed_layers, plan_packing
 from weitiao.models.quiet import quiet
 from weitiao.models.stack import Stack, find_stacks, supplied
@@ -102,7 +102,7 @@ class Network(nn.Module):
     def head_parameters(self) -> set[str]:
         """Names of the parameters that fine-tuning adds: our head's, the family head's, and what the folder lacked."""
         base = f"backbone.{self.backbone.base_model_prefix}."
-        own_head = bool(self.spec.stock)
+        own_head = bool(self.spec.stock) and not pretrained(self.spec.head)
         return {
             name
             for name, _parameter in self.named_parameters()
@@ -153,6 +153,8 @@ class Network(nn.Module):
                 around.enter_context(packed_layers(self.stack, packing, first, self._narrow()))
                 del inputs["attention_mask"]
                 inputs["packing"] = packing  # type: ignore[assignment]
+            if hasattr(self.head, "around"):
+                around.enter_context(self.head.around(self.backbone, batch))
             answer = self.backbone(**inputs)
         hidden: Tensor = self.head.read(answer) if self.spec.stock else answer.last_hidden_state
         return hidden
@@ -218,6 +220,11 @@ def build(folder: Path, spec: NetworkSpec) -> Network:
     network = Network(opened.model, _head(config, spec), replace(spec, additions=()))
     network.added = {f"backbone.{name}" for name in opened.added}
     network.part = opened.part
+    if pretrained(spec.head) and network.added:
+        message = _(
+            "{folder}: its weights lack '{name}', a part of the pretrained head; name a folder that has it whole"
+        )
+        raise Refused(message.format(folder=folder, name=min(network.added).removeprefix("backbone.")))
     _reinitialise(network, spec.reinit_layers)
     use_fast_dropout(network)
     for addition in spec.additions:
@@ -307,6 +314,7 @@ def _head(config: PretrainedConfig, spec: NetworkSpec) -> Head:
             hidden_layers=spec.hidden_layers,
             dropout=rate,
             initializer_range=getattr(text_config, "initializer_range", 0.02),
+            told=config.id2label or {},
         )
     )
 

@@ -25,7 +25,14 @@ from tokenizers import (
     processors,
     trainers,
 )
-from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    PreTrainedTokenizerFast,
+)
 
 from weitiao.errors import Refused
 from weitiao.messages import _
@@ -43,6 +50,13 @@ TEXTS: Sequence[str] = (
     "质量太差了！用了两天就坏了，再也不买。",
 )
 POSITIONS = 128
+HEADED = {
+    "": AutoModel,
+    "masked": AutoModelForMaskedLM,
+    "causal": AutoModelForCausalLM,
+    "entails": AutoModelForSequenceClassification,
+}
+INFERENCE = ("contradiction", "neutral", "entailment")  # classes of a model that entails
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +203,10 @@ def tiny(
     hidden: int = 32,
     vocabulary: int = 400,
     seed: int = 0,
+    speaks: Literal["", "masked", "causal", "entails"] = "",
     **config: Any,
 ) -> Path:
-    """Write a tiny model of `family`, without a task head, and its tokenizer; return the folder.
+    """Write a tiny model of `family`, without a task's head, and its tokenizer; return the folder.
 
     Args:
         family: a key of `FAMILIES`.
@@ -201,6 +216,7 @@ def tiny(
         hidden: width; a multiple of 8.
         vocabulary: pieces at most.
         seed: of the random weights; the global random state is left alone.
+        speaks: with the head of a masked or causal language model, or of inference; empty for the bare model.
         config: further entries of the family's config, such as a dropout rate.
     """
     if family not in FAMILIES:
@@ -212,10 +228,12 @@ def tiny(
     made, path = FAMILIES[family], Path(folder)
     tokenizer = _tokenizer(made, texts, vocabulary)
     settings = {**_ids(made, tokenizer), **made.sizes(layers, hidden), **config}
+    if speaks == "entails":
+        settings["id2label"] = dict(enumerate(INFERENCE))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         shape = AutoConfig.for_model(family, vocab_size=len(tokenizer), **settings)
-        model = AutoModel.from_config(shape)  # type: ignore[no-untyped-call]
+        model = HEADED[speaks].from_config(shape)  # type: ignore[no-untyped-call]
     tokenizer.save_pretrained(path)
     with quiet():
         model.save_pretrained(path)

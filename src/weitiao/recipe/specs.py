@@ -134,9 +134,17 @@ class DataSpec(Options):
             raise ValueError(_("a share lies between 0% and 100%; got {got}").format(got=value))
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_share_of_nothing(cls, value: object) -> object:
+        """Where there are only rows to measure, none of them are dev."""
+        if isinstance(value, dict) and "test" in value and not value.keys() & {"file", "train", "dev"}:
+            return {**value, "dev": None}
+        return value
+
     @model_validator(mode="after")
     def _one_origin(self) -> DataSpec:
-        if self.file is None and self.train is None:
+        if self.file is None and self.train is None and self.test is None:
             raise ValueError(_("no training rows; give `train`, or `file` with every split in it"))
         if self.file is not None and self.train is not None:
             raise ValueError(_("`train` and `file` are both given; keep one of them"))

@@ -31,7 +31,9 @@ TASKS = Table(
     {
         "answer": "weitiao.tasks.answer:Answer",
         "classify": "weitiao.tasks.classify:Classify",
+        "cloze": "weitiao.tasks.cloze:Cloze",
         "embed": "weitiao.tasks.embed:Embed",
+        "entail": "weitiao.tasks.entail:Entail",
         "event": "weitiao.tasks.event:EventTask",
         "intent_slot": "weitiao.tasks.intent_slot:IntentSlot",
         "parse": "weitiao.tasks.parse:Parse",
@@ -73,7 +75,8 @@ class Task(Protocol[R, P]):
     """What a task must answer; built as `TASKS[name](options)`.
 
     `labels` is the task's own label space: a sequence of names for classification. It is JSON-able through
-    `label_space_to_json` / the constructor of the file that defines it.
+    `label_space_to_json` / the constructor of the file that defines it. A task with words of its own for the model
+    also has `wording(tokenizer, labels, max_length) -> findings`: what this tokenizer cannot say of them.
     """
 
     name: str

@@ -42,7 +42,11 @@ TOKEN_BUDGET = 4096  # real tokens a micro-batch; above it activations leave the
 
 @dataclass(frozen=True, slots=True)
 class LoopSettings:
-    """How long, in what order and how carefully; names and meanings as in the recipe's `training`."""
+    """How long, in what order and how carefully; names and meanings as in the recipe's `training`.
+
+    Args:
+        checkpoint_epochs: whether each evaluation is followed by a checkpoint, which choosing the best needs.
+    """
 
     epochs: float = 3
     max_steps: int | None = None
@@ -61,6 +65,7 @@ class LoopSettings:
     patience: int | None = None
     stop_at: float | None = None
     checkpoint_every: int | None = None
+    checkpoint_epochs: bool = True
     keep_checkpoints: int = 2
     seed: int = 17
     optimiser: OptimiserSpec = OptimiserSpec()  # noqa: RUF009 - frozen
@@ -376,10 +381,11 @@ class _Fit:
         if settings.max_minutes is not None and self.processes.any(progress.seconds >= 60 * settings.max_minutes):
             progress.stopped = "max_minutes"
         due = progress.step % (settings.evaluate_every or self.epoch_steps) == 0
+        saving = bool(settings.checkpoint_every) and progress.step % (settings.checkpoint_every or 1) == 0
         if due or self._done():
             self._evaluate()
-            self._save()
-        elif settings.checkpoint_every and progress.step % settings.checkpoint_every == 0:
+            saving = saving or settings.checkpoint_epochs
+        if saving:
             self._save()
 
     def _evaluate(self) -> None:

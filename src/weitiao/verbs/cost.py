@@ -19,6 +19,7 @@ from weitiao.models.shape import Shape
 from weitiao.recipe import TrainingSpec
 
 Lengths = npt.NDArray[np.int64]
+NO_ROWS: Lengths = np.zeros(0, dtype=np.int64)
 
 # Measured on two AVX2 cores, where a training step does about 75e9 operations a second.
 OPTIMISER = {

@@ -201,7 +201,7 @@ def _measured(
         predictions=answers.predictions,
         records=rows,
         split=split,
-        train=trained.records["train"] if trained else [],
+        train=trained.records.get("train", []) if trained else [],
         dev=trained.records.get("dev", []) if trained else [],
         spec=recipe.evaluation if trained else recipe.evaluation.model_copy(update={"baselines": ()}),
         show=recipe.report,

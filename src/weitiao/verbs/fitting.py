@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from weitiao.artifact import RunFolder, read_json, write_json
-from weitiao.errors import Failed, Interrupted
+from weitiao.errors import Failed, Interrupted, Refused
 from weitiao.messages import _
 from weitiao.methods import METHODS
 from weitiao.methods.frozen_cache import FrozenCache
@@ -31,11 +31,13 @@ from weitiao.training.loop import FitResult, Hooks, LoopSettings, fit, total_ste
 from weitiao.training.optimiser import OptimiserSpec
 from weitiao.training.peak import peak_bytes, reset_peak
 from weitiao.training.processes import Processes
+from weitiao.training.settling import settle
 from weitiao.training.trackers import TrackedRun, flattened, telling
-from weitiao.verbs.frame import objective_choice
+from weitiao.verbs.frame import method_of, objective_choice
 from weitiao.verbs.keeping import keep
 from weitiao.verbs.preflight import Preflight
-from weitiao.verbs.resolving import learning_rate
+from weitiao.verbs.resolving import epochs, learning_rate
+from weitiao.verbs.stages import discard_body, embed_first, settled_on, stage_facts
 
 OnEvent = Callable[[dict[str, Any]], None]
 FINISHED = "fit.json"  # written last: what a fit took
@@ -63,7 +65,7 @@ class Fitted:
         best: dev metric of the kept weights; None without dev.
         peak_memory_bytes: of the process, from the start of the fit.
         parameters, trained: of the network, and those that learnt.
-        settled: what the method settled by itself.
+        settled: what the method settled by itself, and what stages before the fit took.
     """
 
     steps: int
@@ -77,6 +79,21 @@ class Fitted:
     parameters: int = 0
     trained: int = 0
     settled: Mapping[str, Any] = field(default_factory=dict)
+
+
+def part_of(found: Preflight, split: str) -> Part | None:
+    """Records and features of a split, if there is one."""
+    records = found.dataset.records.get(split) if found.dataset else None
+    return Part(records, found.features[split]) if records else None
+
+
+def measured_part(found: Preflight) -> tuple[str, Part]:
+    """The split that the report measures: test, or dev, or (without either) the training rows themselves."""
+    for split in ("test", "dev", "train"):
+        part = part_of(found, split)
+        if part is not None:
+            return split, part
+    raise Refused(_("there are no rows to train on"))
 
 
 def fit_once(
@@ -104,8 +121,11 @@ def fit_once(
         folder.sweep()
     on_event({"kind": "phase", "text": _("opening the model")})
     network = _network(found, train.records, seed)
-    method = METHODS[found.recipe.method.name](found.recipe.method.options)
+    options = method_of(found.recipe)
+    method = METHODS[found.recipe.method.name](options)
     settings = loop_settings(found, seed)
+    before = Hooks(on_event=on_event, stop=stop)
+    embed_first(network, options, train.features, settings, before, folder)
     method.apply(network, total_steps(train.features, settings))
     trained = sum(each.numel() for each in network.parameters() if each.requires_grad)
     leave_if(stop, _("interrupted before fitting; the run is saved"))
@@ -120,14 +140,18 @@ def fit_once(
         objective=OBJECTIVES[objective.name](objective.options),
         stop=stop,
     )
-    with _tracked(found, folder, on_event) as told:
-        hooks = replace(hooks, on_event=told)
-        result = fit(network, method, train.features, settings, hooks, folder=folder.checkpoints, log=folder.log)
+    if options.stepwise:
+        with _tracked(found, folder, on_event) as told:
+            hooks = replace(hooks, on_event=told)
+            result = fit(network, method, train.features, settings, hooks, folder=folder.checkpoints, log=folder.log)
+    else:
+        hooks = replace(hooks, on_event=on_event)
+        result = settle(network, method, settled_on(found, train.features), hooks, log=folder.log)
     fitted = replace(
         _fitted(result, found.metric),
         parameters=sum(each.numel() for each in network.parameters()),
         trained=trained,
-        settled=dict(method.facts(network)),
+        settled={**method.facts(network), **stage_facts(folder)},
     )
     if result.stopped:
         text = _("training ended at step {step} of {steps}, as `training.{key}` asks")
@@ -135,9 +159,10 @@ def fit_once(
         on_event({"kind": "note", "text": text.format(step=result.steps, steps=steps, key=result.stopped)})
     if Processes.current().is_main:
         on_event({"kind": "phase", "text": _("saving the model")})
-        features = (dev or train).features
-        keep(found, network, method, train.records, features, lambda: _calibrate(found, network, dev), folder)
+        shown = dev or (train if train.records else measured_part(found)[1])
+        keep(found, network, method, shown.records, shown.features, lambda: _calibrate(found, network, dev), folder)
         write_json(folder.path / FINISHED, asdict(fitted))
+        discard_body(folder)
     Processes.current().wait()
     return fitted
 
@@ -198,7 +223,7 @@ def loop_settings(found: Preflight, seed: int) -> LoopSettings:
         l2_sp=training.l2_sp,
     )  # fmt: skip
     return LoopSettings(
-        epochs=training.epochs, max_steps=training.max_steps, max_minutes=training.max_minutes,
+        epochs=epochs(found.recipe), max_steps=training.max_steps, max_minutes=training.max_minutes,
         batch_size=training.batch_size, token_budget=training.token_budget, order=training.order,
         schedule=training.schedule, schedule_power=training.schedule_power, warmup=training.warmup, clip=training.clip,
         ema=training.ema, bf16=training.precision == "bf16", evaluate_every=training.evaluate_every,

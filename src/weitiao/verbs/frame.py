@@ -20,6 +20,7 @@ from weitiao.training.options import OBJECTIVE_OPTIONS, ObjectiveOptions
 
 PLAIN = "plain"  # the objective of a recipe without one
 LOSS = "loss"  # of dev: lower is better
+HEADLESS = frozenset({"embed", "entail", "cloze", "cloze_causal"})  # heads without a parameter of their own
 NEED_DEV = ("patience", "stop_at", "metric", "evaluate_every")  # keys under training
 
 
@@ -70,6 +71,8 @@ def misfits(recipe: Recipe) -> Iterator[Finding]:
     yield from _baselines(recipe)
     yield from _frozen(recipe)
     yield from _without_effect(recipe.training)
+    yield from _without_steps(recipe)
+    yield from _nothing_to_learn_from(recipe)
     yield from _unread(recipe)
     yield from _head(recipe)
     yield from task_of(recipe).misfits(recipe.training)
@@ -136,7 +139,7 @@ def _frozen(recipe: Recipe) -> Iterator[Finding]:
     """Options about layers that do not learn."""
     if recipe.method.name != "head":
         return
-    if task_of(recipe).head == "embed":
+    if task_of(recipe).head in HEADLESS:
         message = _(
             "`method: head` trains new layers above the model, and the task '{task}' has none; take full or freeze"
         )
@@ -164,6 +167,47 @@ def _without_effect(training: TrainingSpec) -> Iterator[Finding]:
                 name=name, other=other, wanted=wanted
             )
             yield Finding("misfit", ("training", name), message)
+
+
+OF_STEPS = (  # keys under training that speak of optimiser steps
+    "epochs", "max_steps", "max_minutes", "batch_size", "token_budget", "order", "optimizer", "learning_rate",
+    "head_learning_rate", "layer_decay", "weight_decay", "l1", "l2_sp", "schedule", "warmup", "clip",
+    "gradient_checkpointing", "evaluate_every", "patience", "stop_at", "checkpoint_every", "keep_checkpoints",
+)  # fmt: skip
+OF_EVALUATIONS = ("head_learning_rate", "evaluate_every", "patience", "stop_at")  # which a stage before the fit lacks
+
+
+def takes_steps(recipe: Recipe) -> bool:
+    """Whether anything in a run learns by steps: the fit itself, or a stage before it."""
+    return method_of(recipe).stepwise or method_of(recipe).epochs is not None
+
+
+def _without_steps(recipe: Recipe) -> Iterator[Finding]:
+    """Options of steps, where the method settles in one go."""
+    if method_of(recipe).stepwise:
+        return
+    fields = TrainingSpec.model_fields
+    for name in OF_EVALUATIONS if takes_steps(recipe) else OF_STEPS:
+        if getattr(recipe.training, name) != fields[name].default:
+            message = _("`training.{name}` has no effect with `method: {method}`, which {why}; remove it").format(
+                name=name,
+                method=recipe.method.name,
+                why=_("is not evaluated while its body learns") if takes_steps(recipe) else _("takes no steps"),
+            )
+            yield Finding("misfit", ("training", name), message)
+
+
+def _nothing_to_learn_from(recipe: Recipe) -> Iterator[Finding]:
+    """Rows to be measured alone do for a method that needs none to learn from."""
+    data, method = recipe.data, method_of(recipe)
+    if data.train is not None or data.file is not None:
+        return
+    if method.needs_rows:
+        message = _("no training rows; give `train`, or `file` with every split in it")
+        yield Finding("bad-value", ("data",), message)
+    elif not (method.labels or task_of(recipe).label_space(())):
+        message = _("without training rows the labels must be named: give `task.labels`, or `method.descriptions`")
+        yield Finding("no-labels", ("task",), message)
 
 
 READ_BY = {"delimiter": ("csv", "tsv"), "header": ("csv", "tsv", "xlsx"), "sheet": ("xlsx",)}

@@ -10,6 +10,7 @@ from typing import Any
 from weitiao.errors import MissingExtra
 from weitiao.messages import _
 from weitiao.methods.options import CacheOptions
+from weitiao.models.families import entailment
 from weitiao.models.reference import ModelFolder
 from weitiao.models.shape import shape_of, stack_depth_of, width_of
 from weitiao.recipe import Finding, Recipe
@@ -21,6 +22,16 @@ from weitiao.verbs.plan import is_packable
 FAST_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # x86 and Arm names of the instructions
 MEAN_POOLED = frozenset({"starter:en", "starter:zh-en", "starter:zh-en-full"})  # sentence encoders; the pooler idled
 READ_LAST = frozenset({"xlnet"})  # stock heads that read the last place, which their tokenizers fill by padding left
+SPEAKING = {  # family -> what a folder has, whose model can fill a gap
+    **dict.fromkeys(
+        ("bert", "ernie", "megatron-bert", "roformer", "rembert"), "cls.predictions.transform.dense.weight"
+    ),
+    **dict.fromkeys(("roberta", "xlm-roberta", "camembert", "mpnet"), "lm_head.dense.weight"),
+    "albert": "predictions.dense.weight",
+    "distilbert": "vocab_transform.weight",
+    "electra": "generator_predictions.dense.weight",
+    "modernbert": "head.dense.weight",
+}
 POOLERS = {  # family whose pretraining has a pooler -> the tensor through which its stock head then reads
     "albert": "pooler.weight",
     **dict.fromkeys(("bert", "ernie", "megatron-bert", "rembert", "roc_bert"), "pooler.dense.weight"),
@@ -35,6 +46,8 @@ def model_misfits(
     yield from method_of(recipe).misfits(recipe, folder)
     yield from _objective(recipe, folder)
     yield from _stock_head(recipe, task, folder)
+    yield from _silent(task, folder)
+    yield from _entails(task, folder)
     yield from _dimensions(task, folder)
     wanted = recipe.training.max_length
     if wanted is not None and tokenizer is not None and 0 < tokenizer.max_length < wanted:
@@ -67,6 +80,31 @@ def _stock_head(recipe: Recipe, task: Task[Any, Any], folder: ModelFolder) -> It
     else:
         message = _("transformers has no {auto} of the family '{family}'; name another model")
         yield Finding("no-stock-head", ("model", "name"), message.format(auto=task.stock, family=folder.family))
+
+
+def _silent(task: Task[Any, Any], folder: ModelFolder) -> Iterator[Finding]:
+    """A masked language model is asked for, and its head was left out of the folder."""
+    wanted = SPEAKING.get(folder.family)
+    if task.stock != "AutoModelForMaskedLM" or wanted is None or not folder.has_class(task.stock):
+        return
+    if not any(name.endswith(wanted) for name in folder.parameters):
+        message = _(
+            "the task '{task}' asks the language model itself, and this folder has its encoder alone (no '{name}'); "
+            "name one saved with its masked-language-model head"
+        )
+        yield Finding("no-language-model", ("model", "name"), message.format(task=task.name, name=wanted))
+
+
+def _entails(task: Task[Any, Any], folder: ModelFolder) -> Iterator[Finding]:
+    """Natural-language inference is asked of a model that has no class for it."""
+    named = folder.config.get("id2label")
+    if task.head == "entail" and entailment(named if isinstance(named, dict) else {}) is None:
+        message = _(
+            "the task '{task}' asks a model of natural-language inference, and none of this model's labels is "
+            "'entailment' ({labels}); name one that was trained on it"
+        )
+        labels = ", ".join(map(str, named.values())) if isinstance(named, dict) else _("none")
+        yield Finding("no-entailment", ("model", "name"), message.format(task=task.name, labels=labels))
 
 
 def _dimensions(task: Task[Any, Any], folder: ModelFolder) -> Iterator[Finding]:

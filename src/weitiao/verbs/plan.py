@@ -19,6 +19,7 @@ from weitiao.verbs.cost import Lengths
 from weitiao.verbs.frame import method_of, objective_of
 from weitiao.verbs.speed import machine_speed, remember_speed, speed_key
 
+EVERYTHING = Learning(frozen=0, embeddings=True, cached=False)
 __all__ = ["Plan", "make_plan", "remember_speed"]
 
 
@@ -100,22 +101,26 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
     """The plan of a recipe whose data and model are known."""
     training = recipe.training
     packable = is_packable(recipe, family)
-    learning, objective = method_of(recipe).learning(shape, packable=packable), objective_of(recipe)
-    train, rows = measured.lengths["train"], measured.rows["train"]
-    steps, per_epoch = steps_of(recipe, rows)
-    together = max(1, round(training.batch_size * len(train) / rows))  # Features a step: windows of a row stay together
+    method = method_of(recipe)
+    learning, objective = method.learning(shape, packable=packable), objective_of(recipe)
+    train, rows = measured.lengths.get("train", cost.NO_ROWS), measured.rows.get("train", 0)
+    steps, per_epoch = steps_of(recipe, rows) if method.stepwise else (0, 1)
+    together = max(1, round(training.batch_size * len(train) / max(rows, 1)))  # windows of a row stay together
     trained = cost.trained_parameters(shape, learning, classes)
     evaluations = steps_of_evaluation(recipe, steps, per_epoch)
-    waste = cost.padding(train, together, training.order)
-    if packable:
-        waste = min(waste, cost.PACKING_WASTE)
-    epoch = objective.work * cost.epoch_work(shape, train, learning, training, waste, per_epoch)
-    work = (
-        epoch * steps / per_epoch
-        + steps * cost.step_work(trained, training)
-        + checkpoints_of(recipe, steps, per_epoch) * cost.checkpoint_work(trained, training)
-        + evaluations * _answering(shape, measured, "dev", shape.depth - learning.frozen * learning.cached)
-    )
+    if method.stepwise:
+        work = (
+            objective.work
+            * cost.epoch_work(shape, train, learning, training, _waste(recipe, train, together, packable), per_epoch)
+            * steps
+            / per_epoch
+            + steps * cost.step_work(trained, training)
+            + checkpoints_of(recipe, steps, per_epoch) * cost.checkpoint_work(trained, training)
+            + evaluations * _answering(shape, measured, "dev", shape.depth - learning.frozen * learning.cached)
+        )
+    else:
+        work = _stage_before(recipe, shape, train, packable)
+    before = method.texts_before(rows) > 0
     key = speed_key(shape.hidden, training.threads)
     speed, known = machine_speed(key)
     fitting = work / speed
@@ -138,12 +143,33 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
         parameters=shape.total + shape.hidden * classes + classes,
         trained=trained,
         runs=recipe.seeds + (recipe.folds or 0),
-        memory_bytes=int(cost.peak_bytes(shape, learning, training, train, classes, together, objective.copies)),
+        memory_bytes=int(
+            cost.peak_bytes(
+                shape, EVERYTHING if before else learning, training, train, classes, together, objective.copies
+            )
+        ),
         seconds=cost.START_SECONDS + cost.REPORT_SECONDS + fits * fitting + beside / speed,
         speed_measured=known,
         work=work,
         speed_key=key,
     )
+
+
+def _waste(recipe: Recipe, train: Lengths, together: int, packable: bool) -> float:
+    """Padded tokens per real token of the loop's batches."""
+    waste = cost.padding(train, together, recipe.training.order)
+    return min(waste, cost.PACKING_WASTE) if packable else waste
+
+
+def _stage_before(recipe: Recipe, shape: Shape, train: Lengths, packable: bool) -> float:
+    """Operations of a stage that fits the whole body on texts of the training rows; none of methods without one."""
+    texts = method_of(recipe).texts_before(len(train))
+    if not texts:
+        return 0.0
+    together, steps = 2 * recipe.training.batch_size, math.ceil(texts / (2 * recipe.training.batch_size))
+    waste = _waste(recipe, train, together, packable)
+    once = cost.epoch_work(shape, train, EVERYTHING, recipe.training, waste, 0)
+    return once * texts / len(train) + steps * cost.step_work(shape.total, recipe.training.optimizer)
 
 
 def is_packable(recipe: Recipe, family: str) -> bool:

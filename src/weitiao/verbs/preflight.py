@@ -27,7 +27,7 @@ from weitiao.records import Feature
 from weitiao.tasks import Task
 from weitiao.text import Tokenizer, load_tokenizer
 from weitiao.verbs.encoding import Encoded, encode_splits, length_limit
-from weitiao.verbs.frame import LOSS, NEED_DEV, metric_names, task_of
+from weitiao.verbs.frame import LOSS, NEED_DEV, method_of, metric_names, task_of
 from weitiao.verbs.model_checks import absent_trackers, model_misfits, precision_misfits, uncached, untrained_pooler
 from weitiao.verbs.plan import Plan, make_plan
 
@@ -143,7 +143,7 @@ class _Inspection:
             self._model()
         dataset, tokenizer, encoded = self.found.dataset, self.found.tokenizer, None
         audited = None if dataset is None else _beside(lambda: audit(dataset.items))  # tokenizing is no Python
-        if dataset is not None and tokenizer is not None and not self._broken():
+        if dataset is not None and tokenizer is not None and not self._broken() and self._sayable(tokenizer):
             encoded = self._encode(dataset, tokenizer)
         if audited is not None:
             self.found.problems += audited.result()  # before the plan, which measures the machine's speed
@@ -173,7 +173,8 @@ class _Inspection:
 
     def _broken(self) -> bool:
         """Whether the rows themselves are in doubt; then lengths and plan would mislead."""
-        return self.found.dataset is None or not self.found.dataset.records.get("train") or not self.found.labels
+        dataset, needed = self.found.dataset, method_of(self.recipe).needs_rows
+        return dataset is None or (needed and not dataset.records.get("train")) or not self.found.labels
 
     def _data(self) -> None:
         task = self.found.task
@@ -195,10 +196,11 @@ class _Inspection:
         self.found.dataset = dataset
         self._place(dataset.problems, "data")
         train = dataset.records.get("train", [])
-        self.found.labels = task.label_space(train)
+        self.found.labels = task.label_space(train) or list(method_of(self.recipe).labels)
         self._place(task.audit(dataset.records, self.found.labels), "task")
         if train and "dev" not in dataset.records:
             self._add(self._needs_dev())
+        self._add(method_of(self.recipe).unfit(dataset.records))
         if train:
             self._add(self._metric_of_these_rows())
         folds = self.recipe.folds
@@ -261,6 +263,14 @@ class _Inspection:
         self._add(model_misfits(self.recipe, self.found.task, folder, self.found.tokenizer))
         self._add(uncached(self.recipe, folder.family), "note")
         self._add(untrained_pooler(self.recipe, self.found.task, folder), "note")
+
+    def _sayable(self, tokenizer: Tokenizer) -> bool:
+        """Whether the tokenizer has what the task's own words need; `wording` tells what it lacks."""
+        wording = getattr(self.found.task, "wording", None)
+        limit = length_limit(self.recipe.training.max_length, tokenizer)
+        lacking = [] if wording is None else list(wording(tokenizer, self.found.labels, limit))
+        self._add(lacking)
+        return not lacking
 
     def _encode(self, dataset: Dataset, tokenizer: Tokenizer) -> Encoded:
         found = self.found

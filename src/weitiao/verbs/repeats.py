@@ -20,7 +20,8 @@ from weitiao.messages import _
 from weitiao.metrics import direction, value_of
 from weitiao.records import Feature, Record
 from weitiao.training.processes import Processes
-from weitiao.verbs.fitting import Fitted, OnEvent, Part, answers, fit_once
+from weitiao.verbs.fitting import Fitted, OnEvent, Part, answers, fit_once, measured_part, part_of
+from weitiao.verbs.frame import method_of
 from weitiao.verbs.preflight import Preflight
 
 SCORE = "score.json"  # headline metric of a seed on the measured split, or of a fold on the rows it did not see
@@ -61,8 +62,9 @@ class Repeats:
     def run(self) -> Fits:
         """All fits; the model of the best seed on dev is the run's."""
         train, dev = part_of(self.found, "train"), part_of(self.found, "dev")
-        if train is None:
+        if train is None and method_of(self.found.recipe).needs_rows:
             raise Refused(_("there are no rows to train on"))
+        train = train or Part((), ())
         seed, fits, seeds = self._seeds(train, dev)
         folded, folds = self._folds(train, dev)
         return Fits(seed, [*fits, *folded], seeds, folds)
@@ -146,21 +148,6 @@ def adopt(own: RunFolder, folder: RunFolder) -> None:
     with replacing_folder(folder.model) as beside:
         shutil.copytree(own.model, beside, dirs_exist_ok=True)
     write_text(folder.log, own.log.read_text("utf-8"))
-
-
-def part_of(found: Preflight, split: str) -> Part | None:
-    """Records and features of a split, if there is one."""
-    records = found.dataset.records.get(split) if found.dataset else None
-    return Part(records, found.features[split]) if records else None
-
-
-def measured_part(found: Preflight) -> tuple[str, Part]:
-    """The split that the report measures: test, or dev, or (without either) the training rows themselves."""
-    for split in ("test", "dev", "train"):
-        part = part_of(found, split)
-        if part is not None:
-            return split, part
-    raise Refused(_("there are no rows to train on"))
 
 
 def subset(part: Part, rows: Sequence[int]) -> Part:

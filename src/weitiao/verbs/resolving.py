@@ -10,6 +10,7 @@ from weitiao.data.sources import HUB
 from weitiao.models.reference import PREFIXES
 from weitiao.recipe import Recipe, Source
 from weitiao.recipe.specs import share_of
+from weitiao.verbs.frame import takes_steps
 from weitiao.verbs.preflight import Preflight
 
 SHORTEST = 5  # tokens that `training.max_length` may say
@@ -23,7 +24,9 @@ def resolved(found: Preflight, memory: Container[str] = ()) -> Recipe:
         memory: keys of `data` that rows in Python stand in for.
     """
     recipe = found.recipe
-    training: dict[str, Any] = {"learning_rate": learning_rate(recipe)}
+    training: dict[str, Any] = {}
+    if takes_steps(recipe):
+        training |= {"learning_rate": learning_rate(recipe), "epochs": epochs(recipe)}
     if found.max_length >= SHORTEST:
         training["max_length"] = found.max_length
     if found.dataset is not None and "dev" in found.dataset.records:
@@ -48,6 +51,12 @@ def learning_rate(recipe: Recipe) -> float:
     """The peak learning rate: the recipe's, else the method's."""
     own: float = type(recipe.method.options).learning_rate  # type: ignore[attr-defined]
     return recipe.training.learning_rate or own
+
+
+def epochs(recipe: Recipe) -> float:
+    """Passes over the rows: the recipe's, else the method's, else those of every recipe."""
+    own: float | None = type(recipe.method.options).epochs  # type: ignore[attr-defined]
+    return recipe.training.epochs if own is None or "epochs" in recipe.training.model_fields_set else own
 
 
 def absolute(source: Source | None) -> Source | None:

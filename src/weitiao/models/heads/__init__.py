@@ -20,7 +20,10 @@ HEADS = Table(
     {
         "answer": "weitiao.models.heads.answer:AnswerHead",
         "classify": "weitiao.models.heads.classify:ClassifyHead",
+        "cloze": "weitiao.models.heads.cloze:ClozeHead",
+        "cloze_causal": "weitiao.models.heads.cloze:CausalClozeHead",
         "embed": "weitiao.models.heads.embed:EmbedHead",
+        "entail": "weitiao.models.heads.entail:EntailHead",
         "event": "weitiao.models.heads.event:EventHead",
         "intent_slot": "weitiao.models.heads.intent_slot:IntentSlotHead",
         "parse": "weitiao.models.heads.parse:ParseHead",
@@ -58,6 +61,7 @@ class HeadSpec:
         hidden_layers: widths of extra layers.
         dropout: rate before each layer.
         initializer_range: standard deviation of new weights, as in the backbone's config.
+        told: what the pretrained folder calls its own classes, by index.
     """
 
     classes: Sequence[str]
@@ -68,15 +72,18 @@ class HeadSpec:
     hidden_layers: Sequence[int] = ()
     dropout: float = 0.1
     initializer_range: float = 0.02
+    told: Mapping[Any, str] = field(default_factory=dict)
 
 
 class Head(Protocol):
     """What a head must answer; `hidden` is what `Network.hidden` returned.
 
     A head may also have `coupled` (its loss compares all rows of a step, which is then never split), `views` (how often
-    the loss sees each row, each time under other dropout) and `files(max_length)` (JSON for other libraries). One that
-    answers with a distribution has `loss_of(outputs, batch)` (the loss from what `outputs` gave) and `divergence(first,
-    second, batch)` (how far apart the outputs of two passes over a batch are, summed as the loss is), for R-Drop.
+    the loss sees each row, each time under other dropout), `files(max_length)` (JSON for other libraries), `pretrained`
+    (the stock class comes with all its weights, so that a folder that lacks some is refused) and `around(backbone,
+    batch)` (what is open while the backbone runs). One that answers with a distribution has `loss_of(outputs, batch)`
+    (the loss from what `outputs` gave) and `divergence(first, second, batch)` (how far apart the outputs of two passes
+    over a batch are, summed as the loss is), for R-Drop.
     """
 
     stock: ClassVar[str]
@@ -107,3 +114,8 @@ class Head(Protocol):
     def loss(self, hidden: Tensor, batch: Batch) -> Loss:
         """The loss over the rows with a target."""
         ...
+
+
+def pretrained(name: str) -> bool:
+    """Whether the stock class of a head comes with all its weights, and with its own names of its classes."""
+    return bool(getattr(HEADS[name], "pretrained", False))

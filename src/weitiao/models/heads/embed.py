@@ -2,10 +2,11 @@
 
 `in_batch`: each text must find its own second text among those of the step and all hard negatives (multiple negatives
 ranking, Henderson et al. 2017); its own second text once more, and that of an equal text, count for nothing, as the
-metrics leave them out. `cosent`: of two
-pairs the one with the higher score must have the higher cosine (CoSENT, Su 2022). `simcse`: each text must find itself
-under other dropout (Gao et al. 2021, section 3). With `dimensions`, the mean of the loss over the whole vector and its
-beginnings (Matryoshka, Kusupati et al. 2022). All need a whole step in one batch.
+metrics leave them out. `cosine`: the cosine of a pair must be its score, by squared error (Reimers and Gurevych 2019,
+section 3). `cosent`: of two pairs the one with the higher score must have the higher cosine (CoSENT, Su 2022).
+`simcse`: each text must find itself under other dropout (Gao et al. 2021, section 3). With `dimensions`, the mean of
+the loss over the whole vector and its beginnings (Matryoshka, Kusupati et al. 2022). All need a whole step in one
+batch.
 
 Notation: B rows (texts), T tokens, H hidden, n records that learn, m hard negatives.
 """
@@ -32,7 +33,7 @@ class EmbedHead(nn.Module):
 
     Args:
         size: H.
-        loss: in_batch, cosent or simcse.
+        loss: in_batch, cosine, cosent or simcse.
         pooling: mean over the tokens, or cls, the first one.
         scale: what cosines are multiplied by.
         dimensions: beginnings of the vector that serve alone.
@@ -82,7 +83,7 @@ class EmbedHead(nn.Module):
     def loss(self, hidden: Tensor, batch: Batch) -> Loss:
         """The mean loss of the step, with divisor 1; nothing where no record learns."""
         pooled = self.pooled(hidden, batch)  # [B, H]
-        losses = {"in_batch": self._in_batch, "cosent": self._cosent, "simcse": self._simcse}
+        losses = {"in_batch": self._in_batch, "cosine": self._cosine, "cosent": self._cosent, "simcse": self._simcse}
         each = [losses[self.kind](F.normalize(pooled[:, :size], dim=-1), batch) for size in self.sizes]
         known = [loss for loss in each if loss is not None]
         if not known:
@@ -101,6 +102,13 @@ class EmbedHead(nn.Module):
         own = torch.eye(*same.shape, dtype=torch.bool)
         scores = (self.scale * cosines).masked_fill(right & ~own, -torch.inf)
         return F.cross_entropy(scores, torch.arange(len(anchors)))
+
+    def _cosine(self, vectors: Tensor, batch: Batch) -> Tensor | None:
+        anchors, pairs, _negatives = members(batch)
+        if not len(anchors):
+            return None
+        cosines = (vectors[anchors] * vectors[pairs]).sum(-1)  # [n]
+        return F.mse_loss(cosines, batch.targets["score"][anchors])
 
     def _cosent(self, vectors: Tensor, batch: Batch) -> Tensor | None:
         anchors, pairs, _negatives = members(batch)

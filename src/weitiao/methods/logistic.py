@@ -1,0 +1,89 @@
+"""Logistic regression in one go: the linear layer of a mean head, solved instead of trained by steps.
+
+On frozen features the loss is convex, so that L-BFGS finds its one minimum, the same from any start, with no rate and
+no number of epochs to choose. Features are first brought to a mean length of 1, so that one strength of regularisation
+suits every model, and the scale is folded back into the weights.
+
+Notation: N rows, H hidden, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from weitiao.models.batch import Batch, collate
+from weitiao.models.heads.classify import ClassifyHead, mean_pool
+from weitiao.models.inference import BATCH_TOKENS, batches_by_length
+from weitiao.models.network import Network
+from weitiao.records import Feature
+
+ROUNDS = 500  # of L-BFGS at most; a few dozen are usual
+GRADIENT = 1e-7  # of the largest entry, at which it ends
+
+
+def solve(network: Network, features: Sequence[Feature], cost: float) -> None:
+    """Put the solution into the head of `network`.
+
+    Args:
+        network: with a mean head of one linear layer.
+        features: rows with targets.
+        cost: weight of the rows' losses against half the squared length of the weights, as scikit-learn's `C`.
+    """
+    pooled = pooled_rows(network, features).double()  # [N, H]
+    scale = pooled.norm(dim=-1).mean().clamp_min(1e-12)
+    batch = collate(features, network.spec.pad_id)
+    once = replace(batch, inputs={"attention_mask": torch.ones(len(features), 1)})  # a row is one token: itself
+    head = _fitted(network.head, pooled / scale, once, cost)  # type: ignore[arg-type]
+    with torch.no_grad():
+        linear = linear_of(network)
+        linear.weight.copy_(linear_in(head).weight / scale)
+        linear.bias.copy_(linear_in(head).bias)
+
+
+def _fitted(head: ClassifyHead, rows: Tensor, batch: Batch, cost: float) -> ClassifyHead:
+    """A copy of the head with the weights that are best on `rows`, [N, H]."""
+    head = deepcopy(head).double().eval()
+    linear = linear_in(head)
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    optimiser = torch.optim.LBFGS(
+        linear.parameters(), max_iter=ROUNDS, tolerance_grad=GRADIENT, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        loss = cost * head.loss(rows[:, None], batch).total + 0.5 * linear.weight.square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    linear.requires_grad_(True)
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
+    return head
+
+
+def pooled_rows(network: Network, features: Sequence[Feature]) -> Tensor:
+    """What a mean head reads of each row, [N, H]."""
+    pooled = torch.zeros(len(features), linear_of(network).in_features)  # [N, H]
+    training = network.training
+    network.eval()
+    with torch.no_grad():
+        for rows in batches_by_length([len(feature) for feature in features], BATCH_TOKENS):
+            batch = collate([features[row] for row in rows], network.spec.pad_id, rows)
+            pooled[rows] = mean_pool(network.hidden(batch), batch)
+    network.train(training)
+    return pooled
+
+
+def linear_of(network: Network) -> nn.Linear:
+    """The one layer of a mean head."""
+    return linear_in(network.head)  # type: ignore[arg-type]
+
+
+def linear_in(head: ClassifyHead) -> nn.Linear:
+    """Its one layer."""
+    return next(module for module in head.layers.modules() if isinstance(module, nn.Linear))

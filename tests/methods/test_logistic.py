@@ -1,0 +1,80 @@
+"""The head that is solved is scikit-learn's logistic regression; that of descriptions ranks by cosine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from tests.models.families import LABELS, features, lively, network
+from weitiao.methods.contrastive import Contrastive
+from weitiao.methods.few_labels import ContrastiveOptions, ZeroShotOptions
+from weitiao.methods.freeze import LinearProbe
+from weitiao.methods.logistic import linear_of, pooled_rows
+from weitiao.methods.options import HeadOptions
+from weitiao.methods.zero_shot import ZeroShot
+from weitiao.models.inference import infer
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2", "modernbert"])
+@pytest.mark.parametrize("cost", [0.3, 1.0])
+def test_it_is_the_logistic_regression_of_scikit_learn(family: str, cost: float) -> None:
+    net = lively(network(family, "mean", dropout=0.3))
+    rows = features(family, 40)
+    method = LinearProbe(HeadOptions(solver="lbfgs", cost=cost))
+    method.apply(net, 1)
+    method.settle(net, rows)
+    pooled = pooled_rows(net, rows).double().numpy()
+    scaled = pooled / np.linalg.norm(pooled, axis=1).mean()
+    gold = [int(row.targets["labels"]) for row in rows]
+    oracle = LogisticRegression(C=cost, tol=1e-9, max_iter=5000).fit(scaled, gold)
+    expected = oracle.predict_log_proba(scaled)
+    got = torch.tensor(np.stack([each["logits"] for each in infer(net, rows)])).log_softmax(-1).numpy()
+    np.testing.assert_allclose(got, expected, atol=2e-4)
+
+
+def test_the_solution_does_not_hang_on_the_start_and_leaves_the_body_alone() -> None:
+    solved = []
+    rows = features("bert", 40)
+    for start in (1, 2):
+        net = network("bert", "mean", seed=1)
+        torch.manual_seed(start)
+        torch.nn.init.normal_(linear_of(net).weight)
+        body = {name: value.clone() for name, value in net.backbone.state_dict().items()}
+        method = Contrastive(ContrastiveOptions())
+        method.apply(net, 1)
+        method.settle(net, rows)
+        assert all(torch.equal(value, body[name]) for name, value in net.backbone.state_dict().items())
+        solved.append(linear_of(net).weight.detach().clone())
+    assert torch.equal(*solved)
+
+
+def test_class_weights_count() -> None:
+    rows = features("bert", 40)
+    answers: list[Any] = []
+    for weights in ([1.0, 30.0, 30.0], [30.0, 1.0, 1.0]):
+        net = network("bert", "mean", class_weights=weights)
+        method = LinearProbe(HeadOptions(solver="lbfgs"))
+        method.apply(net, 1)
+        method.settle(net, rows)
+        answers.append(np.mean([each["logits"].argmax() == 0 for each in infer(net, rows)]))
+    assert answers[1] > answers[0]
+
+
+def test_descriptions_rank_texts_by_cosine() -> None:
+    net = lively(network("bert", "mean"))
+    described = features("bert", 60)
+    first = {int(row.targets["labels"]): row for row in described}
+    rows = [first[label] for label in range(len(LABELS))]
+    method = ZeroShot(ZeroShotOptions())
+    method.apply(net, 1)
+    method.settle(net, rows)
+    assert not any(parameter.requires_grad for parameter in net.parameters())
+    own = torch.nn.functional.normalize(pooled_rows(net, rows), dim=-1)
+    pooled = pooled_rows(net, described)
+    length = pooled_rows(net, rows).norm(dim=-1).mean()
+    got = torch.tensor(np.stack([each["logits"] for each in infer(net, described)]))
+    torch.testing.assert_close(got, pooled @ own.T * 20.0 / length, atol=1e-4, rtol=1e-4)

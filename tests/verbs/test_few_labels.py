@@ -1,0 +1,178 @@
+"""Runs with few labels and with none: two stages that resume to the same bytes, and rows to be measured alone."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.verbs.trained import recipe
+
+import weitiao
+from weitiao.artifact import read_json
+from weitiao.errors import Interrupted
+from weitiao.models.tiny import tiny
+
+WORDS = {"neg": "bad poor awful", "pos": "good nice great"}
+
+
+class KilledError(Exception):
+    """Stands for a process that ends between two moments."""
+
+
+def few(folder: Path, **changes: Any) -> dict[str, Any]:
+    """A recipe of 24 training rows under `contrastive`."""
+    made = recipe(folder, method={"name": "contrastive", "pairs_per_text": 3})
+    made["model"]["head"] = "mean"
+    made["data"] |= {"limit": {"train": 24}}
+    made["training"] = {"learning_rate": 1e-3, "batch_size": 16}
+    return {**made, **changes}
+
+
+def problems(made: dict[str, Any]) -> list[str]:
+    return [each.message for each in weitiao.check(made).problems if each.severity == "error"]
+
+
+def same_bytes(one: Path, other: Path) -> bool:
+    names = ("model/model.safetensors", "model/head.safetensors", "embed/log.jsonl", "log.jsonl")
+    return all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("few")
+    weitiao.train(few(folder))
+    return folder / "run"
+
+
+def test_the_first_stage_learns_from_pairs_and_leaves_no_weights_behind(straight: Path) -> None:
+    stage = read_json(straight / "embed/fit.json")
+    lines = [json.loads(line) for line in (straight / "embed/log.jsonl").read_text("utf-8").splitlines()]
+    steps = [line["loss"] for line in lines if "loss" in line]
+    assert len(steps) == stage["steps"] > 4
+    assert steps[-1] < steps[0]
+    assert sorted(path.name for path in (straight / "embed").iterdir()) == ["fit.json", "log.jsonl"]
+    report = read_json(straight / "report.json")
+    assert report["learnt"]["settled"]["first_stage"]["steps"] == stage["steps"]
+    assert "epochs: 2" in (straight / "recipe.yaml").read_text("utf-8")
+
+
+def test_killed_in_the_first_stage_it_goes_on_to_the_same_bytes(straight: Path, tmp_path: Path) -> None:
+    def interrupt(event: dict[str, Any]) -> None:
+        if event["kind"] == "step" and event["step"] == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        weitiao.train(few(tmp_path), on_event=interrupt)
+    assert (tmp_path / "run/embed/checkpoints/step-00000003").is_dir()
+    resumed = weitiao.train(resume=tmp_path / "run")
+    assert same_bytes(resumed.path, straight)
+
+
+def test_killed_behind_the_first_stage_it_is_not_run_again(straight: Path, tmp_path: Path) -> None:
+    def kill(event: dict[str, Any]) -> None:
+        if event.get("text") == "saving the model":
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        weitiao.train(few(tmp_path), on_event=kill)
+    assert (tmp_path / "run/embed/body.safetensors").is_file()
+    kinds: list[str] = []
+    resumed = weitiao.train(resume=tmp_path / "run", on_event=lambda event: kinds.append(event["kind"]))
+    assert "step" not in kinds
+    assert same_bytes(resumed.path, straight)
+
+
+def test_every_seed_and_fold_has_its_own_body(tmp_path: Path) -> None:
+    run = weitiao.train(few(tmp_path, seeds=2, folds=2))
+    logs = [run.path / each / "embed/log.jsonl" for each in ("seeds/17", "seeds/18", "folds/1", "folds/2")]
+    assert len({path.read_text("utf-8") for path in logs}) == 4
+    assert run.report.seeds is not None and run.report.folds is not None
+    assert not list(run.path.rglob("body.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": {"name": "classify", "multi_label": True}}, "and `multi_label` gives them several"),
+        ({"training": {"patience": 2}}, "`training.patience` has no effect with `method: contrastive`, which is not"),
+        ({"training": {"token_budget": 99}}, "`training.token_budget` splits a step, and `method: contrastive`"),
+        ({"method": {"name": "head", "cost": 2.0}}, "`method.cost` has no effect without `solver: lbfgs`; remove it"),
+        (
+            {"method": {"name": "head", "solver": "lbfgs"}, "training": {"epochs": 9}},
+            "`training.epochs` has no effect with `method: head`, which takes no steps; remove it",
+        ),
+    ],
+)
+def test_check_refuses_what_has_no_meaning(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    assert any(message in each for each in problems(few(tmp_path, **changes)))
+
+
+@pytest.mark.parametrize("method", ["contrastive", "zero_shot", {"name": "head", "solver": "lbfgs"}])
+def test_a_stock_head_is_refused(method: Any, tmp_path: Path) -> None:
+    made = few(tmp_path, method=method, training={})
+    made["model"]["head"] = "stock"
+    (message,) = problems(made)
+    assert message.endswith("makes the one layer of a mean head; set `model.head: mean`, no hidden_layers")
+
+
+def test_pairs_of_texts_are_refused(tmp_path: Path) -> None:
+    made = few(tmp_path)
+    rows = [{"text": f"a {n}", "text_pair": "b", "label": "ab"[n % 2]} for n in range(30)]
+    found = weitiao.check({**made, "data": {"train": "memory"}}, data=rows)
+    messages = [each.message for each in found.problems]
+    assert "`method: contrastive` compares texts with each other, and these rows are pairs; take full" in messages
+
+
+def test_without_training_rows_descriptions_are_enough(tmp_path: Path) -> None:
+    made = few(tmp_path, method={"name": "zero_shot", "descriptions": WORDS}, training={})
+    made["data"] = {"test": made["data"]["test"]}
+    run = weitiao.train(made)
+    assert (run.report.rows, run.report.split, run.report.baselines) == (40, "test", {})
+    assert run.report.labels == ["neg", "pos"]
+    assert run.predict(["good film"])[0].labels
+    assert weitiao.evaluate(run.path).report.rows == 40
+    assert read_json(run.path / "fit.json")["steps"] == 0
+
+
+def test_with_training_rows_the_baselines_stand_beside_it(tmp_path: Path) -> None:
+    run = weitiao.train(few(tmp_path, method={"name": "zero_shot", "template": "it is {description}"}, training={}))
+    assert set(run.report.baselines) == {"majority", "tfidf"}
+    assert run.report.curves.dev
+
+
+def test_without_rows_and_without_names_there_are_no_labels(tmp_path: Path) -> None:
+    made = few(tmp_path, method="zero_shot", training={})
+    made["data"] = {"test": made["data"]["test"]}
+    assert problems(made) == [
+        "without training rows the labels must be named: give `task.labels`, or `method.descriptions`"
+    ]
+    made["task"] = {"name": "classify", "labels": ["neg", "pos"]}
+    assert problems(made) == []
+
+
+def test_other_methods_need_training_rows(tmp_path: Path) -> None:
+    made = few(tmp_path, method="full")
+    made["data"] = {"test": made["data"]["test"]}
+    assert "no training rows; give `train`, or `file` with every split in it" in problems(made)
+
+
+def test_a_description_of_a_label_that_no_row_has(tmp_path: Path) -> None:
+    made = few(tmp_path, method={"name": "zero_shot", "descriptions": {"poss": "good"}}, training={})
+    assert problems(made) == ["`method.descriptions` names the label 'poss', which no row has; did you mean 'pos'?"]
+
+
+def test_a_language_model_answers_without_training(tmp_path: Path) -> None:
+    made = few(tmp_path, method="zero_shot", training={})
+    tiny("bert", tmp_path / "speaking", texts=["good bad film"] * 3, speaks="masked")
+    made |= {
+        "task": {"name": "cloze", "pattern": "{text} {mask}", "verbaliser": {"neg": "bad", "pos": "good"}},
+        "model": str(tmp_path / "speaking"), "data": {"test": made["data"]["test"]},
+    }  # fmt: skip
+    run = weitiao.train(made)
+    assert run.report.rows == 40
+    assert problems({**made, "method": {"name": "zero_shot", "scale": 3.0}, "output": str(tmp_path / "other")}) == [
+        "`method.scale` has no effect on the task 'cloze', which asks its own words; remove it"
+    ]
