@@ -14,6 +14,7 @@ SWITCHES = {
     "DISABLE_TELEMETRY": "1",  # their older name for it
     "DO_NOT_TRACK": "1",  # the name that many libraries agree on
     "HF_UPDATE_DOWNLOAD_COUNTS": "0",  # datasets: counts each data set that is loaded from its cache
+    "RAY_USAGE_STATS_ENABLED": "0",  # Ray: reports what a cluster is used for
 }
 HUB = "huggingface_hub.constants"
 

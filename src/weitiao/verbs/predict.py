@@ -7,27 +7,31 @@ of a text, the rows of one document that stand together are answered together, u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weitiao.artifact import open_run
+from weitiao.artifact import RunFolder, open_run
 from weitiao.data.fields import GROUP, FieldMap, known_names, map_columns, word
 from weitiao.data.reading import Tabular, stream_rows
 from weitiao.errors import refuse_if_errors
 from weitiao.recipe import Recipe, load_recipe
 from weitiao.records import Prediction, Record, Row
+from weitiao.serving.predictor import TaskCard
 from weitiao.tasks import RowFault
 from weitiao.verbs.answer_file import answer_file, check_target
 from weitiao.verbs.frame import frame, task_of
 
 if TYPE_CHECKING:
     from weitiao.serving.predictor import Answers, Input, Predictor
+    from weitiao.verbs.clusters.session import Cluster
 
 CHUNK = 1024  # rows answered at a time
 LONGEST = 16 * CHUNK  # rows of one document that are kept together; beyond it memory would grow with the document
 PLACES = 5  # faulty rows that are named
+Answered = tuple[list[tuple[Row, Prediction | None, str]], int]  # rows, answers, reasons; how many texts were cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ def predict_file(
     *,
     force: bool = False,
     on_rows: Callable[[int], None] | None = None,
+    cluster: Cluster | None = None,
 ) -> FileAnswer:
     """Answer every row of a file into another.
 
@@ -91,35 +96,74 @@ def predict_file(
         output: .csv, .tsv or .jsonl.
         force: overwrite the output.
         on_rows: told the number of rows so far.
+        cluster: where to answer, if not in this process.
 
     Raises:
         Refused: the run, the source or the target cannot be used; nothing is written.
     """
-    from weitiao.serving.predictor import Predictor
-
+    if cluster is not None:
+        cluster.check()
     folder, output = open_run(Path(getattr(run, "path", run))), Path(output)
     check_target(output, force=force)
-    reading, columns = _read(load_recipe(folder.recipe, frame()), str(source))
-    predictor = Predictor.load(folder.path)
+    reading, _columns = _read(folder, str(source))
+    card = TaskCard.read(folder.model)
     rows, faulty, truncated = 0, 0, 0
     faults: list[str] = []
-    together = predictor.task.neighbours
-    with answer_file(output, reading.columns, predictor.task.prediction) as write:
-        for chunk in _chunks(reading.open(), columns, together=together):
-            answered, cut = _answered(predictor, columns, chunk)
+    with (
+        answer_file(output, reading.columns, card.task().prediction) as write,
+        closing(_answered(folder, str(source), cluster)) as parts,
+    ):
+        for answered, cut in parts:
             for row, prediction, error in answered:
                 write(row.fields, prediction, error)
                 if error:
                     faulty += 1
                     faults += [f"{row.place}: {error}"] if len(faults) < PLACES else []
-            rows, truncated = rows + len(chunk), truncated + cut
+            rows, truncated = rows + len(answered), truncated + cut
             if on_rows is not None:
                 on_rows(rows)
-    return FileAnswer(str(output), rows, faulty, faults, truncated, predictor.max_length)
+    return FileAnswer(str(output), rows, faulty, faults, truncated, card.max_length)
 
 
-def _read(recipe: Recipe, source: str) -> tuple[Tabular, FieldMap]:
+def _answered(folder: RunFolder, source: str, cluster: Cluster | None) -> Generator[Answered, None, None]:
+    """The answered rows of a source in order, here or by the workers of a cluster."""
+    if cluster is None:
+        answerer = Answerer(folder, source)
+        return (answerer(rows) for rows in chunks(folder, source))
+    from weitiao.verbs.clusters.predicting import answered_on
+
+    return answered_on(cluster, folder, source)
+
+
+def chunks(folder: RunFolder, source: str) -> Iterator[list[Row]]:
+    """The rows of a source, in parts that are answered at a time."""
+    reading, columns = _read(folder, source)
+    return _chunks(reading.open(), columns, together=TaskCard.read(folder.model).task().neighbours)
+
+
+class Answerer:
+    """Answers parts of a source by the model of a run, which is loaded once."""
+
+    def __init__(self, folder: RunFolder, source: str) -> None:
+        from weitiao.serving.predictor import Predictor
+
+        self.predictor, self.columns = Predictor.load(folder.path), _read(folder, source)[1]
+
+    def __call__(self, rows: Sequence[Row]) -> Answered:
+        """Each row with its answer, or with the reason why it has none."""
+        read = [_record(self.predictor, self.columns, row) for row in rows]
+        answers = self.predictor.answer([record for record, _error in read if record is not None])
+        coming = iter(answers.predictions)
+        answered = [
+            (row, next(coming) if record is not None else None, error)
+            for row, (record, error) in zip(rows, read, strict=True)
+        ]
+        return answered, len(answers.truncated)
+
+
+def _read(folder: RunFolder, source: str) -> tuple[Tabular, FieldMap]:
     """The source's rows and where their fields stand, by the run's mapping."""
+    recipe = load_recipe(folder.recipe, frame())
     task, spec = task_of(recipe), recipe.data
     reading = stream_rows(
         source,
@@ -157,20 +201,6 @@ def _chunks(rows: Iterable[Row], columns: FieldMap, *, together: bool) -> Iterat
         document = own
     if chunk:
         yield chunk
-
-
-def _answered(
-    predictor: Predictor, columns: FieldMap, rows: Sequence[Row]
-) -> tuple[Iterator[tuple[Row, Prediction | None, str]], int]:
-    """Each row with its answer, or with the reason why it has none; and how many texts were cut."""
-    read = [_record(predictor, columns, row) for row in rows]
-    answers = predictor.answer([record for record, _error in read if record is not None])
-    coming = iter(answers.predictions)
-    answered = (
-        (row, next(coming) if record is not None else None, error)
-        for row, (record, error) in zip(rows, read, strict=True)
-    )
-    return answered, len(answers.truncated)
 
 
 def _record(predictor: Predictor, columns: FieldMap, row: Row) -> tuple[Record | None, str]:
