@@ -1,4 +1,4 @@
-"""`weitiao train --cluster ray`: the result of one process, and a lost worker, an error and a signal on the way to it."""
+"""`weitiao train --cluster ray`: the result of one process, with a lost worker, an error or a signal on the way."""
 
 from __future__ import annotations
 
