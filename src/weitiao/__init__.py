@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from weitiao.serving.predictor import load as load
     from weitiao.serving.server import serve as serve
     from weitiao.verbs.check import check as check
+    from weitiao.verbs.clusters.session import Cluster as Cluster
     from weitiao.verbs.compare import compare as compare
     from weitiao.verbs.convert import convert as convert
     from weitiao.verbs.doctor import doctor as doctor
@@ -39,6 +40,7 @@ __version__ = "0.1.0"
 _silence()
 
 _WHERE = {
+    "Cluster": "weitiao.verbs.clusters.session:Cluster",
     "Pipeline": "weitiao.serving.pipeline:Pipeline",
     "Recipe": "weitiao.recipe:Recipe",
     "Run": "weitiao.verbs.run:Run",
@@ -61,6 +63,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "Cluster",
     "Pipeline",
     "Recipe",
     "Run",
