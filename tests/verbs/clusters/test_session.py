@@ -59,8 +59,10 @@ def test_how_to_go_on_names_the_cluster() -> None:
 
 def test_the_error_of_a_worker_is_its_root_in_one_line() -> None:
     root = ValueError("no such thing\nin file x")
-    outer = RuntimeError("Ray says much\nand more")
-    outer.__cause__ = root
+    group = RuntimeError("Training failed due to worker errors:\nand more")
+    group.worker_failures = {1: root}  # type: ignore[attr-defined]
+    outer = RuntimeError("Ray says much")
+    outer.__cause__ = group
     error = lost(outer, "answering")
     assert isinstance(error, Failed)
     assert str(error) == "answering: a Ray worker failed (ValueError: no such thing)"
