@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from weitiao.verbs.adapters import entries as list_adapters
     from weitiao.verbs.adapters import merge as merge_adapter
     from weitiao.verbs.check import check as check
+    from weitiao.verbs.clusters.session import Cluster as Cluster
     from weitiao.verbs.compare import compare as compare
     from weitiao.verbs.convert import convert as convert
     from weitiao.verbs.doctor import doctor as doctor
@@ -43,6 +44,7 @@ _silence()
 
 _WHERE = {
     "Adapters": "weitiao.serving.shelf:Adapters",
+    "Cluster": "weitiao.verbs.clusters.session:Cluster",
     "Pipeline": "weitiao.serving.pipeline:Pipeline",
     "Recipe": "weitiao.recipe:Recipe",
     "Run": "weitiao.verbs.run:Run",
@@ -68,6 +70,7 @@ _WHERE = {
 
 __all__ = [
     "Adapters",
+    "Cluster",
     "Pipeline",
     "Recipe",
     "Run",

@@ -16,6 +16,7 @@ SWITCHES = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # MLflow reads the name before only where it says true
     "WANDB_ERROR_REPORTING": "false",
     "HF_UPDATE_DOWNLOAD_COUNTS": "0",  # datasets: counts each data set that is loaded from its cache
+    "RAY_USAGE_STATS_ENABLED": "0",  # Ray: reports what a cluster is used for
 }
 HUB = "huggingface_hub.constants"
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from weitiao.cli.adapters import Base
+from weitiao.cli.clusters import Address, ClusterName, Workers, cluster_of
 from weitiao.cli.failures import say
 from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, print_json, print_table
 from weitiao.errors import Refused
 from weitiao.messages import _, ngettext
+
+if TYPE_CHECKING:
+    from weitiao.verbs.clusters.session import Cluster
 
 ABOUT = N_("Answer texts, or the rows of a file.")
 
@@ -30,13 +34,19 @@ def predict(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help=N_("Overwrite the output file."))] = False,
     base: Base = None,
+    cluster: ClusterName = "",
+    workers: Workers = None,
+    address: Address = "",
     json: Json = False,
 ) -> None:
     """Answer on stdout, or into a file."""
+    where = cluster_of(cluster, workers, address)
+    if where is not None and source is None:
+        raise Refused(_("--cluster answers the rows of a file; give --input FILE and --output FILE"))
     if source is not None and not texts:
         if output is None:
             raise Refused(_("--output is missing; name the file to write: .csv, .tsv or .jsonl"))
-        _predict_file(run, source, output, force=force, base=base, json=json)
+        _predict_file(run, source, output, force=force, base=base, where=where, json=json)
     elif texts and source is None and output is None:
         _predict_texts(run, texts, base=base, json=json)
     else:
@@ -67,17 +77,15 @@ def _say_truncated(count: int, texts: int, max_length: int) -> None:
         say(_("warning: {message}").format(message=message))
 
 
-def _predict_file(run: Path, source: Path, output: Path, *, force: bool, base: str | None, json: bool) -> None:
+def _predict_file(
+    run: Path, source: Path, output: Path, *, force: bool, base: str | None, where: Cluster | None, json: bool
+) -> None:
     from weitiao.verbs.predict import predict_file
 
     answered = predict_file(
-        run,
-        source,
-        output,
-        force=force,
-        base=base,
+        run, source, output, force=force, base=base, cluster=where,
         on_rows=lambda rows: say(_("rows: {rows}").format(rows=f"{rows:,}")),
-    )
+    )  # fmt: skip
     if answered.faulty:
         shown = "\n".join(f"  {fault}" for fault in answered.faults)
         message = ngettext(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from weitiao.cli.clusters import Address, ClusterName, Workers, cluster_of
 from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, print_json
 from weitiao.cli.progress import display
@@ -37,6 +38,9 @@ def train(
         str, typer.Option("--output", metavar="DIR", help=N_("The run folder; short for output=DIR."))
     ] = "",
     strict: Strict = False,
+    cluster: ClusterName = "",
+    workers: Workers = None,
+    address: Address = "",
     json: Json = False,
 ) -> None:
     """Train and show what came out."""
@@ -48,9 +52,10 @@ def train(
     from weitiao.verbs.train import is_main
     from weitiao.verbs.train import train as train_run
 
+    where = cluster_of(cluster, workers, address)
     began = time.monotonic()
     with display() as on_event:
-        run = train_run(recipe, overrides=overrides, strict=strict, resume=resume, on_event=on_event)
+        run = train_run(recipe, overrides=overrides, strict=strict, resume=resume, cluster=where, on_event=on_event)
     if is_main():
         show(run, time.monotonic() - began, json=json)
 

@@ -7,7 +7,8 @@ of a text, the rows of one document that stand together are answered together, u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,17 +20,19 @@ from weitiao.errors import Refused, refuse_if_errors
 from weitiao.messages import _
 from weitiao.recipe import Recipe, load_recipe
 from weitiao.records import Prediction, Record, Row
-from weitiao.serving.cards import AdapterCard
+from weitiao.serving.cards import TASK_FILE, AdapterCard, TaskCard
 from weitiao.tasks import RowFault
 from weitiao.verbs.answer_file import answer_file, check_target
 from weitiao.verbs.frame import frame, task_of
 
 if TYPE_CHECKING:
     from weitiao.serving.predictor import Answers, Input, Predictor
+    from weitiao.verbs.clusters.session import Cluster
 
 CHUNK = 1024  # rows answered at a time
 LONGEST = 16 * CHUNK  # rows of one document that are kept together; beyond it memory would grow with the document
 PLACES = 5  # faulty rows that are named
+Answered = tuple[list[tuple[Row, Prediction | None, str]], int]  # rows, answers, reasons; how many texts were cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ def predict_file(
     force: bool = False,
     base: str | None = None,
     on_rows: Callable[[int], None] | None = None,
+    cluster: Cluster | None = None,
 ) -> FileAnswer:
     """Answer every row of a file into another.
 
@@ -96,59 +100,112 @@ def predict_file(
         force: overwrite the output.
         base: the pretrained model of an adapter, in place of the one that it names.
         on_rows: told the number of rows so far.
+        cluster: where to answer, if not in this process.
 
     Raises:
         Refused: the run, the source or the target cannot be used; nothing is written.
     """
-    from weitiao.serving.predictor import Predictor
-
-    folder, output = Path(getattr(run, "path", run)), Path(output)
+    if cluster is not None:
+        cluster.check()
+    asked, output = Asked(Path(getattr(run, "path", run)), str(source), base), Path(output)
     check_target(output, force=force)
-    reading, columns = _read(load_recipe(_recipe_of(folder), frame()), str(source))
-    predictor = Predictor.load(folder, base=base)
+    reading, _columns = asked.read()
+    card = asked.card()
     rows, faulty, truncated = 0, 0, 0
     faults: list[str] = []
-    together = predictor.task.neighbours
-    with answer_file(output, reading.columns, predictor.task.prediction) as write:
-        for chunk in _chunks(reading.open(), columns, together=together):
-            answered, cut = _answered(predictor, columns, chunk)
+    with (
+        answer_file(output, reading.columns, card.task().prediction) as write,
+        closing(_answered(asked, cluster)) as parts,
+    ):
+        for answered, cut in parts:
             for row, prediction, error in answered:
                 write(row.fields, prediction, error)
                 if error:
                     faulty += 1
                     faults += [f"{row.place}: {error}"] if len(faults) < PLACES else []
-            rows, truncated = rows + len(chunk), truncated + cut
+            rows, truncated = rows + len(answered), truncated + cut
             if on_rows is not None:
                 on_rows(rows)
-    return FileAnswer(str(output), rows, faulty, faults, truncated, predictor.max_length)
+    return FileAnswer(str(output), rows, faulty, faults, truncated, card.max_length)
 
 
-def _recipe_of(folder: Path) -> Path:
-    """The recipe by which a file's columns are read: that of the run, of an adapter that of the run that it is in.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A file, and who is to answer it.
 
-    Raises:
-        Refused: there is none.
+    Args:
+        folder: of the run, or an adapter in its run.
+        source: the file.
+        base: the pretrained model of an adapter, in place of the one that it names.
     """
-    if AdapterCard.of(folder) is None:
-        return open_run(folder).recipe
-    recipe = RunFolder(folder.resolve().parent).recipe
-    if not recipe.is_file():
-        message = _("{folder}: no recipe.yaml in the folder above, which says how the columns of a file are read")
-        raise Refused(message.format(folder=folder))
-    return recipe
+
+    folder: Path
+    source: str
+    base: str | None = None
+
+    def card(self) -> TaskCard:
+        """What the model says of its task."""
+        adapter = AdapterCard.of(self.folder)
+        return adapter.task if adapter else TaskCard.read(open_run(self.folder).model / TASK_FILE)
+
+    def recipe(self) -> Recipe:
+        """By which a file's columns are read: that of the run, of an adapter that of the run that it is in.
+
+        Raises:
+            Refused: there is none.
+        """
+        if AdapterCard.of(self.folder) is None:
+            return load_recipe(open_run(self.folder).recipe, frame())
+        path = RunFolder(self.folder.resolve().parent).recipe
+        if not path.is_file():
+            message = _("{folder}: no recipe.yaml in the folder above, which says how the columns of a file are read")
+            raise Refused(message.format(folder=self.folder))
+        return load_recipe(path, frame())
+
+    def read(self) -> tuple[Tabular, FieldMap]:
+        """The source's rows and where their fields stand, by the run's mapping."""
+        recipe = self.recipe()
+        task, spec = task_of(recipe), recipe.data
+        names = known_names(spec.fields, task.fields)
+        reading = stream_rows(self.source, **same_kind(recipe, self.source), names=names)
+        columns, problems = map_columns(reading, spec.fields, task.fields, labelled=False)
+        refuse_if_errors(problems)
+        return reading, columns
+
+    def chunks(self) -> Iterator[list[Row]]:
+        """The rows, in parts that are answered at a time."""
+        reading, columns = self.read()
+        return _chunks(reading.open(), columns, together=self.card().task().neighbours)
 
 
-def _read(recipe: Recipe, source: str) -> tuple[Tabular, FieldMap]:
-    """The source's rows and where their fields stand, by the run's mapping."""
-    task, spec = task_of(recipe), recipe.data
-    reading = stream_rows(
-        source,
-        **same_kind(recipe, source),
-        names=known_names(spec.fields, task.fields),
-    )
-    columns, problems = map_columns(reading, spec.fields, task.fields, labelled=False)
-    refuse_if_errors(problems)
-    return reading, columns
+def _answered(asked: Asked, cluster: Cluster | None) -> Generator[Answered, None, None]:
+    """The answered rows of a source in order, here or by the workers of a cluster."""
+    if cluster is None:
+        answerer = Answerer(asked)
+        return (answerer(rows) for rows in asked.chunks())
+    from weitiao.verbs.clusters.predicting import answered_on
+
+    return answered_on(cluster, asked)
+
+
+class Answerer:
+    """Answers parts of a source by a model that is loaded once."""
+
+    def __init__(self, asked: Asked) -> None:
+        from weitiao.serving.predictor import Predictor
+
+        self.predictor, self.columns = Predictor.load(asked.folder, base=asked.base), asked.read()[1]
+
+    def __call__(self, rows: Sequence[Row]) -> Answered:
+        """Each row with its answer, or with the reason why it has none."""
+        read = [_record(self.predictor, self.columns, row) for row in rows]
+        answers = self.predictor.answer([record for record, _error in read if record is not None])
+        coming = iter(answers.predictions)
+        answered = [
+            (row, next(coming) if record is not None else None, error)
+            for row, (record, error) in zip(rows, read, strict=True)
+        ]
+        return answered, len(answers.truncated)
 
 
 def same_kind(recipe: Recipe, source: str) -> dict[str, Any]:
@@ -177,20 +234,6 @@ def _chunks(rows: Iterable[Row], columns: FieldMap, *, together: bool) -> Iterat
         document = own
     if chunk:
         yield chunk
-
-
-def _answered(
-    predictor: Predictor, columns: FieldMap, rows: Sequence[Row]
-) -> tuple[Iterator[tuple[Row, Prediction | None, str]], int]:
-    """Each row with its answer, or with the reason why it has none; and how many texts were cut."""
-    read = [_record(predictor, columns, row) for row in rows]
-    answers = predictor.answer([record for record, _error in read if record is not None])
-    coming = iter(answers.predictions)
-    answered = (
-        (row, next(coming) if record is not None else None, error)
-        for row, (record, error) in zip(rows, read, strict=True)
-    )
-    return answered, len(answers.truncated)
 
 
 def _record(predictor: Predictor, columns: FieldMap, row: Row) -> tuple[Record | None, str]:

@@ -112,7 +112,7 @@ def _nothing_collected() -> Iterator[None]:
             gc.enable()
 
 
-def _beside(action: Callable[[], T]) -> Future[T]:
+def beside(action: Callable[[], T]) -> Future[T]:
     """Run `action` in a thread of the same language, for which nobody waits who leaves by Ctrl+C."""
     future: Future[T] = Future()
 
@@ -142,7 +142,7 @@ class _Inspection:
         if self.recipe.model.name and not self._in_doubt("model.revision", "model.trust_remote_code"):
             self._model()
         dataset, tokenizer, encoded = self.found.dataset, self.found.tokenizer, None
-        audited = None if dataset is None else _beside(lambda: audit(dataset.items))  # tokenizing is no Python
+        audited = None if dataset is None else beside(lambda: audit(dataset.items))  # tokenizing is no Python
         if dataset is not None and tokenizer is not None and not self._broken() and self._sayable(tokenizer):
             encoded = self._encode(dataset, tokenizer)
         if audited is not None:

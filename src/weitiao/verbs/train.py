@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from weitiao.verbs.resolving import resolved
 from weitiao.verbs.run import Run
 
 if TYPE_CHECKING:
+    from weitiao.verbs.clusters.session import Cluster
     from weitiao.verbs.fitting import Fitted, OnEvent
 
 
@@ -40,6 +41,7 @@ def train(
     overrides: Sequence[str] = (),
     strict: bool = False,
     resume: Path | str | None = None,
+    cluster: Cluster | None = None,
     on_event: OnEvent = _silent,
 ) -> Run:
     """Train by a recipe, or go on with an interrupted run.
@@ -51,6 +53,7 @@ def train(
         overrides: `key=value` changes to the recipe.
         strict: treat warnings as errors.
         resume: folder of the run to go on with.
+        cluster: where to train, if not in this process.
         on_event: told of phases, of problems that stop nothing, of steps, evaluations and notes.
 
     Raises:
@@ -59,20 +62,54 @@ def train(
     """
     if not is_main():
         on_event = _silent
+    if cluster is not None:
+        cluster.check()
     if resume is not None:
-        return _resume(RunFolder(Path(resume)), data, on_event)
+        folder = RunFolder(Path(resume))
+        found = _reopened(folder, data, on_event)
+    else:
+        found = _looked_at(recipe, data, overrides, on_event, strict=strict)
+        folder = RunFolder(Path(found.recipe.output))
+    with StopSignal() as stop:
+        if is_main():
+            _take(folder, found, new=resume is None)
+        with _resumable(folder, "" if cluster is None else cluster.words()):
+            if cluster is None:
+                _fit_all(found, folder, on_event, stop)
+            else:
+                from weitiao.verbs.clusters.training import fit_on
+
+                fit_on(cluster, folder, data, on_event, stop)
+        return _finished(found, folder)
+
+
+def go_on(folder: RunFolder, data: Any, on_event: OnEvent, stop: Callable[[], bool]) -> None:
+    """Finish the run in a folder that was looked at and claimed elsewhere, as one process of a group."""
+    if not is_main():
+        on_event = _silent
+    found = _reopened(folder, data, _silent)
+    if is_main():
+        folder.sweep()
+    _fit_all(found, folder, on_event, stop)
+
+
+def _looked_at(recipe: Any, data: Any, overrides: Sequence[str], on_event: OnEvent, *, strict: bool) -> Preflight:
+    """A recipe that may be trained by, as it takes effect."""
     on_event({"kind": "phase", "text": _("checking recipe and data")})
     draft, memory = draft_with(recipe, overrides, data)
     found = inspect(draft, memory=memory, full=True)
     _judge(found, on_event, strict=strict)
     found.recipe = resolved(found, memory or ())
-    folder = RunFolder(Path(found.recipe.output))
-    with StopSignal() as stop:
-        if is_main():
-            folder.claim()
-            write_text(folder.recipe, dump_recipe(found.recipe))
-        with _resumable(folder):
-            return _run(found, folder, on_event, stop)
+    return found
+
+
+def _take(folder: RunFolder, found: Preflight, *, new: bool) -> None:
+    """Make the folder ready to be written into."""
+    if new:
+        folder.claim()
+        write_text(folder.recipe, dump_recipe(found.recipe))
+    else:
+        folder.sweep()
 
 
 def _judge(found: Preflight, on_event: OnEvent, *, strict: bool = False) -> None:
@@ -83,7 +120,8 @@ def _judge(found: Preflight, on_event: OnEvent, *, strict: bool = False) -> None
     found.refuse(strict=strict)
 
 
-def _resume(folder: RunFolder, data: Any, on_event: OnEvent) -> Run:
+def _reopened(folder: RunFolder, data: Any, on_event: OnEvent) -> Preflight:
+    """A run that may be gone on with: recipe and data are those that it began with."""
     if not folder.recipe.is_file():
         raise Refused(_("{path}: not a run folder (no recipe.yaml in it)").format(path=folder.path))
     on_event({"kind": "phase", "text": _("checking recipe and data")})
@@ -104,16 +142,13 @@ def _resume(folder: RunFolder, data: Any, on_event: OnEvent) -> Run:
                 path=folder.path
             )
         )
-    with StopSignal() as stop, _resumable(folder):
-        if is_main():
-            folder.sweep()
-        return _run(found, folder, on_event, stop)
+    return found
 
 
 @contextmanager
-def _resumable(folder: RunFolder) -> Iterator[None]:
-    """Say how to go on when the run is left before its end."""
-    hint = _("{reason}; go on with: weitiao train --resume {path}")
+def _resumable(folder: RunFolder, options: str = "") -> Iterator[None]:
+    """Say how to go on, and with which options, when the run is left before its end."""
+    hint = _("{reason}; go on with: weitiao train --resume {path}") + options
     try:
         yield
     except KeyboardInterrupt as error:  # while no StopSignal is held
@@ -137,13 +172,12 @@ def _data_json(found: Preflight) -> dict[str, Any]:
     return {**dataset.to_json(), "labels": list(found.labels)}
 
 
-def _run(found: Preflight, folder: RunFolder, on_event: OnEvent, stop: StopSignal) -> Run:
+def _fit_all(found: Preflight, folder: RunFolder, on_event: OnEvent, stop: Callable[[], bool]) -> None:
     """All fits of a run, and its report."""
     import torch
 
     from weitiao.training.processes import Processes
     from weitiao.verbs.fitting import leave_if
-    from weitiao.verbs.question import first_question
     from weitiao.verbs.repeats import Repeats
     from weitiao.verbs.reporting import report
 
@@ -161,6 +195,11 @@ def _run(found: Preflight, folder: RunFolder, on_event: OnEvent, stop: StopSigna
         shutil.rmtree(folder.path / "cache", ignore_errors=True)
         _remember(found, fits.fitted[0])
     processes.wait()
+
+
+def _finished(found: Preflight, folder: RunFolder) -> Run:
+    from weitiao.verbs.question import first_question
+
     run = Run(folder)
     run.warnings = found.warnings
     run.question = first_question(found)
