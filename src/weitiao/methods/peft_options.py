@@ -97,7 +97,7 @@ class LowRankOptions(PeftOptions):
 
 
 class LoraOptions(LowRankOptions):
-    """A product of two thin matrices learns beside each linear layer: near full fine-tuning at a hundredth of it."""
+    """Two thin matrices learn beside each linear layer, a few hundredths of its size; the base stays as pretrained."""
 
     learning_rate: ClassVar[float] = 5e-4  # Hu et al. 2021, table 9: RoBERTa base 4e-4 to 5e-4
     rank: int = Field(default=8, ge=1, description="rank of what is learnt")  # Hu et al. 2021, table 9
