@@ -23,7 +23,7 @@ class Lora(Injected):
     """Beside each weight W a product B A of rank r learns, scaled by alpha / r (Hu et al. 2021, section 4.1).
 
     When to use: by default where full fine-tuning is too slow or too large, or many tasks share one base. Needs: the
-    base, and gradients and moments of about a hundredth of it. Compares: near full fine-tuning where all linear layers
+    base, and gradients and moments of a few hundredths of it. Compares: near full fine-tuning where all linear layers
     take part (Dettmers et al. 2023, section 4). rsLoRA scales by alpha / sqrt(r) (Kalajdzievski 2023), which keeps high
     ranks learning; DoRA learns each output's length apart (Liu et al. 2024, section 4.1), somewhat better at low ranks
     and slower; PiSSA starts from the principal components (Meng et al. 2024, section 3) and learns faster at first.
