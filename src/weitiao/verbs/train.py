@@ -64,18 +64,18 @@ def train(
     on_event({"kind": "phase", "text": _("checking recipe and data")})
     draft, memory = draft_with(recipe, overrides, data)
     found = inspect(draft, memory=memory, full=True)
-    _judge(found, on_event, strict=strict)
+    judge(found, on_event, strict=strict)
     found.recipe = resolved(found, memory or ())
     folder = RunFolder(Path(found.recipe.output))
     with StopSignal() as stop:
         if is_main():
             folder.claim()
             write_text(folder.recipe, dump_recipe(found.recipe))
-        with _resumable(folder):
+        with resumable(folder):
             return _run(found, folder, on_event, stop)
 
 
-def _judge(found: Preflight, on_event: OnEvent, *, strict: bool = False) -> None:
+def judge(found: Preflight, on_event: OnEvent, *, strict: bool = False) -> None:
     """Tell what is odd, before any weights are opened; refuse what is at fault."""
     odd = [problem for problem in found.warnings if problem.severity == "note" or not strict]
     if odd:
@@ -86,42 +86,52 @@ def _judge(found: Preflight, on_event: OnEvent, *, strict: bool = False) -> None
 def _resume(folder: RunFolder, data: Any, on_event: OnEvent) -> Run:
     if not folder.recipe.is_file():
         raise Refused(_("{path}: not a run folder (no recipe.yaml in it)").format(path=folder.path))
-    on_event({"kind": "phase", "text": _("checking recipe and data")})
-    before = read_json(folder.data) if folder.data.is_file() else {}
-    if data is None and any(file.get("format") == MEMORY for file in before.get("files", [])):
-        message = _(
-            "{path}: the run was trained on rows in memory, which are not kept; hand the rows over: "
-            "weitiao.train(resume={run!r}, data=rows)"
-        )
-        raise Refused(message.format(path=folder.path, run=str(folder.path)))
-    with _resumable(folder):
-        recipe = load_recipe(folder.recipe, frame())
-        found = inspect(recipe, memory=named(data), full=True, recipe_file=str(folder.recipe))
-    _judge(found, on_event)
-    if before and before.get("splits") != _data_json(found)["splits"]:
-        raise Refused(
-            _("{path}: the data changed since the run began, so it cannot be resumed; start a new run").format(
-                path=folder.path
-            )
-        )
-    with StopSignal() as stop, _resumable(folder):
+    found = found_again(folder, data, on_event)
+    with StopSignal() as stop, resumable(folder):
         if is_main():
             folder.sweep()
         return _run(found, folder, on_event, stop)
 
 
+def found_again(folder: RunFolder, data: Any, on_event: OnEvent, verb: str = "train") -> Preflight:
+    """What `folder` was begun with, looked at once more.
+
+    Raises:
+        Refused: the rows are not those that it was begun with.
+    """
+    on_event({"kind": "phase", "text": _("checking recipe and data")})
+    before = read_json(folder.data) if folder.data.is_file() else {}
+    if data is None and any(file.get("format") == MEMORY for file in before.get("files", [])):
+        message = _(
+            "{path}: the run was trained on rows in memory, which are not kept; hand the rows over: "
+            "weitiao.{verb}(resume={run!r}, data=rows)"
+        )
+        raise Refused(message.format(path=folder.path, verb=verb, run=str(folder.path)))
+    with resumable(folder, verb):
+        recipe = load_recipe(folder.recipe, frame())
+        found = inspect(recipe, memory=named(data), full=True, recipe_file=str(folder.recipe))
+    judge(found, on_event)
+    if before and before.get("splits") != data_json(found)["splits"]:
+        raise Refused(
+            _("{path}: the data changed since the run began, so it cannot be resumed; start a new run").format(
+                path=folder.path
+            )
+        )
+    return found
+
+
 @contextmanager
-def _resumable(folder: RunFolder) -> Iterator[None]:
+def resumable(folder: RunFolder, verb: str = "train") -> Iterator[None]:
     """Say how to go on when the run is left before its end."""
-    hint = _("{reason}; go on with: weitiao train --resume {path}")
+    hint = _("{reason}; go on with: weitiao {verb} --resume {path}")
     try:
         yield
     except KeyboardInterrupt as error:  # while no StopSignal is held
-        raise Interrupted(hint.format(reason=_("interrupted"), path=folder.path)) from error
+        raise Interrupted(hint.format(reason=_("interrupted"), verb=verb, path=folder.path)) from error
     except Interrupted as error:
-        raise Interrupted(hint.format(reason=error, path=folder.path)) from error
+        raise Interrupted(hint.format(reason=error, verb=verb, path=folder.path)) from error
     except StorageFull as error:
-        raise StorageFull(hint.format(reason=error, path=folder.path)) from error
+        raise StorageFull(hint.format(reason=error, verb=verb, path=folder.path)) from error
 
 
 def is_main() -> bool:
@@ -129,7 +139,7 @@ def is_main() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def _data_json(found: Preflight) -> dict[str, Any]:
+def data_json(found: Preflight) -> dict[str, Any]:
     """What data.json keeps: files, ledger, splits with fingerprints, labels."""
     dataset = found.dataset
     if dataset is None:
@@ -151,7 +161,7 @@ def _run(found: Preflight, folder: RunFolder, on_event: OnEvent, stop: StopSigna
     if found.recipe.training.threads:
         torch.set_num_threads(found.recipe.training.threads)
     if processes.is_main:
-        _note_conditions(found, folder, on_event, processes.count)
+        note_conditions(found, folder, on_event, processes.count)
     processes.wait()  # until the first one has claimed the folder and written into it
     fits = Repeats(found, folder, on_event, stop).run()
     leave_if(stop, _("interrupted before measuring; the run is saved"))
@@ -167,11 +177,11 @@ def _run(found: Preflight, folder: RunFolder, on_event: OnEvent, stop: StopSigna
     return run
 
 
-def _note_conditions(found: Preflight, folder: RunFolder, on_event: OnEvent, processes: int) -> None:
+def note_conditions(found: Preflight, folder: RunFolder, on_event: OnEvent, processes: int) -> None:
     """Write data.json, or see whether a run that has it may go on."""
     now = conditions(found, folder, processes=processes)
     if not folder.data.is_file():
-        write_json(folder.data, {**_data_json(found), "resume": now})
+        write_json(folder.data, {**data_json(found), "resume": now})
         return
     before = read_json(folder.data).get("resume", {})
     refuse_changed(folder, before, now)
