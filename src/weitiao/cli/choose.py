@@ -55,7 +55,7 @@ def choose(
         print_json(ranking.to_json())
         return
     usable = [each for each in ranking.candidates if not each.reason]
-    head = (_("model"), _score_title(ranking), _("ms a text"), _("unknown"), _("pieces a character"), _("cut"))
+    head = (_("model"), _score_title(ranking), _("ms a text"), _("unknown"), _("pieces"), _("cut"))
     print_table(map(_measured, usable), head=head, right=range(1, len(head)))
     print()
     head = (_("model"), _("family"), _("licence"), _("parameters"), _("memory"), _("time"))
