@@ -85,7 +85,7 @@ def test_every_verb_is_one_call_in_python() -> None:
     [
         (["prdict"], "error: unknown command 'prdict'; did you mean 'predict'?"),
         (["models", "covert"], "error: unknown command 'covert'; did you mean 'convert'?"),
-        (["xyz"], "error: unknown command 'xyz'; expected one of: new, check, train,"),
+        (["xyz"], "error: unknown command 'xyz'; expected one of: new, check, choose,"),
         (["predict", "r", "--inptu", "x"], "error: unknown option '--inptu'; did you mean '--input'?"),
         (["predict"], "error: RUN is missing: A run folder."),
         (["serve", "r", "--port", "abc"], "error: the value of --port is not valid; expected a whole number"),

@@ -16,7 +16,7 @@ from weitiao.errors import Refused, WeitiaoError
 from weitiao.evaluation.intervals import Resampling, interval
 from weitiao.messages import _
 from weitiao.metrics import AnyMetric
-from weitiao.recipe import Recipe
+from weitiao.recipe import Recipe, quoted
 from weitiao.records import Prediction
 from weitiao.tasks import Task
 from weitiao.verbs.candidates import Looked, installed_starters, look
@@ -54,10 +54,10 @@ def choose(
         Refused: there is no model to rank.
     """
     on_event({"kind": "phase", "text": _("checking recipe and data")})
-    draft, memory = draft_with(recipe, [*overrides, *(f"model.name={name}" for name in models[:1])], data)
+    draft, memory = draft_with(recipe, [*overrides, *(f"model.name={quoted(name)}" for name in models[:1])], data)
     names = list(dict.fromkeys(models or (*filter(None, [draft.recipe.model.name]), *installed_starters())))
     if not names:
-        raise Refused(_("there is no model to rank; name some with --models, or install weitiao[starters]"))
+        raise Refused(_("there is no model to rank; name some with --model, or install weitiao[starters]"))
     nameless = draft.recipe.model_copy(update={"model": draft.recipe.model.model_copy(update={"name": ""})})
     found = inspect(replace(draft, recipe=nameless), memory=memory, full=False)
     if found.warnings:
