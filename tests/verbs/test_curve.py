@@ -125,6 +125,17 @@ def test_sizes_too_small_to_learn_from_are_left_out(tmp_path: Path) -> None:
     assert curve.points[0].rows == 8
 
 
+def test_what_is_passed_around_has_no_path_of_this_machine_and_speaks_as_the_recipe_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    curve = weitiao.curve(small(tmp_path, report={"language": "zh_CN"}), points=1, seeds=1)
+    assert curve.model == "tiny"
+    page = (tmp_path / "run-curve/curve.html").read_text("utf-8")
+    assert '<html lang="zh-CN">' in page
+    assert str(tmp_path) not in page
+
+
 def test_the_command_prints_what_the_curve_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     YAML().dump(small(tmp_path), tmp_path / "recipe.yaml")
     words = ["curve", str(tmp_path / "recipe.yaml"), "--points", "1", "--seeds", "1", "--output", str(tmp_path / "c")]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from weitiao import __version__
 from weitiao.artifact import RunFolder, read_json, write_json, write_text
 from weitiao.data.splitting import take_nested
 from weitiao.errors import Refused
-from weitiao.messages import _
+from weitiao.messages import _, language
 from weitiao.recipe import Recipe, dump_recipe
 from weitiao.training.signals import StopSignal
 from weitiao.verbs.memory import draft_with
@@ -128,8 +129,9 @@ def _drawn(found: Preflight, folder: RunFolder, on_event: OnEvent) -> LearningCu
         note_conditions(found, folder, on_event, 1)
         sizes = Sizes.of(found, folder, on_event, stop)
         measured = sizes.run()
-        made = learning_curve(sizes.asked(), measured)
-        write_curve(made, folder.path)
+        with language(speak) if (speak := found.recipe.report.language) else nullcontext():
+            made = learning_curve(sizes.asked(), measured)
+            write_curve(made, folder.path)
         shutil.rmtree(folder.path / "cache", ignore_errors=True)
     return made
 
@@ -240,10 +242,11 @@ class Sizes:
     def asked(self) -> Any:
         """What the curve is of."""
         from weitiao.evaluation.learning import Asked
+        from weitiao.evaluation.sharing import short
 
         recipe = self.found.recipe
         return Asked(
-            weitiao=__version__, name=self.folder.path.name, task=recipe.task.name, model=recipe.model.name,
+            weitiao=__version__, name=self.folder.path.name, task=recipe.task.name, model=short(recipe.model.name),
             method=recipe.method.name, metric=self.found.task.metrics(self.found.labels)[0].name, split=self.split,
             scored_rows=len(self.scored.records), confidence=recipe.evaluation.confidence, seed=recipe.seed,
         )  # fmt: skip
