@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from weitiao.verbs.adapters import entries as list_adapters
     from weitiao.verbs.adapters import merge as merge_adapter
     from weitiao.verbs.check import check as check
+    from weitiao.verbs.choose import choose as choose
     from weitiao.verbs.clusters.session import Cluster as Cluster
     from weitiao.verbs.compare import compare as compare
     from weitiao.verbs.convert import convert as convert
+    from weitiao.verbs.curve import curve as curve
     from weitiao.verbs.doctor import doctor as doctor
     from weitiao.verbs.evaluate import evaluate as evaluate
     from weitiao.verbs.listing import entries as list_entries
@@ -50,9 +52,11 @@ _WHERE = {
     "Run": "weitiao.verbs.run:Run",
     "WeitiaoError": "weitiao.errors:WeitiaoError",
     "check": "weitiao.verbs.check:check",
+    "choose": "weitiao.verbs.choose:choose",
     "compare": "weitiao.verbs.compare:compare",
     "convert": "weitiao.verbs.convert:convert",
     "convert_model": "weitiao.models.convert:convert",
+    "curve": "weitiao.verbs.curve:curve",
     "doctor": "weitiao.verbs.doctor:doctor",
     "evaluate": "weitiao.verbs.evaluate:evaluate",
     "list_adapters": "weitiao.verbs.adapters:entries",
@@ -77,9 +81,11 @@ __all__ = [
     "WeitiaoError",
     "__version__",
     "check",
+    "choose",
     "compare",
     "convert",
     "convert_model",
+    "curve",
     "doctor",
     "evaluate",
     "list_adapters",

@@ -89,7 +89,7 @@ def test_every_verb_is_one_call_in_python() -> None:
         (["models", "covert"], "error: unknown command 'covert'; did you mean 'convert'?"),
         (["adapters", "lst"], "error: unknown command 'lst'; did you mean 'list'?"),
         (["adapters", "list", "nowhere"], "error: nowhere: no adapter in it; expected an adapter, a run, or a folder"),
-        (["xyz"], "error: unknown command 'xyz'; expected one of: new, check, train,"),
+        (["xyz"], "error: unknown command 'xyz'; expected one of: new, check, choose,"),
         (["predict", "r", "--inptu", "x"], "error: unknown option '--inptu'; did you mean '--input'?"),
         (["predict"], "error: RUN is missing: A run folder, or its adapter/."),
         (["serve", "r", "--port", "abc"], "error: the value of --port is not valid; expected a whole number"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from weitiao.data import Item
 from weitiao.data.dedup import fold
-from weitiao.data.splitting import folds, take_sample, take_share
+from weitiao.data.splitting import folds, take_nested, take_sample, take_share
 from weitiao.errors import Refused
 
 
@@ -130,3 +131,17 @@ def test_folds_are_stratified_and_even() -> None:
         assert set(Counter(items[row].answer for row in rows).values()) <= {6, 7}
     with pytest.raises(Refused, match="5 folds need at least 5 different texts or groups; got 3"):
         folds(make(3, 1), 5, 17)
+
+
+def test_nested_shares_grow_and_keep_groups_and_strata() -> None:
+    items = [Item("f", n, f"text {n}", "ab"[n % 2], group=f"g{n // 2}") for n in range(64)]
+    shares = take_nested(items, (0.125, 0.25, 0.5, 1.0), seed=3)
+    assert [len(rows) for rows in shares] == [8, 16, 32, 64]
+    for smaller, larger in pairwise(shares):
+        assert set(smaller) < set(larger)
+        assert larger == sorted(larger)
+    for rows in shares:
+        groups = [items[row].group for row in rows]
+        assert all(groups.count(group) == 2 for group in groups)
+    assert take_nested(items, (0.125, 1.0), seed=3)[0] == shares[0]
+    assert take_nested(items, (0.125, 1.0), seed=4)[0] != shares[0]

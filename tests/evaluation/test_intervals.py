@@ -6,7 +6,9 @@ import pytest
 from weitiao.evaluation import intervals
 from weitiao.evaluation.intervals import Resampling, bootstrap, collect, difference, interval
 from weitiao.metrics.classification import Accuracy, single_label_metrics
-from weitiao.records import ClassifyPrediction, ClassifyRecord
+from weitiao.metrics.correlation import number_metrics
+from weitiao.records import ClassifyPrediction, ClassifyRecord, RegressPrediction, RegressRecord
+from weitiao.tasks.regress import answer_and_gold
 
 RIGHT = ClassifyPrediction(labels=("a",), confidence=0.9, scores={})
 WRONG = ClassifyPrediction(labels=("b",), confidence=0.9, scores={})
@@ -122,3 +124,25 @@ def test_nothing_to_resample_is_an_error():
         interval(Accuracy(), [], [], Resampling())
     with pytest.raises(ValueError, match="longer"):
         interval(Accuracy(), [RIGHT], [RECORD, RECORD], Resampling())
+
+
+def test_draws_of_several_systems_are_of_the_same_rows():
+    rng = np.random.default_rng(5)
+    first = rng.random(60) < 0.7
+    resampling = Resampling(resamples=300)
+    one, again, other = (
+        intervals.draws(Accuracy(), answers(right), [RECORD] * 60, resampling) for right in (first, first, ~first)
+    )
+    assert (one == again).all()
+    assert one + other == pytest.approx(np.ones(300))
+    assert one.mean() == pytest.approx(first.mean(), abs=0.02)
+
+
+def test_draws_of_a_list_metric_are_of_the_same_rows_too():
+    scores = np.arange(40.0)
+    records = [RegressRecord(text="t", score=float(score)) for score in scores]
+    predictions = [RegressPrediction(score=float(score)) for score in scores + 5 * np.sin(scores)]
+    metric = number_metrics(answer_and_gold)[0]
+    drawn = intervals.draws(metric, predictions, records, Resampling(resamples=200))
+    score = interval(metric, predictions, records, Resampling(resamples=200))
+    assert np.quantile(drawn, [0.025, 0.975]) == pytest.approx([score.low, score.high])

@@ -9,8 +9,10 @@ import typer
 from weitiao.cli import (
     adapters,
     check,
+    choose,
     compare,
     convert,
+    curve,
     doctor,
     evaluate,
     listing,
@@ -32,10 +34,12 @@ ABOUT = N_(
 VERBS = (
     (new.new, "new", new.ABOUT),
     (check.check, "check", check.ABOUT),
+    (choose.choose, "choose", choose.ABOUT),
     (train.train, "train", train.ABOUT),
     (evaluate.evaluate, "evaluate", evaluate.ABOUT),
     (predict.predict, "predict", predict.ABOUT),
     (compare.compare, "compare", compare.ABOUT),
+    (curve.curve, "curve", curve.ABOUT),
     (convert.convert, "convert", convert.ABOUT),
     (serve.serve, "serve", serve.ABOUT),
     (quickstart.quickstart, "quickstart", quickstart.ABOUT),

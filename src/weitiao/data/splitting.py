@@ -47,6 +47,24 @@ def take_shares(items: Sequence[Item], shares: Sequence[float], seed: int) -> li
     return taken
 
 
+def take_nested(items: Sequence[Item], shares: Sequence[float], seed: int) -> list[list[int]]:
+    """Growing shares, each with all rows of those before it; indices ascending, and a share of 1 is every row.
+
+    Args:
+        items: the rows.
+        shares: of all rows, ascending.
+        seed: of the order in which rows come in.
+    """
+    below = [share for share in shares if share < 1]
+    parts = [(share - before) / (1 - before) for before, share in zip([0.0, *below], below, strict=False)]
+    rows: list[int] = []
+    nested = []
+    for taken in take_shares(items, parts, seed):
+        rows = sorted([*rows, *taken])
+        nested.append(rows)
+    return nested + [list(range(len(items)))] * (len(shares) - len(below))
+
+
 def _share(units: Sequence[_Unit], items: Sequence[Item], share: float) -> list[int]:
     strata = _strata(units, items)
     total = max(round(share * _rows(units)), 1)

@@ -130,6 +130,45 @@ def line_chart(series: Sequence[tuple[str, str, Points]], title: str, *, percent
     return _svg(width, height, title, parts)
 
 
+def size_chart(
+    measured: Sequence[tuple[float, Score]], fitted: Points, title: str, axis: str, *, percent: bool = True
+) -> Markup:
+    """Scores over training rows, the rows by their logarithm: bars for intervals, and a fitted line.
+
+    Args:
+        measured: (rows, score) of each size, ascending.
+        fitted: (rows, value) along the line; drawn dashed beyond the last measured size. May be empty.
+        title: for those who cannot see the chart.
+        axis: what stands under the rows.
+        percent: whether values are shares.
+    """
+    width, height, left, bottom = 620, 320, 52, 44
+    sizes = [rows for rows, _score in measured]
+    values = [end for _rows, score in measured for end in (score.low, score.high)] + [y for _x, y in fitted]
+    margin = (max(values) - min(values)) * 0.08 or 0.02
+    last = max(sizes[-1], *(x for x, _y in fitted)) if fitted else sizes[-1]
+    across = Scale(math.log(sizes[0]), math.log(last), left + 14, width - 24)
+    up = Scale(min(values) - margin, max(values) + margin, height - bottom, 12)
+    parts = []
+    for tick in up.ticks():
+        label = f"{100 * tick:.4g}" if percent else f"{tick:.3g}"
+        parts.append(_line(left, up(tick), width - 12, up(tick), "grid"))
+        parts.append(_text(left - 8, up(tick) + 4, label, "tick", "end"))
+    inside = [point for point in fitted if point[0] <= sizes[-1]]
+    beyond = [*inside[-1:], *(point for point in fitted if point[0] > sizes[-1])]
+    for kind, points in (("line b", inside), ("ideal", beyond)):
+        path = " ".join(f"{across(math.log(x))},{up(y)}" for x, y in points)
+        parts.append(f'<polyline points="{path}" class="{kind}" fill="none"/>' if path else "")
+    for rows, score in measured:
+        x = across(math.log(rows))
+        parts.append(_text(x, height - bottom + 18, f"{rows:,.0f}", "tick", "middle"))
+        parts.append(_line(x, up(score.low), x, up(score.high), "bar a"))
+        figures = f"{rows:,.0f}: {score.value:.4g} ({score.low:.4g} – {score.high:.4g})"
+        parts.append(_dot(x, up(score.value), 5, "fill a", figures))
+    parts.append(_text((left + width) / 2, height - 6, axis, "tick", "middle"))
+    return _svg(width, height, title, parts)
+
+
 def reliability(bins: Sequence[CalibrationBin], title: str, confidence: str, accuracy: str) -> Markup:
     """Share that was right over the probability given; the diagonal is perfect; areas of dots follow rows."""
     size, left, bottom = 340, 44, 40

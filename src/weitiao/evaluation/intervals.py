@@ -147,6 +147,16 @@ def difference(
     return bootstrap(gap, collect(rows, resampling.units), resampling)
 
 
+def draws(metric: AnyMetric, predictions: Sequence[Any], records: Sequence[Any], resampling: Resampling) -> FloatArray:
+    """The metric of each resample, [R]; for the same records and resampling, each system's draw the same rows."""
+    if isinstance(metric, ListMetric):
+        rows = metric.rows(predictions, records)  # [N, K]
+        return np.concatenate([metric.of(rows, times) for times in _drawn(len(records), resampling)])
+    pairs = zip(predictions, records, strict=True)
+    counts = np.array([metric.counts(each, record) for each, record in pairs], dtype=np.float64)  # [N, K]
+    return np.concatenate([metric.value(times @ counts) for times in _drawn(len(records), resampling)])
+
+
 def collect(rows: Iterable[FloatArray], units: Sequence[Hashable] | None = None) -> Sample:
     """Rows of counts, each [K], summed by unit, equal sums together."""
     times: dict[bytes, int] = {}

@@ -30,7 +30,7 @@ def render_page(report: Report) -> str:
     """The whole page as HTML."""
     lang = current_language().replace("_", "-")
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             report=report,
@@ -55,19 +55,20 @@ def render_page(report: Report) -> str:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The templates of this room, with what they call."""
+    made = Environment(
         loader=PackageLoader("weitiao.evaluation", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(
+    made.globals.update(
         {"_": _, "ngettext": ngettext, "figure": figure, "interval": interval, "no_shares": NO_SHARES, "plain": plain}
     )
-    environment.filters.update({"duration": duration, "thousands": thousands, "size": size, "pretty": pretty})
-    return environment
+    made.filters.update({"duration": duration, "thousands": thousands, "size": size, "pretty": pretty})
+    return made
 
 
 def figure(key: str, value: float, name: str = "", *, signed: bool = False) -> Markup:

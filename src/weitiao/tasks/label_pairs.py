@@ -55,4 +55,5 @@ def _repeated(pairs: IntArray, wanted: int, rng: np.random.Generator) -> IntArra
     if not len(pairs):
         return pairs
     rounds = [rng.permutation(len(pairs)) for _round in range(-(-wanted // len(pairs)))]
-    return pairs[np.concatenate([*rounds, np.array([], dtype=np.int64)])[:wanted]]
+    chosen: IntArray = pairs[np.concatenate([*rounds, np.array([], dtype=np.int64)])[:wanted]]
+    return chosen

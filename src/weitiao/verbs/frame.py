@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from weitiao.data.reading import FORMATS
 from weitiao.messages import _
+from weitiao.methods.auto import AUTO, AutoOptions
 from weitiao.methods.options import METHOD_OPTIONS, CacheOptions, MethodOptions
 from weitiao.recipe import Choice, DataSpec, Draft, Finding, Frame, Recipe, TrainingSpec, load_draft, recipe_tree
 from weitiao.recipe.specs import share_of
@@ -29,7 +30,7 @@ def frame() -> Frame:
     return Frame(
         options={
             "task": {name: TASKS[name].options_model for name in TASKS},
-            "method": dict(METHOD_OPTIONS),
+            "method": {AUTO: AutoOptions, **METHOD_OPTIONS},
             "training.objective": dict(OBJECTIVE_OPTIONS),
         },
         defaults={"method": "full", "training.objective": PLAIN},

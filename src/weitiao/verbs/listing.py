@@ -50,9 +50,9 @@ def _tasks() -> Iterator[Entry]:
 
 
 def _methods() -> Iterator[Entry]:
-    from weitiao.methods.options import METHOD_OPTIONS
+    from weitiao.verbs.frame import frame
 
-    for name, options in METHOD_OPTIONS.items():
+    for name, options in frame().options["method"].items():
         yield Entry(name, _(first_line(options)))
 
 

@@ -149,6 +149,11 @@ def untrained_pooler(recipe: Recipe, task: Task[Any, Any], folder: ModelFolder) 
         yield Finding("untrained-pooler", ("model", "head"), message)
 
 
+def is_embedding_model(folder: ModelFolder) -> bool:
+    """Whether the model was trained to give texts vectors that can be compared; by sentence-transformers' own file."""
+    return folder.name in MEAN_POOLED or (folder.path / "modules.json").is_file()
+
+
 def _lacks_pooler(folder: ModelFolder) -> bool:
     wanted = POOLERS.get(folder.family)
     return wanted is not None and not any(name.endswith(wanted) for name in folder.parameters)

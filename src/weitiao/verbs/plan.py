@@ -169,7 +169,7 @@ def _stage_before(recipe: Recipe, shape: Shape, train: Lengths, packable: bool) 
     together, steps = 2 * recipe.training.batch_size, math.ceil(texts / (2 * recipe.training.batch_size))
     waste = _waste(recipe, train, together, packable)
     once = cost.epoch_work(shape, train, EVERYTHING, recipe.training, waste, 0)
-    return once * texts / len(train) + steps * cost.step_work(shape.total, recipe.training.optimizer)
+    return once * texts / len(train) + steps * cost.step_work(shape.total, recipe.training)
 
 
 def is_packable(recipe: Recipe, family: str) -> bool:

@@ -28,6 +28,7 @@ from weitiao.tasks import Task
 from weitiao.text import Tokenizer, load_tokenizer
 from weitiao.verbs.encoding import Encoded, encode_splits, length_limit
 from weitiao.verbs.frame import LOSS, NEED_DEV, method_of, metric_names, task_of
+from weitiao.verbs.method_choice import is_open, settle
 from weitiao.verbs.model_checks import absent_trackers, model_misfits, precision_misfits, uncached, untrained_pooler
 from weitiao.verbs.plan import Plan, make_plan
 
@@ -147,7 +148,8 @@ class _Inspection:
             encoded = self._encode(dataset, tokenizer)
         if audited is not None:
             self.found.problems += audited.result()  # before the plan, which measures the machine's speed
-        if encoded is not None:
+        if encoded is not None and dataset is not None:
+            self._method(dataset, encoded)
             self._plan(encoded)
         return self.found
 
@@ -300,6 +302,16 @@ class _Inspection:
         )
         text = message.format(count=len(rows), seen=seen, split=split, limit=self.found.max_length)
         self.found.problems.append(Problem("outside-windows", text, rows[0].file, rows[0].line, "warning", tuple(rows)))
+
+    def _method(self, dataset: Dataset, encoded: Encoded) -> None:
+        """Put the method that `auto` stands for in its place."""
+        found, folder = self.found, self.found.folder
+        if folder is None or not is_open(self.recipe):
+            return
+        settled = settle(self.recipe, found.task, dataset, found.labels, folder, encoded.measured)
+        self.recipe = found.recipe = settled.recipe
+        self._add([Finding("auto-method", ("method",), settled.note)], "note")
+        self._add(uncached(self.recipe, folder.family), "note")
 
     def _plan(self, encoded: Encoded) -> None:
         found = self.found

@@ -73,7 +73,7 @@ def train(
     with StopSignal() as stop:
         if is_main():
             _take(folder, found, new=resume is None)
-        with _resumable(folder, "" if cluster is None else cluster.words()):
+        with resumable(folder, options="" if cluster is None else cluster.words()):
             if cluster is None:
                 _fit_all(found, folder, on_event, stop)
             else:
@@ -98,7 +98,7 @@ def _looked_at(recipe: Any, data: Any, overrides: Sequence[str], on_event: OnEve
     on_event({"kind": "phase", "text": _("checking recipe and data")})
     draft, memory = draft_with(recipe, overrides, data)
     found = inspect(draft, memory=memory, full=True)
-    _judge(found, on_event, strict=strict)
+    judge(found, on_event, strict=strict)
     found.recipe = resolved(found, memory or ())
     return found
 
@@ -112,7 +112,7 @@ def _take(folder: RunFolder, found: Preflight, *, new: bool) -> None:
         folder.sweep()
 
 
-def _judge(found: Preflight, on_event: OnEvent, *, strict: bool = False) -> None:
+def judge(found: Preflight, on_event: OnEvent, *, strict: bool = False) -> None:
     """Tell what is odd, before any weights are opened; refuse what is at fault."""
     odd = [problem for problem in found.warnings if problem.severity == "note" or not strict]
     if odd:
@@ -124,19 +124,28 @@ def _reopened(folder: RunFolder, data: Any, on_event: OnEvent) -> Preflight:
     """A run that may be gone on with: recipe and data are those that it began with."""
     if not folder.recipe.is_file():
         raise Refused(_("{path}: not a run folder (no recipe.yaml in it)").format(path=folder.path))
+    return found_again(folder, data, on_event)
+
+
+def found_again(folder: RunFolder, data: Any, on_event: OnEvent, verb: str = "train") -> Preflight:
+    """What `folder` was begun with, looked at once more.
+
+    Raises:
+        Refused: the rows are not those that it was begun with.
+    """
     on_event({"kind": "phase", "text": _("checking recipe and data")})
     before = read_json(folder.data) if folder.data.is_file() else {}
     if data is None and any(file.get("format") == MEMORY for file in before.get("files", [])):
         message = _(
             "{path}: the run was trained on rows in memory, which are not kept; hand the rows over: "
-            "weitiao.train(resume={run!r}, data=rows)"
+            "weitiao.{verb}(resume={run!r}, data=rows)"
         )
-        raise Refused(message.format(path=folder.path, run=str(folder.path)))
-    with _resumable(folder):
+        raise Refused(message.format(path=folder.path, verb=verb, run=str(folder.path)))
+    with resumable(folder, verb):
         recipe = load_recipe(folder.recipe, frame())
         found = inspect(recipe, memory=named(data), full=True, recipe_file=str(folder.recipe))
-    _judge(found, on_event)
-    if before and before.get("splits") != _data_json(found)["splits"]:
+    judge(found, on_event)
+    if before and before.get("splits") != data_json(found)["splits"]:
         raise Refused(
             _("{path}: the data changed since the run began, so it cannot be resumed; start a new run").format(
                 path=folder.path
@@ -146,17 +155,17 @@ def _reopened(folder: RunFolder, data: Any, on_event: OnEvent) -> Preflight:
 
 
 @contextmanager
-def _resumable(folder: RunFolder, options: str = "") -> Iterator[None]:
+def resumable(folder: RunFolder, verb: str = "train", options: str = "") -> Iterator[None]:
     """Say how to go on, and with which options, when the run is left before its end."""
-    hint = _("{reason}; go on with: weitiao train --resume {path}") + options
+    hint = _("{reason}; go on with: weitiao {verb} --resume {path}") + options
     try:
         yield
     except KeyboardInterrupt as error:  # while no StopSignal is held
-        raise Interrupted(hint.format(reason=_("interrupted"), path=folder.path)) from error
+        raise Interrupted(hint.format(reason=_("interrupted"), verb=verb, path=folder.path)) from error
     except Interrupted as error:
-        raise Interrupted(hint.format(reason=error, path=folder.path)) from error
+        raise Interrupted(hint.format(reason=error, verb=verb, path=folder.path)) from error
     except StorageFull as error:
-        raise StorageFull(hint.format(reason=error, path=folder.path)) from error
+        raise StorageFull(hint.format(reason=error, verb=verb, path=folder.path)) from error
 
 
 def is_main() -> bool:
@@ -164,7 +173,7 @@ def is_main() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def _data_json(found: Preflight) -> dict[str, Any]:
+def data_json(found: Preflight) -> dict[str, Any]:
     """What data.json keeps: files, ledger, splits with fingerprints, labels."""
     dataset = found.dataset
     if dataset is None:
@@ -185,7 +194,7 @@ def _fit_all(found: Preflight, folder: RunFolder, on_event: OnEvent, stop: Calla
     if found.recipe.training.threads:
         torch.set_num_threads(found.recipe.training.threads)
     if processes.is_main:
-        _note_conditions(found, folder, on_event, processes.count)
+        note_conditions(found, folder, on_event, processes.count)
     processes.wait()  # until the first one has claimed the folder and written into it
     fits = Repeats(found, folder, on_event, stop).run()
     leave_if(stop, _("interrupted before measuring; the run is saved"))
@@ -206,11 +215,11 @@ def _finished(found: Preflight, folder: RunFolder) -> Run:
     return run
 
 
-def _note_conditions(found: Preflight, folder: RunFolder, on_event: OnEvent, processes: int) -> None:
+def note_conditions(found: Preflight, folder: RunFolder, on_event: OnEvent, processes: int) -> None:
     """Write data.json, or see whether a run that has it may go on."""
     now = conditions(found, folder, processes=processes)
     if not folder.data.is_file():
-        write_json(folder.data, {**_data_json(found), "resume": now})
+        write_json(folder.data, {**data_json(found), "resume": now})
         return
     before = read_json(folder.data).get("resume", {})
     refuse_changed(folder, before, now)

@@ -1,0 +1,238 @@
+"""Are the choices right: `method: auto` beside every single method, and `choose` beside training each starter?
+
+auto: two Chinese sets at 8, 32 and all labels a class (at most ALL_ROWS rows), every method of this version and `auto`,
+the same rows, epochs and seed. choose: two Chinese and two English sets; the ranking of a recipe, and each starter
+trained by it. A cell is one fit or one ranking.
+
+    python benchmarks/choosing.py --quick --json
+    python benchmarks/choosing.py --only 'choose-*'
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import corpora
+import spread
+from harness import Bar, Benchmark, Cell, Result, Settings, Summary, run
+from weitiao.methods import METHOD_OPTIONS
+
+Row = dict[str, str]
+
+AUTO = ("csl_ctg", "cic_intent")
+CHOOSE = ("waimai_10k", "csl_ctg", "sst2", "banking77")
+STARTERS = ("starter:en", "starter:zh-en", "starter:zh-en-full")
+LABELS = (8, 32, 0)  # a class; 0 for all
+EPOCHS = {8: 10, 32: 5, 0: 3}  # few rows need more passes to make as many steps
+ALL_ROWS, CHOOSE_ROWS, TEST_ROWS, SEED = 4000, 2000, 1000, 17
+NEAR = 0.02  # two points
+DATA: Mapping[str, Mapping[str, Any]] = {
+    "banking77": {
+        "train": "banking77/train.csv", "test": "banking77/test.csv", "fields": {"text": "text", "label": "category"},
+    },
+    "cic_intent": {
+        "train": "cic_intent/train.json", "test": "cic_intent/dev.json",
+        "fields": {"text": "sentence", "label": "label_des"},
+    },
+    "csl_ctg": {
+        "train": "csl_ctg/train.tsv", "test": "csl_ctg/test.tsv", "header": False, "fields": {"text": 2, "label": 3},
+    },
+    "sst2": {"train": "sst2/train.tsv", "test": "sst2/test.tsv", "header": False, "fields": {"text": 1, "label": 2}},
+    "waimai_10k": {"file": "waimai_10k/*.csv", "test": "20%", "fields": {"text": "review", "label": "label"}},
+}  # fmt: skip
+
+
+def cells(quick: bool) -> list[Cell]:
+    """One a fit and one a ranking."""
+    sizes = {"rows": 96, "test_rows": 64, "max_steps": 3} if quick else {"test_rows": TEST_ROWS, "max_steps": None}
+    methods = ("full", "freeze") if quick else tuple(METHOD_OPTIONS)
+    fits = [
+        Cell(
+            f"auto-{corpus}-{labels or 'all'}-{method}",
+            {"kind": "fit", "corpus": corpus, "labels": labels, "method": method, "model": "starter:zh-en",
+             "rows": ALL_ROWS, "epochs": EPOCHS[labels], **sizes},
+        )
+        for corpus in AUTO[: 1 if quick else None]
+        for labels in LABELS[: 1 if quick else None]
+        for method in (*methods, "auto")
+    ]  # fmt: skip
+    chosen = CHOOSE[: 1 if quick else None]
+    trained = [
+        Cell(
+            f"choose-{corpus}-{starter.partition(':')[2]}",
+            {"kind": "fit", "corpus": corpus, "labels": 0, "method": "full", "model": starter, "rows": CHOOSE_ROWS,
+             "epochs": 3, **sizes},
+        )
+        for corpus in chosen
+        for starter in STARTERS
+    ]  # fmt: skip
+    rankings = [
+        Cell(f"choose-{corpus}-ranking", {"kind": "ranking", "corpus": corpus, "rows": CHOOSE_ROWS, **sizes})
+        for corpus in chosen
+    ]
+    return [*fits, *trained, *rankings]
+
+
+def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
+    """One fit, or one ranking."""
+    train, test = sampled(settings)
+    made = {"task": "classify", "data": {"train": "memory", "dev": "10%"}, "seed": SEED}
+    if settings["kind"] == "ranking":
+        return _ranking(made, train)
+    return _fit(made, settings, train, test, workspace)
+
+
+def sampled(settings: Settings) -> tuple[list[Row], list[Row]]:
+    """Training and test rows: so many labels a class, or a seeded sample."""
+    rows = {split: list(each) for split, each in rows_of(settings["corpus"]).items()}
+    rng = random.Random(SEED)
+    for each in rows.values():
+        rng.shuffle(each)
+    test = rows["test"][: settings["test_rows"]]
+    if not settings.get("labels"):
+        return rows["train"][: settings["rows"]], test
+    by_label: dict[str, list[Row]] = defaultdict(list)
+    for row in rows["train"]:
+        by_label[row["label"]].append(row)
+    few = [row for label in sorted(by_label) for row in by_label[label][: settings["labels"]]]
+    return few, test
+
+
+def rows_of(corpus: str) -> dict[str, list[Row]]:
+    """Split -> rows, as weitiao reads the files."""
+    from weitiao.data import load_data
+    from weitiao.recipe import load_recipe
+    from weitiao.verbs.frame import frame, task_of
+
+    folder = corpora.shared_folder()
+    data: dict[str, Any] = {"dev": None, **DATA[corpus]}
+    for key in ("file", "train", "test"):
+        if "/" in str(data.get(key, "")):
+            data[key] = str(folder / data[key])
+    recipe = load_recipe({"task": "classify", "model": STARTERS[0], "data": data}, frame())
+    task = task_of(recipe)
+    found = load_data(recipe.data, fields=task.fields, read=task.read, answer=task.answer, surface=task.surface)
+    return {
+        split: [{"text": record.text, "label": record.label} for record in records]
+        for split, records in found.records.items()
+    }
+
+
+def _fit(
+    made: Mapping[str, Any], settings: Settings, train: list[Row], test: list[Row], workspace: Path
+) -> dict[str, Any]:
+    import weitiao
+    from weitiao.errors import ProblemsFound
+
+    recipe = {
+        **made,
+        "model": {"name": settings["model"], "head": "mean"},
+        "method": settings["method"],
+        "training": {"epochs": settings["epochs"], "max_steps": settings["max_steps"], "max_length": 128},
+        "evaluation": {"baselines": [], "resamples": 200},
+        "output": str(workspace / "-".join(str(settings[key]) for key in ("corpus", "labels", "method", "rows"))),
+    }
+    recipe["output"] += "-" + settings["model"].partition(":")[2]
+    try:
+        trained = weitiao.train(recipe, data={"train": train, "test": test})
+    except ProblemsFound as error:
+        return {"refused": [str(problem) for problem in error.problems]}
+    lines = [json.loads(line) for line in trained.folder.predictions.read_text("utf-8").splitlines()]
+    right = "".join("01"[each["labels"] == each["prediction"]["labels"]] for each in lines)
+    return {
+        "correct": right,
+        "method": trained.report.method,
+        "seconds": trained.report.timing.train_seconds,
+        "train_rows": len(train),
+    }
+
+
+def _ranking(made: Mapping[str, Any], train: list[Row]) -> dict[str, Any]:
+    import weitiao
+
+    recipe = {**made, "model": {"name": STARTERS[0], "head": "mean"}, "training": {"max_length": 128}}
+    return weitiao.choose(recipe, STARTERS, data={"train": train}).to_json()
+
+
+def summarise(results: Mapping[str, Result]) -> Summary:
+    """The methods beside auto, the starters beside the ranking."""
+    rows = [*_auto_rows(results), *_choose_rows(results)]
+    behind = [row["behind the best"] for row in rows if row["question"] == "auto"]
+    firsts = [row["ranked first is best"] for row in rows if row["question"] == "choose"]
+    bars = {
+        "auto_points_behind_the_best_method": Bar(statistics.fmean(behind) if behind else None, NEAR, at_least=False),
+        "choose_ranks_the_best_starter_first": Bar(sum(firsts) if firsts else None, len(CHOOSE)),
+    }
+    epochs = ", ".join(str(each) for each in EPOCHS.values())
+    notes = [
+        f"All labels: at most {ALL_ROWS:,} training rows (choose: {CHOOSE_ROWS:,}); {TEST_ROWS:,} test rows, a tenth "
+        f"of train is dev; epochs at 8, 32 and all labels a class: {epochs}; one seed.",
+        "Ranked first is best: it has the highest test accuracy, or the paired bootstrap over the test rows does not "
+        "show it to be lower.",
+    ]
+    return Summary([_padded(row, rows) for row in rows], bars, notes)
+
+
+def _auto_rows(results: Mapping[str, Result]) -> list[dict[str, Any]]:
+    found = []
+    for corpus in AUTO:
+        for labels in LABELS:
+            scores = _accuracies(results, f"auto-{corpus}-{labels or 'all'}-")
+            auto = scores.pop("auto", None)
+            if auto is not None and scores:
+                best = max(scores, key=lambda name: scores[name])
+                taken = results[f"auto-{corpus}-{labels or 'all'}-auto"].measured["method"]
+                found.append({
+                    "question": "auto", "corpus": corpus, "labels a class": labels or "all",
+                    "scores": _shown(scores), "taken": taken, "its score": round(auto, 4), "best": best,
+                    "behind the best": round(scores[best] - auto, 4),
+                })  # fmt: skip
+    return found
+
+
+def _choose_rows(results: Mapping[str, Result]) -> list[dict[str, Any]]:
+    found = []
+    for corpus in CHOOSE:
+        scores = _accuracies(results, f"choose-{corpus}-")
+        ranking = results.get(f"choose-{corpus}-ranking")
+        if ranking is None or len(scores) < len(STARTERS):
+            continue
+        first = ranking.measured["candidates"][0]["name"].partition(":")[2]
+        best = max(scores, key=lambda name: scores[name])
+        correct = {name: results[f"choose-{corpus}-{name}"].measured["correct"] for name in scores}
+        _low, high = spread.over_rows([correct[first]], [correct[best]])
+        found.append({
+            "question": "choose", "corpus": corpus, "scores": _shown(scores), "taken": first,
+            "its score": round(scores[first], 4), "best": best, "ranked first is best": first == best or high >= 0,
+        })  # fmt: skip
+    return found
+
+
+def _accuracies(results: Mapping[str, Result], prefix: str) -> dict[str, float]:
+    """What stands behind the prefix -> test accuracy; without what was refused."""
+    return {
+        name.removeprefix(prefix): spread.accuracy(each.measured["correct"])
+        for name, each in results.items()
+        if name.startswith(prefix) and "correct" in each.measured
+    }
+
+
+def _shown(scores: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.3f}" for name, value in sorted(scores.items(), key=lambda item: -item[1]))
+
+
+def _padded(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Every row with the same keys."""
+    keys = list(dict.fromkeys(key for each in rows for key in each))
+    return {key: row.get(key, "") for key in keys}
+
+
+if __name__ == "__main__":
+    about = "`method: auto` beside every single method, and `choose` beside training each starter."
+    run(Benchmark("choosing", about, cells, measure, summarise))

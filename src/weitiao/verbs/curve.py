@@ -1,0 +1,252 @@
+"""`weitiao curve`: how much data is enough; the recipe on growing shares of its training rows, with several seeds.
+
+    OUTPUT/
+      recipe.yaml  data.json  sizes.json          what was asked
+      points/SHARE/SEED/                          log.jsonl, fit.json, score.json of each fit; its model is not kept
+      curve.json  curve.html  curve.png
+
+The shares are nested: each has all rows of the one before. Of a finished fit only its scores are needed, so one that
+was killed goes on with `resume` at the fit it was in.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from weitiao import __version__
+from weitiao.artifact import RunFolder, read_json, write_json, write_text
+from weitiao.data.splitting import take_nested
+from weitiao.errors import Refused
+from weitiao.messages import _, language
+from weitiao.recipe import Recipe, dump_recipe
+from weitiao.training.signals import StopSignal
+from weitiao.verbs.memory import draft_with
+from weitiao.verbs.preflight import Preflight, inspect
+from weitiao.verbs.resolving import resolved
+from weitiao.verbs.train import found_again, judge, note_conditions, resumable
+
+if TYPE_CHECKING:
+    from weitiao.evaluation.intervals import Resampling
+    from weitiao.evaluation.learning import LearningCurve, Measured
+    from weitiao.verbs.fitting import Part
+
+POINTS, SEEDS = 5, 3
+FEWEST_ROWS = 8  # of the smallest size, and two a class
+SIZES, SCORE = "sizes.json", "score.json"
+OnEvent = Callable[[dict[str, Any]], None]
+
+
+def curve(
+    recipe: Path | str | Mapping[str, Any] | Recipe | None = None,
+    *,
+    data: Any = None,
+    overrides: Sequence[str] = (),
+    points: int = POINTS,
+    seeds: int = SEEDS,
+    output: Path | str | None = None,
+    strict: bool = False,
+    resume: Path | str | None = None,
+    on_event: OnEvent = lambda _event: None,
+) -> LearningCurve:
+    """Train on growing shares of the training rows, score each on dev, and fit the curve.
+
+    Args:
+        recipe: a YAML file, a mapping or a `Recipe`; None with `resume`. Its own `seeds` and `folds` are left aside.
+        data: rows in Python in place of the recipe's files.
+        overrides: `key=value` changes to the recipe.
+        points: sizes, each twice the one before, the last all rows.
+        seeds: models of each size; each seed draws rows of its own.
+        output: folder of the curve; default: the recipe's `output` with `-curve` behind it.
+        strict: treat warnings as errors.
+        resume: folder of a curve to go on with.
+        on_event: told of phases, problems, steps and evaluations.
+
+    Raises:
+        ProblemsFound: recipe or data are at fault; nothing was written.
+        MissingExtra: matplotlib is not installed.
+        Interrupted: SIGINT or SIGTERM; what is finished is kept.
+    """
+    from weitiao.evaluation.curve_page import need_matplotlib
+
+    need_matplotlib()
+    if resume is not None:
+        folder = RunFolder(Path(resume))
+        if not (folder.path / SIZES).is_file():
+            raise Refused(_("{path}: not a folder of weitiao curve (no {file} in it)").format(path=resume, file=SIZES))
+        found = found_again(folder, data, on_event, "curve")
+        return _drawn(found, folder, on_event)
+    on_event({"kind": "phase", "text": _("checking recipe and data")})
+    draft, memory = draft_with(recipe or {}, overrides, data)
+    found = inspect(draft, memory=memory, full=True)
+    judge(found, on_event, strict=strict)
+    found.recipe = resolved(found, memory or ())
+    folder = RunFolder(Path(output or f"{found.recipe.output}-curve"))
+    _begin(found, folder, points, seeds)
+    return _drawn(found, folder, on_event)
+
+
+def _begin(found: Preflight, folder: RunFolder, points: int, seeds: int) -> None:
+    """Claim the folder and write down what is asked."""
+    if (folder.path / SIZES).is_file():
+        message = _(
+            "{path}: a curve is already there; go on with it by: weitiao curve --resume {path}, or give another"
+        )
+        raise Refused(message.format(path=folder.path))
+    shares = shares_of(found, points)
+    first = found.recipe.seed
+    folder.claim()
+    write_text(folder.recipe, dump_recipe(found.recipe))
+    write_json(folder.path / SIZES, {"shares": shares, "seeds": list(range(first, first + seeds))})
+
+
+def shares_of(found: Preflight, points: int) -> list[float]:
+    """Shares of the training rows, each twice the one before, the last 1; none with too few rows to learn from."""
+    dataset = found.dataset
+    assert dataset is not None  # refused otherwise
+    rows = len(dataset.records["train"])
+    least = max(FEWEST_ROWS, 2 * len(found.labels) if found.task.labels_are == "classes" else 0)
+    return [2.0**-step for step in range(points - 1, -1, -1) if step == 0 or rows * 2.0**-step >= least]
+
+
+def _drawn(found: Preflight, folder: RunFolder, on_event: OnEvent) -> LearningCurve:
+    """All fits that are not done yet, then the curve and its files."""
+    import torch
+
+    from weitiao.evaluation.curve_page import write_curve
+    from weitiao.evaluation.learning import learning_curve
+
+    if found.recipe.training.threads:
+        torch.set_num_threads(found.recipe.training.threads)
+    with StopSignal() as stop, resumable(folder, "curve"):
+        folder.sweep()
+        note_conditions(found, folder, on_event, 1)
+        sizes = Sizes.of(found, folder, on_event, stop)
+        measured = sizes.run()
+        with language(speak) if (speak := found.recipe.report.language) else nullcontext():
+            made = learning_curve(sizes.asked(), measured)
+            write_curve(made, folder.path)
+        shutil.rmtree(folder.path / "cache", ignore_errors=True)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The fits of a curve.
+
+    Args:
+        found: recipe, rows and model.
+        folder: of the curve.
+        shares, seeds: what is fitted.
+        train, dev: rows to learn from, and those on which the best checkpoint is told.
+        split, scored: rows that every model answers: dev, or test where there is no dev.
+        on_event: told of phases.
+        stop: whether a signal asks to leave.
+    """
+
+    found: Preflight
+    folder: RunFolder
+    shares: Sequence[float]
+    seeds: Sequence[int]
+    train: Part
+    dev: Part | None
+    split: str
+    scored: Part
+    on_event: OnEvent
+    stop: Callable[[], bool]
+
+    @classmethod
+    def of(cls, found: Preflight, folder: RunFolder, on_event: OnEvent, stop: Callable[[], bool]) -> Sizes:
+        """As `sizes.json` says.
+
+        Raises:
+            Refused: there are neither dev nor test rows to score on.
+        """
+        from weitiao.verbs.fitting import part_of
+
+        train, dev, test = (part_of(found, split) for split in ("train", "dev", "test"))
+        split, scored = ("test", test) if dev is None else ("dev", dev)
+        if train is None or scored is None:
+            raise Refused(_("a learning curve needs rows to score on; set `data.dev`, such as 10%"))
+        asked = read_json(folder.path / SIZES)
+        return cls(found, folder, asked["shares"], asked["seeds"], train, dev, split, scored, on_event, stop)
+
+    def run(self) -> list[Measured]:
+        """Every size, smallest first: what is soon done is done first."""
+        from weitiao.evaluation.learning import Measured
+
+        nested = {seed: take_nested(self._items, self.shares, seed) for seed in self.seeds}
+        measured = []
+        for place, share in enumerate(self.shares):
+            scores = {seed: self._score(share, seed, nested[seed][place]) for seed in self.seeds}
+            measured.append(
+                Measured(
+                    rows=[len(nested[seed][place]) for seed in self.seeds],
+                    share=share,
+                    values={str(seed): float(each["value"]) for seed, each in scores.items()},
+                    draws=np.array([each["draws"] for each in scores.values()]),
+                )
+            )
+        return measured
+
+    @property
+    def _items(self) -> Sequence[Any]:
+        assert self.found.dataset is not None  # refused otherwise
+        return self.found.dataset.items["train"]
+
+    def _score(self, share: float, seed: int, rows: Sequence[int]) -> Mapping[str, Any]:
+        """One fit's score, and that of each resample; the fit is made where they are not there yet."""
+        from weitiao.verbs.fitting import fit_once
+        from weitiao.verbs.repeats import discard, subset
+
+        own = RunFolder(self.folder.path / "points" / f"{share:.6g}" / str(seed))
+        if not (own.path / SCORE).is_file():
+            text = _("{rows} training rows, seed {seed}").format(rows=f"{len(rows):,}", seed=seed)
+            self.on_event({"kind": "phase", "text": text})
+            fit_once(
+                self.found, subset(self.train, rows), self.dev, own,
+                seed=seed, cache=self.folder.path / "cache", on_event=self.on_event, stop=self.stop,
+            )  # fmt: skip
+            write_json(own.path / SCORE, self._measured(own))
+        for each in (own.checkpoints, own.model, own.adapter):
+            discard(each)
+        return read_json(own.path / SCORE)
+
+    def _measured(self, own: RunFolder) -> dict[str, Any]:
+        from weitiao.evaluation.intervals import draws
+        from weitiao.metrics import value_of
+        from weitiao.verbs.fitting import answers
+
+        predictions, _settings = answers(self.found, own, self.scored)
+        metric = self.found.task.metrics(self.found.labels)[0]
+        drawn = draws(metric, predictions, self.scored.records, self._resampling())
+        return {
+            "metric": metric.name,
+            "value": value_of(metric, predictions, self.scored.records),
+            "draws": [round(float(each), 6) for each in drawn],
+        }
+
+    def _resampling(self) -> Resampling:
+        from weitiao.evaluation.intervals import Resampling
+
+        spec, groups = self.found.recipe.evaluation, [record.group for record in self.scored.records]
+        units = [group or str(row) for row, group in enumerate(groups)] if any(groups) else None
+        return Resampling(spec.resamples, spec.confidence, units=units)
+
+    def asked(self) -> Any:
+        """What the curve is of."""
+        from weitiao.evaluation.learning import Asked
+        from weitiao.evaluation.sharing import short
+
+        recipe = self.found.recipe
+        return Asked(
+            weitiao=__version__, name=self.folder.path.name, task=recipe.task.name, model=short(recipe.model.name),
+            method=recipe.method.name, metric=self.found.task.metrics(self.found.labels)[0].name, split=self.split,
+            scored_rows=len(self.scored.records), confidence=recipe.evaluation.confidence, seed=recipe.seed,
+        )  # fmt: skip

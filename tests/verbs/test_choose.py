@@ -1,0 +1,229 @@
+"""`weitiao choose`: the order and its reasons, what cannot be used, and every kind of answer that a probe can give."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ruamel.yaml import YAML
+from tests.verbs.trained import recipe
+
+import weitiao
+from weitiao.cli import main
+from weitiao.errors import ProblemsFound, Refused
+from weitiao.evaluation.intervals import Resampling
+from weitiao.metrics.classification import single_label_metrics
+from weitiao.models.tiny import tiny
+from weitiao.records import ClassifyPrediction, ClassifyRecord
+from weitiao.text import load_tokenizer
+from weitiao.verbs.candidates import coverage, unknown_id
+from weitiao.verbs.choose import samples_of
+from weitiao.verbs.frame import read_draft
+from weitiao.verbs.preflight import inspect
+from weitiao.verbs.ranking import Candidate, Samples, by_score
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> dict[str, Any]:
+    """A recipe; beside `tiny`, which knows the words of the texts, `strange` knows none of them."""
+    made = recipe(tmp_path)
+    tiny("bert", tmp_path / "strange", texts=["zzz qqq xxx"] * 3, seed=5)
+    return made
+
+
+def test_a_model_that_knows_the_words_comes_before_one_that_does_not(reviews: dict[str, Any], tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    ranking = weitiao.choose(reviews, [str(tmp_path / "strange"), str(tmp_path / "tiny")])
+    first, second = ranking.candidates
+    assert Path(first.name).name == "tiny"
+    assert first.score is not None
+    assert second.score is not None
+    assert first.score.value > 0.9 > second.score.high
+    assert (first.unknown or 0) < (second.unknown or 0)
+    assert (ranking.metric, ranking.scored_on, ranking.scored_rows) == ("accuracy", "dev", 32)
+    assert ranking.lead is not None
+    assert ranking.lead.low > 0
+    said = "\n".join(ranking.sentences)
+    assert "answers best: Accuracy 0.9" in said
+    assert "is more than chance" in said
+    assert "of the pieces of these texts are not in its vocabulary" in said
+    assert "does not say under which licence" in said
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_equal_models_are_not_told_apart(reviews: dict[str, Any], tmp_path: Path) -> None:
+    shutil.copytree(tmp_path / "tiny", tmp_path / "again")
+    ranking = weitiao.choose(reviews, [str(tmp_path / "tiny"), str(tmp_path / "again")])
+    assert ranking.lead is not None
+    assert (ranking.lead.low, ranking.lead.value, ranking.lead.high) == (0, 0, 0)
+    assert any(sentence.startswith("no difference from") for sentence in ranking.sentences)
+
+
+def test_what_cannot_be_used_stays_with_its_reason(reviews: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "broken").mkdir()
+    shutil.copytree(tmp_path / "tiny", tmp_path / "torn")
+    (tmp_path / "torn/model.safetensors").write_bytes(b"no weights")
+    names = [str(tmp_path / "nowhere"), str(tmp_path / "broken"), str(tmp_path / "torn"), str(tmp_path / "tiny")]
+    ranking = weitiao.choose(reviews, names)
+    assert [bool(each.reason) for each in ranking.candidates] == [False, True, True, True]
+    assert Path(ranking.candidates[0].name).name == "tiny"
+    reasons = "\n".join(each.reason for each in ranking.candidates)
+    assert "no such folder" in reasons
+    assert "no config.json in it" in reasons
+
+
+def test_without_a_probe_coverage_alone_decides(reviews: dict[str, Any], tmp_path: Path) -> None:
+    ranking = weitiao.choose(reviews, [str(tmp_path / "strange"), str(tmp_path / "tiny")], rows=0)
+    assert [Path(each.name).name for each in ranking.candidates] == ["tiny", "strange"]
+    assert [each.score for each in ranking.candidates] == [None, None]
+    assert ranking.sentences[0].startswith("ordered by coverage alone")
+
+
+def test_test_rows_are_never_looked_at(reviews: dict[str, Any], tmp_path: Path) -> None:
+    reviews["data"]["dev"] = None
+    nameless = {**reviews, "model": ""}
+    found = inspect(read_draft(nameless), full=False)
+    samples = samples_of(found, 1000)
+    assert samples.split == "train"
+    assert {Path(record.file).name for record in [*samples.train, *samples.scored]} == {"train.csv"}
+    assert not {record.line for record in samples.train} & {record.line for record in samples.scored}
+
+
+def test_samples_are_as_many_as_asked(reviews: dict[str, Any], tmp_path: Path) -> None:
+    ranking = weitiao.choose(reviews, [str(tmp_path / "tiny")], rows=20)
+    assert (ranking.train_rows, ranking.scored_rows) == (20, 20)
+
+
+def test_faulty_rows_are_refused_before_any_model_is_looked_at(reviews: dict[str, Any], tmp_path: Path) -> None:
+    reviews["data"]["train"] = str(tmp_path / "nowhere.csv")
+    with pytest.raises(ProblemsFound, match=r"nowhere\.csv"):
+        weitiao.choose(reviews, [str(tmp_path / "tiny")])
+
+
+def test_no_model_at_all_is_refused(reviews: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("weitiao.verbs.choose.installed_starters", list)
+    with pytest.raises((Refused, ProblemsFound), match="model"):
+        weitiao.choose({key: value for key, value in reviews.items() if key != "model"})
+
+
+def test_a_recipe_without_a_model_may_be_given_some(reviews: dict[str, Any], tmp_path: Path) -> None:
+    del reviews["model"]
+    ranking = weitiao.choose(reviews, [str(tmp_path / "tiny")])
+    assert [each.reason for each in ranking.candidates] == [""]
+
+
+def test_the_best_of_a_metric_is_the_highest_and_of_equals_the_smaller() -> None:
+    records = [ClassifyRecord(file="a", line=n, group="", text="t", text_pair=None, labels=("a",)) for n in range(20)]
+    right, wrong = (
+        ClassifyPrediction(labels=(label,), confidence=1.0, scores={"a": 1.0}, abstained=False) for label in "ab"
+    )
+    answers = {"big": [right] * 20, "small": [right] * 20, "worse": [wrong] * 20}
+    from weitiao.evaluation.intervals import interval
+
+    metric = single_label_metrics(["a", "b"])[0]
+    sizes = {"worse": 1, "big": 9, "small": 2}
+    candidates = [
+        Candidate(name, parameters=size, score=interval(metric, answers[name], records, Resampling(100)))
+        for name, size in sizes.items()
+    ]
+    ranking = by_score(
+        [*candidates, Candidate("gone", "missing")], answers, Samples([], records, "dev"), metric, Resampling(100)
+    )
+    assert [each.name for each in ranking.candidates] == ["small", "big", "worse", "gone"]
+
+
+def test_a_vocabulary_without_unknown_pieces_has_none(tmp_path: Path) -> None:
+    assert unknown_id(load_tokenizer(tiny("bert", tmp_path / "bert"))) is not None
+    bytes_only = load_tokenizer(tiny("gpt2", tmp_path / "gpt2"))
+    found = coverage(bytes_only, ["𒀀 é 好"])
+    assert found.unknown == 0
+    assert found.per_character > 1
+
+
+def test_chinese_has_no_pieces_a_word(tmp_path: Path) -> None:
+    tokenizer = load_tokenizer(tiny("bert", tmp_path / "bert"))
+    assert coverage(tokenizer, ["味道很好，下次再来"]).per_word is None
+    assert coverage(tokenizer, ["good food"]).per_word is not None
+
+
+SENTENCES = [
+    f"{adjective} {noun} number {n}" for n in range(12) for adjective in ("good", "bad") for noun in ("film", "room")
+]
+
+
+def rows_of(task: str) -> tuple[Any, list[dict[str, Any]]]:
+    """(task, rows) in which the words tell the answer."""
+    good = [text.startswith("good") for text in SENTENCES]
+    pairs = zip(SENTENCES, good, strict=True)
+    if task == "regress":
+        return task, [{"text": text, "score": 3.0 * fine} for text, fine in pairs]
+    if task == "embed":
+        return {"name": "embed", "loss": "cosent"}, [
+            {"text": text, "text_pair": f"good film {n}", "score": float(fine)} for n, (text, fine) in enumerate(pairs)
+        ]
+    if task == "pairs":
+        return "classify", [
+            {"text": text, "text_pair": f"good film {n}", "label": "same" if fine else "other"}
+            for n, (text, fine) in enumerate(pairs)
+        ]
+    if task == "labels":
+        return {"name": "classify", "multi_label": True}, [
+            {"text": text, "label": [*(["fine"] if fine else []), "film" if "film" in text else "room"]}
+            for text, fine in pairs
+        ]
+    if task == "relate":
+        return task, [
+            {"text": f"<e1>{text.split()[0]}</e1> is the <e2>{text.split()[1]}</e2> {n}", "label": "A" if fine else "B"}
+            for n, (text, fine) in enumerate(pairs)
+        ]
+    tagged = [(text.split(), "B-GOOD" if fine else "O") for text, fine in pairs]
+    name: Any = {"name": "tag", "crf": True} if task == "crf" else "tag"
+    return name, [{"tokens": words, "tags": [tag, *["O"] * (len(words) - 1)]} for words, tag in tagged]
+
+
+@pytest.mark.parametrize("task", ["regress", "embed", "pairs", "labels", "relate", "tag", "crf"])
+def test_each_kind_of_answer_is_probed_with_the_metric_of_its_task(task: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    tiny("bert", tmp_path / "tiny", texts=SENTENCES)
+    name, rows = rows_of(task)
+    made = {"task": name, "model": str(tmp_path / "tiny"), "data": {"train": "memory", "dev": "33%"}}
+    ranking = weitiao.choose({**made, "evaluation": {"resamples": 100}}, data={"train": rows})
+    (candidate,) = [each for each in ranking.candidates if each.name.endswith("tiny")]
+    assert candidate.reason == ""
+    assert candidate.score is not None
+    assert np.isfinite(candidate.score.value)
+    if task in ("regress", "pairs", "labels", "relate", "tag", "crf"):
+        assert candidate.score.value > 0.8
+    assert candidate.ms_a_text is not None
+
+
+def test_a_task_without_a_probe_says_so(tmp_path: Path) -> None:
+    tiny("bert", tmp_path / "tiny", texts=SENTENCES)
+    rows = [{"question": "what", "context": text, "answer": text.split()[0], "answer_start": 0} for text in SENTENCES]
+    made = {"task": "answer", "model": str(tmp_path / "tiny"), "data": {"train": "memory", "dev": "33%"}}
+    ranking = weitiao.choose(made, [str(tmp_path / "tiny")], data={"train": rows})
+    assert ranking.sentences[0] == (
+        "no linear model on frozen vectors can answer the task 'answer', so nothing was probed"
+    )
+
+
+def test_the_command_prints_a_table_and_writes_where_it_is_told(
+    reviews: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    YAML().dump(reviews, Path("recipe.yaml"))
+    words = ["choose", "recipe.yaml", "--model", "tiny", "--model", "nowhere"]
+    assert main([*words, "--output", "ranking.json"]) == 0
+    said = capsys.readouterr().out
+    assert "tiny   0.9" in said
+    assert "nowhere cannot be used: model 'nowhere': no such folder" in said
+    assert main([*words, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    kept = json.loads((tmp_path / "ranking.json").read_text("utf-8"))
+    assert [each["name"] for each in shown["candidates"]] == [each["name"] for each in kept["candidates"]]
+    assert shown["candidates"][0]["score"]["value"] > 0.9

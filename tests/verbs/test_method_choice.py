@@ -1,0 +1,59 @@
+"""`method: auto` in a recipe: settled before anything is opened, said, and written down."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+from tests.verbs.trained import recipe
+
+import weitiao
+from weitiao.methods import METHOD_OPTIONS
+from weitiao.verbs.check import check
+from weitiao.verbs.preflight import Preflight
+
+
+def told(found: Preflight) -> list[str]:
+    return [problem.message for problem in found.problems if problem.code == "auto-method"]
+
+
+def test_check_says_what_it_takes_and_why(tmp_path: Path) -> None:
+    found = check(recipe(tmp_path, method="auto"))
+    assert found.recipe.method.name == "freeze"
+    (note,) = told(found)
+    assert note == "`method: auto` takes freeze: 64 labels a class are at most 64"
+    assert found.plan is not None
+    assert found.plan.trained < found.plan.parameters
+
+
+def test_the_run_keeps_what_took_effect(tmp_path: Path) -> None:
+    made = recipe(tmp_path, method="auto", training={"epochs": 1})
+    run = weitiao.train(made)
+    kept = YAML(typ="safe").load(run.path / "recipe.yaml")
+    assert kept["method"]["name"] == "freeze"
+    assert kept["training"]["learning_rate"] == METHOD_OPTIONS["freeze"].learning_rate
+    assert json.loads((run.path / "report.json").read_text("utf-8"))["method"] == "freeze"
+    assert any(problem.code == "auto-method" for problem in run.warnings)
+
+
+def test_a_method_that_does_not_go_with_the_recipe_is_passed_over(tmp_path: Path) -> None:
+    made = recipe(tmp_path, method="auto")
+    made["model"]["reinit_layers"] = 2  # both layers of the model, of which freeze would keep one
+    found = check(made)
+    assert [problem for problem in found.problems if problem.severity == "error"] == []
+    assert found.recipe.method.name == "full"
+
+
+@pytest.mark.parametrize("changes", [{"model": {"name": "nowhere"}}, {"data": {"train": "nowhere.csv"}}])
+def test_what_is_wrong_elsewhere_is_still_told(tmp_path: Path, changes: dict[str, Any]) -> None:
+    found = check(recipe(tmp_path, method="auto", **changes))
+    assert any(problem.severity == "error" for problem in found.problems)
+    assert told(found) == []
+
+
+def test_auto_takes_no_options(tmp_path: Path) -> None:
+    found = check(recipe(tmp_path, method={"name": "auto", "layers": 1}))
+    assert any("layers" in problem.message for problem in found.problems if problem.severity == "error")
