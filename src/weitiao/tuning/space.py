@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any, Protocol
 
+from weitiao.recipe.source import SHORT_FORMS
+
 Keys = tuple[str, ...]
 Place = int | str  # a line of the space's file, or the name of what is no file
 TAIL = 1e-4  # of a normal distribution that is not drawn from, on each side
@@ -211,10 +213,18 @@ def laid_over(tree: Mapping[str, Any], changes: Iterable[Change]) -> dict[str, A
     for change in changes:
         node = changed
         for key in change.keys[:-1]:
-            inner = node.get(key)
-            node[key] = node = inner if isinstance(inner, dict) else {}
+            node = _section_of(node, key)
         node[change.keys[-1]] = copy.deepcopy(change.value)
     return changed
+
+
+def _section_of(node: dict[str, Any], key: str) -> dict[str, Any]:
+    """What stands under a key, as a mapping: `method: head` is `method: {name: head}`."""
+    inner = node.get(key)
+    if not isinstance(inner, dict):
+        inner = {} if inner is None else {SHORT_FORMS.get(key, "name"): inner}
+        node[key] = inner
+    return inner
 
 
 def shown_changes(changes: Iterable[Change]) -> dict[str, Any]:

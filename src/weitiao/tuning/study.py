@@ -193,7 +193,8 @@ class Study:
             trials = self.trials()
             if used_up(self.search, trials):
                 return None
-            self.optuna_study.sampler = make_sampler(self.search, len(trials))
+            drawn = sum("continues" not in trial.user_attrs for trial in trials)
+            self.optuna_study.sampler = make_sampler(self.search, drawn)
             trial = self.optuna_study.ask()
             trial.set_user_attr("worker", worker)
             changes = self.space.draw(trial)
