@@ -22,7 +22,8 @@ from weitiao.artifact import read_json
 from weitiao.cli import main
 from weitiao.errors import Interrupted, ProblemsFound, Refused
 from weitiao.tuning.study import About, Study, StudyFolder
-from weitiao.verbs.tune import Tuned, work
+from weitiao.verbs.tune import Tuned
+from weitiao.verbs.workers import work
 
 PATIENCE = 180  # seconds; a busy machine needs half a minute to import torch
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "LANGUAGE": "en"}
@@ -190,6 +191,14 @@ def test_a_trial_that_breaks_costs_that_trial(tmp_path: Path) -> None:
     found = tuned(tmp_path, {"training.learning_rate": [1e-3, 1e38]}, made, sampler="grid")
     assert [each.state for each in found.result.trials] == ["complete", "failed"]
     assert "not finite" in found.result.trials[1].reason
+
+
+def test_what_was_measured_is_not_trained_again(tmp_path: Path) -> None:
+    found = tuned(tmp_path, {"method": ["head", "full"]}, sampler="random", trials=4)
+    trained = {int(path.parent.name) for path in (tmp_path / "run-tune/trials").glob("*/fit.json")}
+    again = {each.number for each in found.result.trials if each.reason.startswith("the same as trial")}
+    assert len(trained) <= 2 and trained | again == {0, 1, 2, 3} and not trained & again
+    assert found.result.counts["complete"] == 4
 
 
 def test_a_search_goes_on_with_a_larger_budget(tmp_path: Path) -> None:

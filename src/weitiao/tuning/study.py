@@ -214,6 +214,12 @@ class Study:
             for step, value in self.trials()[before].intermediate_values.items():
                 trial.report(value, step)
 
+    def same_as(self, trial: Trial) -> FrozenTrial | None:
+        """A measured trial with the same changes: its score would come out again."""
+        changes = trial.user_attrs["changes"]
+        done = (each for each in self.trials() if each.state.name == "COMPLETE")
+        return next((each for each in done if each.user_attrs["changes"] == changes), None)
+
     def complete(self, trial: Trial, values: Sequence[float]) -> None:
         """The trial was measured."""
         self.optuna_study.tell(trial, list(values))
