@@ -69,11 +69,14 @@ def test_mistakes_in_the_space_are_told_with_file_and_line_before_anything_runs(
 
 
 def test_keys_by_which_trials_could_not_be_compared(tmp_path: Path) -> None:
-    (first, second) = said(tmp_path, ["seed=[1, 2]", "training.metric=[loss, accuracy]"])
+    first, second, third = said(
+        tmp_path, ["seed=[1, 2]", "training=[{metric: loss}, {epochs: 2}]", "task=[tag, classify]"]
+    )
     assert (
         first == "command line: `seed` is the same for all trials, or they could not be compared; set it in the recipe"
     )
-    assert "`training.metric`" in second
+    assert "`training.metric` is the same" in second
+    assert "`task` is the same" in third
 
 
 def test_an_option_of_a_searched_method_is_no_mistake(tmp_path: Path) -> None:

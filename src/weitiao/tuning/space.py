@@ -166,6 +166,13 @@ class Dimension:
         else:
             yield Change(self.keys, self.domain.value(self.domain.drawn(ask, self.name)), self.place)
 
+    def touched(self) -> Iterator[Change]:
+        """What it changes by itself, whatever is drawn."""
+        if isinstance(self.domain, Choices):
+            yield from (change for option in self.domain.options for change in option.changes)
+        else:
+            yield Change(self.keys, None, self.place)
+
     def all(self) -> Iterator[Dimension]:
         """This one and those under its choices."""
         yield self
@@ -193,6 +200,10 @@ class Space:
     def all(self) -> list[Dimension]:
         """Every dimension, also those under choices."""
         return [each for dimension in self.dimensions for each in dimension.all()]
+
+    def touched(self) -> list[Change]:
+        """Every change that some trial makes, those of ranges without their value."""
+        return [*self.constants, *(change for each in self.all() for change in each.touched())]
 
     def combinations(self, values: Values) -> Iterator[dict[str, Any]]:
         """Parameters of every combination, where numbers take these values."""

@@ -7,7 +7,7 @@ the same `inspect` that `weitiao check` runs, trial by trial.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from weitiao.errors import Problem, ProblemsFound
 from weitiao.messages import _
@@ -17,10 +17,7 @@ from weitiao.tuning.space import Change, Choices, Dimension, Given, Keys, Normal
 from weitiao.verbs.frame import frame, task_of
 from weitiao.verbs.preflight import Preflight, inspect
 
-FIXED = {  # keys by which trials could not be compared
-    ("output",): "output", ("seed",): "seed", ("seeds",): "seeds", ("folds",): "folds", ("task", "name"): "task",
-    ("training", "metric"): "training.metric",
-}  # fmt: skip
+FIXED = {"output", "seed", "seeds", "folds", "task", "task.name", "training.metric"}  # else trials cannot be compared
 TOGETHER = ("misfit", "unknown-metric", "unknown-baseline")  # codes of what is wrong only in company
 TRIED = 200  # combinations of which one has to work
 
@@ -46,10 +43,8 @@ def refuse_mistakes(recipe: Recipe, written: Written, space: Space) -> None:
 
 
 def _fixed(written: Written, space: Space) -> Iterator[Problem]:
-    changes = [*space.constants, *(Change(each.keys, None, each.place) for each in space.all())]
-    for change in changes:
-        if change.keys in FIXED or (change.keys == ("task",) and not isinstance(change.value, Mapping)):
-            name = ".".join(change.keys)
+    for change in space.touched():
+        if (name := ".".join(change.keys)) in FIXED:
             message = _("`{key}` is the same for all trials, or they could not be compared; set it in the recipe")
             yield written.places([change]).problem("not-searched", change.keys, message.format(key=name))
 

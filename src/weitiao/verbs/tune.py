@@ -104,7 +104,7 @@ def tune(
         raise Refused(_("`workers` is {got}; expected at least 1").format(got=workers))
     on_event({"kind": "phase", "text": _("checking recipe, data and space")})
     if resume is not None:
-        folder = StudyFolder(Path(resume))
+        folder = StudyFolder(Path(resume).absolute())
         _take_up(folder, trials, minutes)
     else:
         if trials is None and minutes is None and sampler != "grid":
@@ -164,7 +164,7 @@ def _has_dev(found: Preflight) -> bool:
 
 def _evaluations(found: Preflight, space: Space) -> int | None:
     """Evaluations of one fit; None where the space changes how many."""
-    changed = {".".join(each.keys) for each in space.all()} | {".".join(each.keys) for each in space.constants}
+    changed = {".".join(change.keys) for change in space.touched()}
     return None if found.plan is None or changed & LENGTH else found.plan.evaluations
 
 
@@ -242,7 +242,7 @@ def _run(folder: StudyFolder, workers: int, on_event: OnEvent, stop: StopSignal)
 
 def _finish(study: Study, on_event: OnEvent, stop: Callable[[], bool]) -> Tuned:
     """The winner against the recipe; what is said of the search."""
-    from weitiao.verbs.retraining import compare_with_recipe
+    from weitiao.verbs.retraining import Sides, compare_with_recipe
 
     number = best_number(study)
     if number is None:
@@ -256,7 +256,8 @@ def _finish(study: Study, on_event: OnEvent, stop: Callable[[], bool]) -> Tuned:
     scores: dict[str, dict[str, float]] = {}
     if study.search.seeds:
         plain = inspect(recipe, full=True)
-        comparison, scores = compare_with_recipe(best, plain, folder, study.search.seeds, on_event, stop)
+        sides = Sides(best, plain, folder.final(f"trial-{number}"), folder.final("recipe"))
+        comparison, scores = compare_with_recipe(sides, study.search.seeds, on_event, stop)
     text = dump_recipe(resolved(best))
     result = make_result(study, task=recipe.task.name, recipe=text, comparison=comparison, seeds=scores)
     with language(recipe.report.language) if recipe.report.language else nullcontext():
