@@ -220,13 +220,13 @@ def test_other_rows_are_refused_on_going_on(tmp_path: Path) -> None:
 def test_a_signal_leaves_a_study_that_goes_on(tmp_path: Path) -> None:
     """In the middle of a trial, which goes on from its checkpoint and ends as if nothing had been."""
     made = small(tmp_path)
-    made["training"]["max_steps"] = 6
-    straight = tuned(tmp_path, RATES, made, output=tmp_path / "straight")
+    made["training"] |= {"max_steps": 6, "evaluate_every": 2}
+    straight = tuned(tmp_path, RATES, made, output=tmp_path / "straight", pruner="median")
     sent = False
 
     def interrupt(folder: Path) -> None:
         nonlocal sent
-        if not sent and any(folder.glob("trials/1/log.jsonl")):
+        if not sent and (folder / "trials/1/log.jsonl").is_file() and len(_log(folder / "trials/1")) > 3:
             sent = True
             signal.raise_signal(signal.SIGTERM)
 
@@ -235,11 +235,12 @@ def test_a_signal_leaves_a_study_that_goes_on(tmp_path: Path) -> None:
         watching,
         pytest.raises(Interrupted, match=r"interrupted; the study is saved; go on with: weitiao tune --resume"),
     ):
-        tuned(tmp_path, RATES, made)
+        tuned(tmp_path, RATES, made, pruner="median")
     resumed = weitiao.tune(resume=tmp_path / "run-tune")
     assert resumed.result.counts["lost"] == 1
     scores = [each.score for each in resumed.result.trials if each.score is not None]
     assert scores == [each.score for each in straight.result.trials]
+    assert resumed.result.trials[2].curve == straight.result.trials[1].curve
     lost, own = tmp_path / "run-tune/trials/1", tmp_path / "run-tune/trials/2"
     assert not lost.exists()
     assert _log(own) == _log(tmp_path / "straight/trials/1")

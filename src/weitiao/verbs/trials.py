@@ -6,6 +6,7 @@ over the seeds, or over the folds of what the rows outside each fit say. Of a fi
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -150,14 +151,13 @@ def _deaf(_event: dict[str, Any]) -> None:
 
 
 def _listener(found: Preflight, watch: Watch) -> OnEvent:
-    """Counts the evaluations of a fit."""
-    seen = 0
+    """Tells the evaluations of a fit by their number, which is the same after the fit was resumed."""
+    every = found.recipe.training.evaluate_every
 
     def listen(event: dict[str, Any]) -> None:
-        nonlocal seen
         if event["kind"] == "evaluation" and found.metric in event.get("dev", {}):
-            seen += 1
-            watch.evaluation(seen, event["dev"][found.metric])
+            number = math.ceil(event["step"] / every if every else event["epoch"])
+            watch.evaluation(number, event["dev"][found.metric])
 
     return listen
 

@@ -15,10 +15,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weitiao.errors import Failed, Interrupted, StorageFull, WeitiaoError
+from weitiao.errors import Failed, Interrupted, Refused, StorageFull, WeitiaoError
 from weitiao.messages import _
 from weitiao.recipe import Recipe, load_recipe
 from weitiao.training.signals import StopSignal
+from weitiao.tuning.page import shown
 from weitiao.tuning.search import open_optuna
 from weitiao.tuning.study import Study, StudyFolder
 from weitiao.verbs.frame import frame
@@ -71,17 +72,17 @@ def _one(study: Study, recipe: Recipe, trial: Trial, changes: Sequence[Change], 
     """One trial, from its changes to its score, or to the reason why it has none."""
     from weitiao.verbs.trials import run_trial, tidy
 
+    if (before := study.same_as(trial)) is not None:
+        trial.set_user_attr("reason", _("the same as trial {number}").format(number=before.number))
+        trial.set_user_attr("parts", before.user_attrs["parts"])
+        study.complete(trial, before.values)
+        return
     found = trial_recipe(study, recipe, changes, f"trained/{trial.number}")
     reasons = [problem.message for problem in found.problems if problem.severity == "error"]
     if not reasons and measured_rows(found) != study.about.measured:
         reasons = [_("it is measured on other rows than the recipe, so that it cannot be compared")]
     if reasons:
         study.prune(trial, "impossible", " ".join(dict.fromkeys(reasons)))
-        return
-    if (before := study.same_as(trial)) is not None:
-        trial.set_user_attr("reason", _("the same as trial {number}").format(number=before.number))
-        trial.set_user_attr("parts", before.user_attrs["parts"])
-        study.complete(trial, before.values)
         return
     own = study.folder.trial(trial.number)
     try:
@@ -92,6 +93,9 @@ def _one(study: Study, recipe: Recipe, trial: Trial, changes: Sequence[Change], 
     except (Interrupted, StorageFull):
         study.leave(trial)
         raise
+    except Refused as error:  # what only the opened model shows
+        study.prune(trial, "impossible", str(error))
+        tidy(own)
     except Failed as error:
         study.fail(trial, str(error))
         tidy(own)
@@ -136,8 +140,7 @@ def _watch(study: Study, trial: Trial, stop: Callable[[], bool]) -> Watch:
 
 def trial_line(study: Study, trial: FrozenTrial) -> str:
     """`trial 3: accuracy 0.9125 (training.learning_rate=3e-05)`, or what became of it."""
-    changes = ", ".join(f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
-                        for key, value in trial.user_attrs.get("changes", {}).items())  # fmt: skip
+    changes = _(", ").join(f"{key}={shown(value)}" for key, value in trial.user_attrs.get("changes", {}).items())
     if trial.state.name == "COMPLETE":
         values = ", ".join(
             f"{name} {value:.4g}"
