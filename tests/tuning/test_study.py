@@ -59,6 +59,38 @@ def test_a_budget_is_used_up_and_a_larger_one_goes_on(storage: str, tmp_path: Pa
     assert [trial.number for trial in study.trials()] == list(range(6))
 
 
+@pytest.mark.parametrize("sampler", ["cmaes", "nsga2"])
+def test_samplers_draw_within_the_space(sampler: str, tmp_path: Path) -> None:
+    space = {"model.dropout": {"low": 0.1, "high": 0.2}, "training.warmup": {"low": 0, "high": 9, "int": True}}
+    study = Study(begun(tmp_path, space, sampler=sampler, trials=6))
+    run_all(study)
+    assert len({str(each) for each in parameters(study)}) == 6
+    assert all(
+        0.1 <= each["model.dropout"] <= 0.2 and each["training.warmup"] in range(10) for each in parameters(study)
+    )
+
+
+@pytest.mark.parametrize("pruner", ["median", "hyperband", "wilcoxon"])
+def test_pruners_give_up_what_is_worse(pruner: str, tmp_path: Path) -> None:
+    """The later the trial, the worse it is from its first value on."""
+    study = Study(begun(tmp_path, pruner=pruner, trials=12))
+    with study.worker() as name:
+        while (asked := study.ask(name)) is not None:
+            _learn(study, asked[0])
+    states = [trial.state.name for trial in study.trials()]
+    assert states[0] == "COMPLETE"
+    assert "PRUNED" in states
+
+
+def _learn(study: Study, trial: Any) -> None:
+    for number in range(1, 9):
+        trial.report(1 - 0.05 * trial.number + 0.001 * number * (trial.number + 1), number)
+        if trial.should_prune():
+            study.prune(trial, "pruned", "worse")
+            return
+    study.complete(trial, [1 - 0.05 * trial.number])
+
+
 def test_what_is_drawn_does_not_depend_on_interruptions(tmp_path: Path) -> None:
     straight = Study(begun(tmp_path / "straight", sampler="tpe", trials=14))
     run_all(straight)

