@@ -92,6 +92,10 @@ def test_recipe_and_space_are_told_together(tmp_path: Path) -> None:
     assert len(lines) == 2
     assert "unknown key 'trainin'" in lines[0]
     assert "`training.warmup` has no choices" in lines[1]
+    lines = said(tmp_path, {"training.warmpu": [0.1, 0.2]}, small(tmp_path, model="./nowhere"))
+    assert len(lines) == 2
+    assert "model './nowhere': no such folder" in lines[0]
+    assert "unknown key 'training.warmpu'; did you mean 'warmup'?" in lines[1]
 
 
 def test_a_space_without_hope_is_refused_at_once(tmp_path: Path) -> None:

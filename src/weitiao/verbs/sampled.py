@@ -27,19 +27,14 @@ def sampled(recipe: Recipe, written: Written, changes: Sequence[Change]) -> Draf
     return load_draft(laid_over(recipe_tree(recipe), changes), frame(), places=written.places(changes))
 
 
-def refuse_mistakes(recipe: Recipe, written: Written, space: Space) -> None:
-    """See that every key and value of the space is a recipe's.
-
-    Raises:
-        ProblemsFound: with every mistake, each with file and line.
-    """
+def mistakes(recipe: Recipe, written: Written, space: Space) -> list[Problem]:
+    """Keys and values of the space that are no recipe's, each with file and line."""
     problems = [*_fixed(written, space)]
     for constant in space.constants:
         problems += _mistakes(recipe, written, _sections(space, constant.keys), [[constant]])
     for dimension in space.dimensions:
         problems += _mistakes(recipe, written, _sections(space, dimension.keys), _variants(dimension))
-    if problems:
-        raise ProblemsFound(dict.fromkeys(problems))
+    return list(dict.fromkeys(problems))
 
 
 def _fixed(written: Written, space: Space) -> Iterator[Problem]:

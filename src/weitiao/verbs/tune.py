@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from weitiao.artifact import read_json, write_text
 from weitiao.errors import Failed, Interrupted, Problem, ProblemsFound, Refused, StorageFull
 from weitiao.messages import _, language
-from weitiao.recipe import dump_recipe, load_recipe
+from weitiao.recipe import Recipe, dump_recipe, load_recipe
 from weitiao.training.signals import StopSignal
 from weitiao.tuning.page import render_page
 from weitiao.tuning.reading import Written, parse_space, read_space
@@ -27,7 +27,7 @@ from weitiao.tuning.study import About, Study, StudyFolder, used_up
 from weitiao.verbs.frame import frame, read_draft
 from weitiao.verbs.preflight import Preflight, inspect
 from weitiao.verbs.resolving import anchored, resolved
-from weitiao.verbs.sampled import refuse_hopeless, refuse_mistakes
+from weitiao.verbs.sampled import mistakes, refuse_hopeless
 from weitiao.verbs.workers import measured_rows, trial_recipe, work, worker_processes
 
 if TYPE_CHECKING:
@@ -123,22 +123,22 @@ def _begin(
 ) -> StudyFolder:
     """Check everything and claim the study's folder."""
     refuse_unknown(search)
+    found = inspect(read_draft(source, overrides), full=False)
     written, parsed, problems = _read_space(space)
-    draft = read_draft(source, overrides)
-    if draft.problems or parsed is None:
-        raise ProblemsFound([*draft.problems, *problems])
-    found = inspect(draft, full=False)
-    found.refuse()
-    if found.warnings:
-        on_event({"kind": "problems", "problems": found.warnings})
-    recipe = anchored(found.recipe)
-    if _has_dev(found):
-        recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"metric": found.metric})})
-    refuse_mistakes(recipe, written, parsed)
+    problems = [*(problem for problem in found.problems if problem.severity == "error"), *problems]
+    if parsed is not None:
+        problems += mistakes(found.recipe, written, parsed)
+    if parsed is None or problems:
+        raise ProblemsFound(problems)
     evaluations = _evaluations(found, parsed)
-    facts = Facts(_has_dev(found), recipe.folds is not None, recipe.folds or recipe.seeds, evaluations)
+    facts = Facts(
+        _has_dev(found), found.recipe.folds is not None, found.recipe.folds or found.recipe.seeds, evaluations
+    )
     if wrong := [Problem("misfit", text) for text in misfits(search, parsed, facts)]:
         raise ProblemsFound(wrong)
+    if found.warnings:
+        on_event({"kind": "problems", "problems": found.warnings})
+    recipe = _fixed(found)
     refuse_hopeless(recipe, written, parsed)
     folder = StudyFolder(Path(output if output is not None else f"{recipe.output}-tune").absolute())
     _refuse_if_taken(folder)
@@ -150,12 +150,19 @@ def _begin(
     return folder
 
 
-def _read_space(space: Any) -> tuple[Written, Space | None, Sequence[Problem]]:
+def _fixed(found: Preflight) -> Recipe:
+    """The recipe in any folder, with the metric by which all trials are compared."""
+    recipe = anchored(found.recipe)
+    metric = found.metric if _has_dev(found) else recipe.training.metric
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"metric": metric})})
+
+
+def _read_space(space: Any) -> tuple[Written, Space | None, list[Problem]]:
     try:
         written = read_space(space)
-        return written, parse_space(written), ()
+        return written, parse_space(written), []
     except ProblemsFound as error:
-        return Written("", {}), None, error.problems
+        return Written("", {}), None, list(error.problems)
 
 
 def _has_dev(found: Preflight) -> bool:
