@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from weitiao.verbs.run import Run as Run
     from weitiao.verbs.schema import schema as schema
     from weitiao.verbs.train import train as train
+    from weitiao.verbs.tune import tune as tune
 
 __version__ = "0.1.0"
 
@@ -70,6 +71,7 @@ _WHERE = {
     "schema": "weitiao.verbs.schema:schema",
     "serve": "weitiao.serving.server:serve",
     "train": "weitiao.verbs.train:train",
+    "tune": "weitiao.verbs.tune:tune",
 }
 
 __all__ = [
@@ -99,6 +101,7 @@ __all__ = [
     "schema",
     "serve",
     "train",
+    "tune",
 ]
 
 

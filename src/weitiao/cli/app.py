@@ -23,6 +23,7 @@ from weitiao.cli import (
     schema,
     serve,
     train,
+    tune,
 )
 from weitiao.cli.help import Command, Group
 from weitiao.cli.marking import N_
@@ -40,6 +41,7 @@ VERBS = (
     (predict.predict, "predict", predict.ABOUT),
     (compare.compare, "compare", compare.ABOUT),
     (curve.curve, "curve", curve.ABOUT),
+    (tune.tune, "tune", tune.ABOUT),
     (convert.convert, "convert", convert.ABOUT),
     (serve.serve, "serve", serve.ABOUT),
     (quickstart.quickstart, "quickstart", quickstart.ABOUT),

@@ -47,7 +47,7 @@ def render_curve(curve: LearningCurve) -> str:
     chart = charts.size_chart(
         [(each.rows, each.score) for each in curve.points], curve.line(), title, _("training rows"), percent=percent
     )
-    page = environment().get_template("curve.html.j2")
+    page = environment("weitiao.evaluation").get_template("curve.html.j2")
     return page.render(
         curve=curve,
         lang=current_language().replace("_", "-"),

@@ -1,0 +1,275 @@
+"""`weitiao tune`: a recipe and a space in; trials, the best recipe, and how it stands against the recipe as it is out.
+
+Everything that can be wrong is told before the folder is claimed. Then workers share the study (`workers`); then the
+winner is trained beside the recipe. A search that was killed anywhere goes on with `resume`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weitiao.artifact import read_json, write_text
+from weitiao.errors import Failed, Interrupted, Problem, ProblemsFound, Refused, StorageFull
+from weitiao.messages import _, language
+from weitiao.recipe import Recipe, dump_recipe, load_recipe
+from weitiao.training.signals import StopSignal
+from weitiao.tuning.page import render_page
+from weitiao.tuning.reading import Written, parse_space, read_space
+from weitiao.tuning.result import TuneResult, best_number, make_result, why_none
+from weitiao.tuning.search import TRIALS, Facts, Search, misfits, open_optuna, refuse_unknown
+from weitiao.tuning.space import Given, Space
+from weitiao.tuning.study import About, Study, StudyFolder, used_up
+from weitiao.verbs.frame import frame, read_draft
+from weitiao.verbs.preflight import Preflight, inspect
+from weitiao.verbs.resolving import anchored, resolved
+from weitiao.verbs.sampled import mistakes, refuse_hopeless
+from weitiao.verbs.workers import measured_rows, trial_recipe, work, worker_processes
+
+if TYPE_CHECKING:
+    from weitiao.evaluation.compare import Comparison
+    from weitiao.verbs.fitting import OnEvent
+
+LENGTH = {f"training.{key}" for key in ("epochs", "max_steps", "max_minutes", "batch_size", "evaluate_every")}
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A search that is finished.
+
+    Args:
+        path: its folder.
+        result: what it found, as tune.json keeps it.
+    """
+
+    path: Path
+    result: TuneResult
+
+    @property
+    def best(self) -> Path:
+        """The best recipe, for `weitiao train`."""
+        return StudyFolder(self.path).best
+
+
+def _silent(_event: dict[str, Any]) -> None:
+    """For those who want to hear nothing."""
+
+
+def tune(
+    recipe: Any = None,
+    *,
+    space: Mapping[str, Any] | Path | str | Sequence[Path | str] | None = None,
+    overrides: Sequence[str] = (),
+    sampler: str = "tpe",
+    pruner: str | None = None,
+    trials: int | None = None,
+    minutes: float | None = None,
+    against: Sequence[str] = (),
+    workers: int = 1,
+    seeds: int = 3,
+    storage: str = "journal",
+    output: Path | str | None = None,
+    resume: Path | str | None = None,
+    on_event: OnEvent = _silent,
+) -> Tuned:
+    """Search a space of recipes, or go on with a search.
+
+    Args:
+        recipe: a YAML file, a mapping or a `Recipe`; None with `resume`.
+        space: key of the recipe -> what it may be, as a mapping, a file, or a list of `key=value` and one file.
+        overrides: `key=value` changes to the recipe.
+        sampler: tpe, random, grid, cmaes (numbers only) or nsga2.
+        pruner: median or hyperband (after each evaluation), or wilcoxon (after each fold or seed).
+        trials: at most so many; with `resume`, the new limit. Without minutes 20, and of a grid all.
+        minutes: after which no trial begins; with `resume`, the new limit.
+        against: ms_per_text, model_bytes or trained_parameters, to be weighed against the score.
+        workers: processes that share the study.
+        seeds: with which the winner and the recipe are trained at the end; 0 leaves that out.
+        storage: journal or sqlite.
+        output: the study's folder; default: the recipe's `output` and `-tune`.
+        resume: folder of the study to go on with.
+        on_event: told of phases and of each trial.
+
+    Raises:
+        ProblemsFound: recipe, data, space or search are at fault; nothing was written.
+        Failed: no trial could be measured.
+        Interrupted: SIGINT or SIGTERM after the folder was claimed; the study is saved.
+    """
+    open_optuna()
+    if workers < 1:
+        raise Refused(_("`workers` is {got}; expected at least 1").format(got=workers))
+    on_event({"kind": "phase", "text": _("checking recipe, data and space")})
+    if resume is not None:
+        folder = StudyFolder(Path(resume).absolute())
+        _take_up(folder, trials, minutes)
+    else:
+        if trials is None and minutes is None and sampler != "grid":
+            trials = TRIALS
+        search = Search(
+            sampler=sampler, pruner=pruner, trials=trials, minutes=minutes, against=tuple(against), seeds=seeds,
+            storage=storage,
+        )  # fmt: skip
+        folder = _begin(recipe, overrides, {} if space is None else space, search, output, on_event)
+    with StopSignal() as stop, _resumable(folder), _turn(folder):
+        return _run(folder, workers, on_event, stop)
+
+
+def _begin(
+    source: Any, overrides: Sequence[str], space: Any, search: Search, output: Path | str | None, on_event: OnEvent
+) -> StudyFolder:
+    """Check everything and claim the study's folder."""
+    refuse_unknown(search)
+    found = inspect(read_draft(source, overrides), full=False)
+    written, parsed, problems = _read_space(space)
+    problems = [*(problem for problem in found.problems if problem.severity == "error"), *problems]
+    if parsed is not None:
+        problems += mistakes(found.recipe, written, parsed)
+    if parsed is None or problems:
+        raise ProblemsFound(problems)
+    evaluations = _evaluations(found, parsed)
+    facts = Facts(
+        _has_dev(found), found.recipe.folds is not None, found.recipe.folds or found.recipe.seeds, evaluations
+    )
+    if wrong := [Problem("misfit", text) for text in misfits(search, parsed, facts)]:
+        raise ProblemsFound(wrong)
+    if found.warnings:
+        on_event({"kind": "problems", "problems": found.warnings})
+    recipe = _fixed(found)
+    refuse_hopeless(recipe, written, parsed)
+    folder = StudyFolder(Path(output if output is not None else f"{recipe.output}-tune").absolute())
+    _refuse_if_taken(folder)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    write_text(folder.recipe, dump_recipe(recipe))
+    metric = found.task.metrics(found.labels)[0].name if recipe.folds else found.metric
+    search = search.model_copy(update={"seed": recipe.seed})
+    About(search, written, metric, _higher(metric), measured_rows(found), evaluations).write(folder)
+    return folder
+
+
+def _fixed(found: Preflight) -> Recipe:
+    """The recipe in any folder, with the metric by which all trials are compared."""
+    recipe = anchored(found.recipe)
+    metric = found.metric if _has_dev(found) else recipe.training.metric
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"metric": metric})})
+
+
+def _read_space(space: Any) -> tuple[Written, Space | None, list[Problem]]:
+    try:
+        written = read_space(space)
+        return written, parse_space(written), []
+    except ProblemsFound as error:
+        return Written("", {}), None, list(error.problems)
+
+
+def _has_dev(found: Preflight) -> bool:
+    return found.dataset is not None and "dev" in found.dataset.records
+
+
+def _evaluations(found: Preflight, space: Space) -> int | None:
+    """Evaluations of one fit; None where the space changes how many."""
+    changed = {".".join(change.keys) for change in space.touched()}
+    return None if found.plan is None or changed & LENGTH else found.plan.evaluations
+
+
+def _higher(metric: str) -> bool:
+    from weitiao.metrics import direction
+
+    return direction(metric) > 0
+
+
+def _refuse_if_taken(folder: StudyFolder) -> None:
+    if folder.path.exists() and any(folder.path.iterdir()):
+        message = _(
+            "{path}: there is something already; set another `output`, or go on with: weitiao tune --resume {path}"
+        )
+        raise Refused(message.format(path=folder.path))
+
+
+def _take_up(folder: StudyFolder, trials: int | None, minutes: float | None) -> None:
+    """See that the rows are those of the study, and set its new limits."""
+    about = About.read(folder)
+    found = inspect(load_recipe(folder.recipe, frame()), full=False, recipe_file=str(folder.recipe))
+    found.refuse()
+    if measured_rows(found) != about.measured:
+        message = _(
+            "{path}: the data changed since the search began, so its trials cannot be compared; start a new one"
+        )
+        raise Refused(message.format(path=folder.path))
+    limits = {name: each for name, each in (("trials", trials), ("minutes", minutes)) if each is not None}
+    if limits:
+        search = about.search.model_copy(update=limits)
+        refuse_unknown(search)
+        replace(about, search=search).write(folder)
+
+
+@contextmanager
+def _resumable(folder: StudyFolder) -> Iterator[None]:
+    """Say how to go on when the search is left before its end."""
+    hint = _("{reason}; go on with: weitiao tune --resume {path}")
+    try:
+        yield
+    except Interrupted as error:
+        raise Interrupted(hint.format(reason=_("interrupted; the study is saved"), path=folder.path)) from error
+    except StorageFull as error:
+        raise StorageFull(hint.format(reason=error, path=folder.path)) from error
+
+
+@contextmanager
+def _turn(folder: StudyFolder) -> Iterator[None]:
+    """Only one `weitiao tune` at a time ends a search."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder.turn, timeout=0):
+            yield
+    except Timeout as error:
+        raise Refused(_("{path}: another `weitiao tune` is at work here").format(path=folder.path)) from error
+
+
+def _run(folder: StudyFolder, workers: int, on_event: OnEvent, stop: StopSignal) -> Tuned:
+    """The trials, and the end of the search."""
+    study = Study(folder)
+    if folder.result.is_file():
+        if used_up(study.search, study.trials()):
+            return Tuned(folder.path, TuneResult.model_validate(read_json(folder.result)))
+        folder.result.unlink()
+        shutil.rmtree(folder.path / "final", ignore_errors=True)
+    if workers > 1:
+        worker_processes(study, workers, on_event, stop)
+    if not stop():
+        work(folder.path, on_event=on_event, stop=stop)  # also what is left where worker processes were killed
+    if stop():
+        raise Interrupted
+    return _finish(study, on_event, stop)
+
+
+def _finish(study: Study, on_event: OnEvent, stop: Callable[[], bool]) -> Tuned:
+    """The winner against the recipe; what is said of the search."""
+    from weitiao.verbs.retraining import Sides, compare_with_recipe
+
+    number = best_number(study)
+    if number is None:
+        message = _("no trial could be measured; the first, because: {reason}")
+        raise Failed(message.format(reason=why_none(study)))
+    folder = study.folder
+    recipe = load_recipe(folder.recipe, frame())
+    best = trial_recipe(study, recipe, study.space.draw(Given(study.trials()[number].params)), "best")
+    best.refuse()
+    comparison: Comparison | None = None
+    scores: dict[str, dict[str, float]] = {}
+    if study.search.seeds:
+        plain = inspect(recipe, full=True)
+        sides = Sides(best, plain, folder.final(f"trial-{number}"), folder.final("recipe"))
+        comparison, scores = compare_with_recipe(sides, study.search.seeds, on_event, stop)
+    text = dump_recipe(resolved(best))
+    result = make_result(study, task=recipe.task.name, recipe=text, comparison=comparison, seeds=scores)
+    with language(recipe.report.language) if recipe.report.language else nullcontext():
+        write_text(folder.best, text)
+        write_text(folder.page, render_page(result, study.space))
+    write_text(folder.result, result.model_dump_json(indent=2) + "\n")
+    shutil.rmtree(folder.path / "final", ignore_errors=True)
+    return Tuned(folder.path, result)
