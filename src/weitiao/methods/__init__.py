@@ -16,6 +16,13 @@ METHODS = Table(
     {
         "full": "weitiao.methods.full:Full",
         "freeze": "weitiao.methods.freeze:Freeze",
+        "gradual": "weitiao.methods.gradual:Gradual",
         "head": "weitiao.methods.freeze:LinearProbe",
+        "adapter": "weitiao.methods.adapter:Adapter",
+        "bitfit": "weitiao.methods.bitfit:BitFit",
+        "p_tuning": "weitiao.methods.p_tuning:PTuning",
+        "p_tuning_v2": "weitiao.methods.p_tuning:PTuningV2",
+        "prefix": "weitiao.methods.prefix:PrefixTuning",
+        "prompt": "weitiao.methods.prompt:Prompt",
     },
 )

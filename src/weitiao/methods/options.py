@@ -48,6 +48,11 @@ class MethodOptions(Options):
     """Peak learning rate where the recipe gives none."""
     portable: ClassVar[bool] = True
 
+    @property
+    def positions(self) -> int:
+        """Of the model's positions, how many the method takes from each text."""
+        return 0
+
     def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:  # noqa: ARG002
         """Why the method cannot work with this recipe on this model; paths of findings start at the recipe's root."""
         yield from ()
@@ -128,6 +133,13 @@ METHOD_OPTIONS: Mapping[str, type[MethodOptions]] = Table(
     {
         "full": "weitiao.methods.options:FullOptions",
         "freeze": "weitiao.methods.options:FreezeOptions",
+        "gradual": "weitiao.methods.part_options:GradualOptions",
         "head": "weitiao.methods.options:HeadOptions",
+        "adapter": "weitiao.methods.insertion_options:AdapterOptions",
+        "bitfit": "weitiao.methods.part_options:BitFitOptions",
+        "p_tuning": "weitiao.methods.insertion_options:PTuningOptions",
+        "p_tuning_v2": "weitiao.methods.insertion_options:PTuningV2Options",
+        "prefix": "weitiao.methods.insertion_options:PrefixOptions",
+        "prompt": "weitiao.methods.insertion_options:PromptOptions",
     },
 )

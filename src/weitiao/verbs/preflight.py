@@ -27,7 +27,7 @@ from weitiao.records import Feature
 from weitiao.tasks import Task
 from weitiao.text import Tokenizer, load_tokenizer
 from weitiao.verbs.encoding import Encoded, encode_splits, length_limit
-from weitiao.verbs.frame import LOSS, NEED_DEV, metric_names, task_of
+from weitiao.verbs.frame import LOSS, NEED_DEV, method_of, metric_names, task_of
 from weitiao.verbs.model_checks import model_misfits, precision_misfits, uncached, untrained_pooler
 from weitiao.verbs.plan import Plan, make_plan
 
@@ -263,7 +263,7 @@ class _Inspection:
 
     def _encode(self, dataset: Dataset, tokenizer: Tokenizer) -> Encoded:
         found = self.found
-        found.max_length = length_limit(self.recipe.training.max_length, tokenizer)
+        found.max_length = length_limit(self.recipe.training.max_length, tokenizer, method_of(self.recipe).positions)
         encoded = encode_splits(
             found.task, dataset.records, tokenizer, found.labels, max_length=found.max_length, full=self.full
         )
