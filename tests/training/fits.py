@@ -12,12 +12,13 @@ import torch
 
 from tests.models.families import features as made_features
 from tests.models.families import network as made_network
+from weitiao.methods.base import Method
 from weitiao.methods.full import Full
 from weitiao.methods.options import FullOptions
 from weitiao.models.inference import infer
 from weitiao.models.network import Network
 from weitiao.records import Feature
-from weitiao.training.loop import FitResult, Hooks, LoopSettings, Objective, fit
+from weitiao.training.loop import FitResult, Hooks, LoopSettings, Objective, fit, total_steps
 from weitiao.training.optimiser import OptimiserSpec
 
 SETTINGS = LoopSettings(epochs=3, batch_size=8, optimiser=OptimiserSpec(learning_rate=2e-3))
@@ -39,6 +40,7 @@ def run(
     family: str = "bert",
     objective: Objective = Network.loss,
     loss: Mapping[str, Any] | None = None,
+    method: Method | None = None,
     **changes: Any,
 ) -> tuple[Network, FitResult, list[dict[str, Any]]]:
     """Fit a tiny network; (network, result, events).
@@ -47,6 +49,7 @@ def run(
         stop_after: step after which the process is killed.
         stop_at_step: step at which a signal asks it to leave.
         loss: options of the head's loss, such as class_weights.
+        method: default: everything learns.
     """
     folder.mkdir(parents=True, exist_ok=True)
     features = rows if rows is not None else made_features(family, 52, longest=12)
@@ -65,8 +68,10 @@ def run(
         objective=objective,
         stop=lambda: stop_at_step is not None and any(event.get("step") == stop_at_step for event in events),
     )
+    chosen, asked = method or Full(FullOptions()), replace(settings, **changes)
+    chosen.apply(network, total_steps(features, asked))
     result = fit(
-        network, Full(FullOptions()), features, replace(settings, **changes), hooks,
+        network, chosen, features, asked, hooks,
         folder=folder / "checkpoints", log=folder / "log.jsonl",
     )  # fmt: skip
     return network, result, events

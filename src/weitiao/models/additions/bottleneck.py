@@ -99,15 +99,17 @@ def _noting(ends: dict[nn.Module, Any]) -> Callable[[nn.Module, Any, Tensor], No
 
 
 def _added(answer: Any) -> set[torch.autograd.graph.Node]:
-    """Nodes of the graph behind `answer` whose value goes straight into an addition."""
+    """Nodes of the graph behind `answer` whose value goes into an addition, and nowhere else (GELU adds terms too)."""
     waiting = [tensor.grad_fn for tensor in tensors_in(dict(answer)) if tensor.grad_fn is not None]
-    seen, added = set(waiting), set()
+    seen, added, others = set(waiting), set(), set()
     while waiting:
         node = waiting.pop()
         inputs = {each for each, _index in node.next_functions if each is not None}
         if type(node).__name__.startswith("AddBackward"):
             added |= inputs
+        else:
+            others |= inputs
         following = inputs - seen
         seen |= following
         waiting += following
-    return added
+    return added - others
