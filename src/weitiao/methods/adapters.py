@@ -67,7 +67,7 @@ def load(folder: Path, base: Path) -> Network:
     if Base.of("", base).sha256 != card["base"]["sha256"]:
         message = _("{folder}: the adapter was trained on {name}, and {base} has other weights; give that model")
         raise Refused(message.format(folder=folder, name=card["base"]["name"], base=base))
-    spec = NetworkSpec(**{**card["network"], "labels": card["labels"], "additions": ()})
+    spec = NetworkSpec(**{"labels": card["labels"], **card["network"], "additions": ()})
     network = build(base, spec)
     chosen = dict(card["method"])
     name = chosen.pop("name")
