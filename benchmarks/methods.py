@@ -39,7 +39,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "prefix": {"name": "prefix"},
     "prompt": {"name": "prompt"},
     "p_tuning": {"name": "p_tuning"},
-    "p_tuning-v2": {"name": "p_tuning", "version": 2},
+    "p_tuning_v2": {"name": "p_tuning_v2"},
 }
 STRONG = ("lora", "adalora", "adapter-houlsby", "adapter-pfeiffer", "freeze")
 LEAST, MOST = 0.5, 0.9  # of full's gain over the majority baseline: every default, and the strong ones

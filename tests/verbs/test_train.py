@@ -328,7 +328,9 @@ LAUNCHERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("launcher", "method"), [("torchrun", "full"), ("accelerate", "head")])
+@pytest.mark.parametrize(
+    ("launcher", "method"), [("torchrun", "full"), ("torchrun", "gradual"), ("accelerate", "head")]
+)
 def test_two_processes_give_the_result_of_one(launcher: str, method: str, tmp_path: Path) -> None:
     """Promise 3 over gloo: two processes, dropout 0, 20 AdamW steps; the loss of each step as that of one process."""
     made = recipe(tmp_path, method=method)

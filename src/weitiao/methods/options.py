@@ -59,6 +59,11 @@ class MethodOptions(Options):
     def labels(self) -> Sequence[str]:
         return ()
 
+    @property
+    def positions(self) -> int:
+        """Of the model's positions, how many the method takes from each text."""
+        return 0
+
     def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:  # noqa: ARG002
         """Why the method cannot work with this recipe on this model; paths of findings start at the recipe's root."""
         yield from ()
@@ -176,10 +181,17 @@ METHOD_OPTIONS: Mapping[str, type[MethodOptions]] = Table(
         "contrastive": "weitiao.methods.few_labels:ContrastiveOptions",
         "full": "weitiao.methods.options:FullOptions",
         "freeze": "weitiao.methods.options:FreezeOptions",
+        "gradual": "weitiao.methods.part_options:GradualOptions",
         "head": "weitiao.methods.options:HeadOptions",
         "lora": "weitiao.methods.peft_options:LoraOptions",
         "adalora": "weitiao.methods.peft_options:AdaLoraOptions",
         "ia3": "weitiao.methods.peft_options:Ia3Options",
         "zero_shot": "weitiao.methods.few_labels:ZeroShotOptions",
+        "adapter": "weitiao.methods.insertion_options:AdapterOptions",
+        "bitfit": "weitiao.methods.part_options:BitFitOptions",
+        "p_tuning": "weitiao.methods.insertion_options:PTuningOptions",
+        "p_tuning_v2": "weitiao.methods.insertion_options:PTuningV2Options",
+        "prefix": "weitiao.methods.insertion_options:PrefixOptions",
+        "prompt": "weitiao.methods.insertion_options:PromptOptions",
     },
 )

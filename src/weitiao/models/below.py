@@ -7,13 +7,13 @@ computed from, which autograd knows, called as modules or not (DeBERTa reads its
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from weitiao.models.probe import everything_learns, tensors_in
 from weitiao.models.stack import Stack
 
 
@@ -52,7 +52,7 @@ def find_below(network: nn.Module, backbone: nn.Module, stack: Stack, layers: in
     ]
     handles.append(_stop_at(stack, layers))
     try:
-        with _everything_learns(network), torch.enable_grad():
+        with everything_learns(network), torch.enable_grad():
             inputs = _run(backbone)
             used = {id(parameter) for parameter in _leaves(inputs)}
     finally:
@@ -89,25 +89,9 @@ def _run(backbone: nn.Module) -> Any:
     raise RuntimeError("the layer was not reached")
 
 
-@contextmanager
-def _everything_learns(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode, so that nothing random is drawn, and a gradient for every parameter; all put back."""
-    modes = [(module, module.training) for module in network.modules()]
-    learns = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
-    network.eval()
-    network.requires_grad_(True)
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-        for parameter, flag in learns:
-            parameter.requires_grad_(flag)
-
-
 def _leaves(value: Any) -> Iterator[Tensor]:
     """The leaf tensors that the tensors inside `value` were computed from."""
-    waiting = [tensor.grad_fn for tensor in _tensors(value) if tensor.grad_fn is not None]
+    waiting = [tensor.grad_fn for tensor in tensors_in(value) if tensor.grad_fn is not None]
     seen = set(waiting)
     while waiting:
         node = waiting.pop()
@@ -116,14 +100,3 @@ def _leaves(value: Any) -> Iterator[Tensor]:
         following = {each for each, _index in node.next_functions if each is not None} - seen
         seen |= following
         waiting += following
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _tensors(each)
-    elif isinstance(value, tuple | list):
-        for each in value:
-            yield from _tensors(each)

@@ -41,10 +41,23 @@ def known(model_type: str, table: str = BACKBONES) -> bool:
     return not families(table) or model_type in families(table)
 
 
+@lru_cache(maxsize=8)
+def attends_by_interface(model_type: str) -> bool:
+    """Whether the family's attention can be replaced (`models.backbone`); true as well when that cannot be told."""
+    name = model_type.replace("-", "_")
+    source = _text(f"{name}/modeling_{name}.py")
+    return not source or all(f"{each} = True" in source for each in ("_supports_sdpa", "_supports_attention_backend"))
+
+
 @lru_cache(maxsize=1)
 def _source() -> str:
+    return _text("auto/modeling_auto.py")
+
+
+def _text(name: str) -> str:
+    """A file under transformers' models; empty where there is none."""
     spec = find_spec("transformers")
     if spec is None or spec.origin is None:
         return ""
-    path = Path(spec.origin).parent / "models" / "auto" / "modeling_auto.py"
+    path = Path(spec.origin).parent / "models" / name
     return path.read_text("utf-8") if path.is_file() else ""

@@ -25,6 +25,7 @@ from weitiao.artifact import read_json
 from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.models.additions import ADDITIONS
+from weitiao.models.additions.virtual_tokens import VirtualTokens
 from weitiao.models.backbone import NetworkSpec as NetworkSpec
 from weitiao.models.backbone import open_backbone, open_config
 from weitiao.models.batch import Batch
@@ -50,6 +51,8 @@ class Network(nn.Module):
         added: names of the parameters that the pretrained folder lacked.
         inserted: names of the parameters of `spec.additions`.
         part: name of the backbone inside the whole model, where it is an encoder-decoder's encoder; else empty.
+        folder: where the backbone, and its tokenizer, were opened.
+        virtual: learnt tokens that stand among a text's, where a method put them in.
     """
 
     def __init__(self, backbone: PreTrainedModel, head: Head, spec: NetworkSpec) -> None:
@@ -65,11 +68,18 @@ class Network(nn.Module):
         self.added: set[str] = set()
         self.inserted: set[str] = set()
         self.part = ""
+        self.folder = Path()
+        self.virtual: Sequence[VirtualTokens] = ()  # a child of the embeddings, and of nothing else
 
     @property
     def stack(self) -> Stack:
         """The stack that reads the text: the only one, or the encoder's."""
         return self.stacks[0]
+
+    @property
+    def decodes(self) -> bool:
+        """Whether the backbone has a decoder beside its encoder."""
+        return bool(self.backbone.config.is_encoder_decoder) and not self.part
 
     @property
     def packable(self) -> bool:
@@ -142,6 +152,14 @@ class Network(nn.Module):
 
     def hidden(self, batch: Batch) -> Tensor:
         """What the backbone returns: [B, T, H], or what the head reads of the family's own class, such as [B, C]."""
+        if not self.virtual:
+            return self._run(batch)
+        (virtual,) = self.virtual
+        with virtual.standing():
+            hidden = self._run(virtual.widened(batch))
+        return virtual.without(hidden) if self.head.token_axes or not self.spec.stock else hidden
+
+    def _run(self, batch: Batch) -> Tensor:
         inputs = dict(batch.inputs)
         with ExitStack() as around:
             packing = self._packing(batch)
@@ -220,6 +238,7 @@ def build(folder: Path, spec: NetworkSpec) -> Network:
     network = Network(opened.model, _head(config, spec), replace(spec, additions=()))
     network.added = {f"backbone.{name}" for name in opened.added}
     network.part = opened.part
+    network.folder = folder
     if pretrained(spec.head) and network.added:
         message = _(
             "{folder}: its weights lack '{name}', a part of the pretrained head; name a folder that has it whole"

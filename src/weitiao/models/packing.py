@@ -5,13 +5,14 @@ that linear layers, norms and dropout see real tokens only; the attention functi
 row; behind the last layer the rows are padded again, so that every family's own pooler and head read what they expect.
 
 Notation: B rows, T tokens of the longest row, N tokens without padding, G rows of a group, L longest row of a group,
-A attention heads, D width of a head, H = A * D hidden.
+P places of a learnt prefix, A attention heads, D width of a head, H = A * D hidden.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,10 @@ FIRST_TOKEN = dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "ele
 WORTH_PACKING = 1.03  # padded tokens per real token below which laying end to end saves nothing
 GROUP_WASTE = 1.15  # padded tokens per real token allowed inside an attention group
 LONG = 96  # tokens from which a row attends alone: its own matrices are then large enough
+
+PREFIX = "prefix"  # child of an attention module: () -> learnt keys and values, [A, P, D], that stand before a text's
+Learnt = tuple[Tensor, Tensor]
+_watch: ContextVar[dict[nn.Module, Tensor] | None] = ContextVar("watch", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +178,17 @@ def _on_hidden(change: Any, output: Any) -> Any:
     return (change(output[0]), *output[1:]) if isinstance(output, tuple) else change(output)
 
 
+@contextmanager
+def watched() -> Iterator[Mapping[nn.Module, Tensor]]:
+    """Module -> its last keys, [B, A, T, D], of all that attend through `attention` inside the block."""
+    seen: dict[nn.Module, Tensor] = {}
+    token = _watch.set(seen)
+    try:
+        yield seen
+    finally:
+        _watch.reset(token)
+
+
 def attention(
     module: nn.Module,
     query: Tensor,  # [B, A, T, D], or [1, A, N, D] when packed
@@ -185,18 +201,26 @@ def attention(
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Scaled dot-product attention; with `packing`, within each row of the packed sequence."""
+    if (seen := _watch.get()) is not None:
+        seen[module] = key
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    prefix = module._modules.get(PREFIX)
+    learnt = None if prefix is None else prefix()
     if packing is None:
+        if learnt is not None:
+            if attention_mask is None and _is_causal(module, kwargs):
+                attention_mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).tril()[None, None]
+            key, value, attention_mask = _behind(learnt, key, value, attention_mask)
         if dropout and query.device.type == "cpu" and _plain(module, query, key, kwargs):
             bias = _additive(attention_mask, query.dtype)
             return dropout_attention(query, key, value, bias, dropout, scale).transpose(1, 2).contiguous(), None
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
     tokens = [projected[0].transpose(0, 1) for projected in (query, key, value)]  # three [N, A, D]
-    attended = [_attend(group, tokens, dropout, scale) for group in packing.groups]
+    attended = [_attend(group, tokens, dropout, scale, learnt) for group in packing.groups]
     return torch.cat(attended)[None], None
 
 
-def _attend(group: Group, tokens: Sequence[Tensor], dropout: float, scale: float) -> Tensor:
+def _attend(group: Group, tokens: Sequence[Tensor], dropout: float, scale: float, learnt: Learnt | None) -> Tensor:
     """Attention within the rows of one group; [stop - start, A, D]."""
     grouped = []
     for each in tokens:
@@ -205,21 +229,37 @@ def _attend(group: Group, tokens: Sequence[Tensor], dropout: float, scale: float
             chosen = put_rows(chosen, group.scatter, group.rows * group.length)
         grouped.append(chosen.view(group.rows, group.length, *chosen.shape[1:]).transpose(1, 2))  # [G, A, L, D]
     query, key, value = grouped
+    bias = group.bias
+    if learnt is not None:
+        key, value, bias = _behind(learnt, key, value, bias)
     if dropout and query.dtype == torch.float32:
-        attended = dropout_attention(query, key, value, group.bias, dropout, scale)
+        attended = dropout_attention(query, key, value, bias, dropout, scale)
     else:
-        bias = None if group.bias is None else group.bias.to(query.dtype)
+        bias = None if bias is None else bias.to(query.dtype)
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout, scale=scale)
     flat = attended.transpose(1, 2).flatten(0, 1)  # [G * L, A, D]
     return flat if group.scatter is None else take_rows(flat, group.scatter)
 
 
+def _behind(learnt: Learnt, key: Tensor, value: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Keys and values with the learnt ones before them, which every query sees; [B, A, P + T, D]."""
+    key, value = (
+        torch.cat([first.to(each.dtype).expand(len(each), -1, -1, -1), each], dim=2)
+        for first, each in zip(learnt, (key, value), strict=True)
+    )
+    seen = float(mask is not None and mask.dtype == torch.bool)  # True of a boolean mask, 0 of an additive one
+    return key, value, None if mask is None else F.pad(mask, (learnt[0].shape[1], 0), value=seen)
+
+
+def _is_causal(module: nn.Module, kwargs: dict[str, Any]) -> bool:
+    causal = kwargs.get("is_causal")
+    return bool(getattr(module, "is_causal", True) if causal is None else causal)
+
+
 def _plain(module: nn.Module, query: Tensor, key: Tensor, kwargs: dict[str, Any]) -> bool:
     """Whether this is bidirectional attention without extras, which `dropout_attention` computes."""
-    causal = kwargs.get("is_causal")
-    causal = getattr(module, "is_causal", True) if causal is None else causal
     return (
-        not causal
+        not _is_causal(module, kwargs)
         and query.shape[1] == key.shape[1]
         and kwargs.get("position_bias") is None
         and query.dtype == torch.float32

@@ -20,6 +20,7 @@ from weitiao.verbs.plan import Measured
 
 ALL_BELOW = 2_000_000  # bytes of text up to which `check` tokenises every row
 SAMPLE_SEED = 17
+SHORTEST = 5  # tokens that `training.max_length` may say
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,16 @@ class Encoded:
     lost: Mapping[str, tuple[Sequence[Record], int]]
 
 
-def length_limit(wanted: int | None, tokenizer: Tokenizer) -> int:
-    """Tokens a text is cut to: the recipe's, else the model's limit and at most 512."""
-    return min(wanted or WIDEST, tokenizer.max_length or wanted or WIDEST)
+def length_limit(wanted: int | None, tokenizer: Tokenizer, taken: int = 0) -> int:
+    """Tokens a text is cut to: the recipe's, else the model's limit and at most 512.
+
+    Args:
+        wanted: the recipe's.
+        tokenizer: which knows the model's limit.
+        taken: positions of the model that are not there for the text.
+    """
+    limit = max(tokenizer.max_length - taken, SHORTEST) if tokenizer.max_length else 0
+    return min(wanted or WIDEST, limit or wanted or WIDEST)
 
 
 def encode_splits(

@@ -16,6 +16,7 @@ from weitiao.models.shape import shape_of, stack_depth_of, width_of
 from weitiao.recipe import Finding, Recipe
 from weitiao.tasks import Task
 from weitiao.text import Tokenizer
+from weitiao.verbs.encoding import SHORTEST
 from weitiao.verbs.frame import method_of, objective_of
 from weitiao.verbs.plan import is_packable
 
@@ -49,11 +50,26 @@ def model_misfits(
     yield from _silent(task, folder)
     yield from _entails(task, folder)
     yield from _dimensions(task, folder)
-    wanted = recipe.training.max_length
-    if wanted is not None and tokenizer is not None and 0 < tokenizer.max_length < wanted:
+    if tokenizer is not None and tokenizer.max_length:
+        yield from _too_long(recipe, tokenizer.max_length)
+
+
+def _too_long(recipe: Recipe, limit: int) -> Iterator[Finding]:
+    """Longer texts than the model has positions for, or none left for a text at all."""
+    wanted, taken = recipe.training.max_length, method_of(recipe).positions
+    if taken and limit - taken < SHORTEST:
+        message = _("`method.count` is {count}, and of the model's {limit} tokens that leaves none for the text")
+        yield Finding("misfit", ("method", "count"), message.format(count=taken, limit=limit))
+    elif wanted is not None and limit < wanted:
         message = _("`training.max_length` is {got}, but the model reads at most {limit} tokens").format(
-            got=wanted, limit=tokenizer.max_length
+            got=wanted, limit=limit
         )
+        yield Finding("misfit", ("training", "max_length"), message)
+    elif wanted is not None and limit - taken < wanted:
+        message = _(
+            "`training.max_length` is {got}, but of the {limit} tokens that the model reads `method.count` takes "
+            "{count}; give at most {room}"
+        ).format(got=wanted, limit=limit, count=taken, room=limit - taken)
         yield Finding("misfit", ("training", "max_length"), message)
 
 

@@ -276,7 +276,7 @@ class _Inspection:
 
     def _encode(self, dataset: Dataset, tokenizer: Tokenizer) -> Encoded:
         found = self.found
-        found.max_length = length_limit(self.recipe.training.max_length, tokenizer)
+        found.max_length = length_limit(self.recipe.training.max_length, tokenizer, method_of(self.recipe).positions)
         encoded = encode_splits(
             found.task, dataset.records, tokenizer, found.labels, max_length=found.max_length, full=self.full
         )

@@ -10,10 +10,9 @@ from weitiao.data.sources import HUB
 from weitiao.models.reference import PREFIXES
 from weitiao.recipe import Recipe, Source
 from weitiao.recipe.specs import share_of
+from weitiao.verbs.encoding import SHORTEST
 from weitiao.verbs.frame import takes_steps
 from weitiao.verbs.preflight import Preflight
-
-SHORTEST = 5  # tokens that `training.max_length` may say
 
 
 def resolved(found: Preflight, memory: Container[str] = ()) -> Recipe:

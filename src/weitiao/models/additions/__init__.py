@@ -11,4 +11,11 @@ from weitiao.tables import Table
 
 __all__ = ["ADDITIONS"]
 
-ADDITIONS = Table("addition", {})
+ADDITIONS = Table(
+    "addition",
+    {
+        "bottleneck": "weitiao.models.additions.bottleneck:insert",
+        "prefix": "weitiao.models.additions.prefix:insert",
+        "virtual_tokens": "weitiao.models.additions.virtual_tokens:insert",
+    },
+)

@@ -1,0 +1,70 @@
+"""Options of methods by which parts of the base itself learn: some of its parameters, or one part after the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from pydantic import Field
+
+from weitiao.messages import _
+from weitiao.methods.options import Learning, MethodOptions
+from weitiao.models.reference import ModelFolder
+from weitiao.models.shape import LAYER, Shape, depth_of, stack_depth_of
+from weitiao.recipe import Finding, Recipe
+
+
+class FrozenLayersOptions(MethodOptions):
+    """Base of the options of methods under which no whole layer learns."""
+
+    def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:  # noqa: ARG002
+        if recipe.model.reinit_layers:
+            message = _("`model.reinit_layers` needs layers that learn; `method: {method}` freezes them all")
+            yield Finding("misfit", ("model", "reinit_layers"), message.format(method=recipe.method.name))
+
+
+class BitFitOptions(FrozenLayersOptions):
+    """Biases and the new head learn, about a thousandth of the parameters."""
+
+    learning_rate: ClassVar[float] = 1e-3
+
+    def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:
+        yield from super().misfits(recipe, folder)
+        if not any(LAYER.match(name) for name in _biases(folder.parameters)):
+            message = _("the layers of the family '{family}' have no biases, and `method: bitfit` trains nothing else")
+            yield Finding("misfit", ("method",), message.format(family=folder.family))
+
+    def learning(self, shape: Shape, *, packable: bool) -> Learning:  # noqa: ARG002
+        own = sum(math.prod(size) for size in _biases(shape.tensors).values())
+        return Learning(frozen=0, embeddings=False, cached=False, own=own)
+
+
+def _biases(tensors: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """Those among the tensors; old files call a norm's `beta`, and GPT-2's masks are no biases."""
+    return {name: size for name, size in tensors.items() if name.endswith((".bias", ".beta")) and len(size) == 1}
+
+
+class GradualOptions(MethodOptions):
+    """The head learns first, then one more layer at a time from the top, and the embeddings last."""
+
+    portable = False
+    learning_rate: ClassVar[float] = 5e-5  # as with full fine-tuning, which it ends as
+    every: float | None = Field(
+        default=None, gt=0, lt=1,
+        description="share of training after which one more layer learns; default: everything learns by half of it",
+    )  # fmt: skip
+
+    def share(self, depth: int) -> float:
+        """Share of training after which one more of `depth` layers learns; behind the last one the embeddings do."""
+        return 0.5 / (depth + 1) if self.every is None else self.every
+
+    def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:  # noqa: ARG002
+        config = folder.config
+        depth = depth_of(config) if config.get("is_encoder_decoder") else stack_depth_of(config)
+        if self.share(depth) * (depth + 1) >= 1:
+            message = _(
+                "`method.every` is {every:g}, and with {depth} layers the embeddings would never learn; "
+                "give less than {limit:.2g}"
+            ).format(every=self.every, depth=depth, limit=1 / (depth + 1))
+            yield Finding("misfit", ("method", "every"), message)
