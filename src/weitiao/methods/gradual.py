@@ -13,7 +13,7 @@ class Gradual(Method):
     """What is near the output learns first; the embeddings come last (Howard and Ruder 2018, section 3.3).
 
     When to use: a few hundred labels, where full fine-tuning forgets what the model knew or its scores scatter. Needs:
-    full fine-tuning's memory in the end, and less time. Compares: about full fine-tuning.
+    full fine-tuning's memory in the end, and less time. Compares: with full fine-tuning, as which it ends.
     """
 
     options: GradualOptions

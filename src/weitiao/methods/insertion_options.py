@@ -21,9 +21,9 @@ FUSED = re.compile(r"\.(c_attn|qkv|Wqkv|qkv_proj|query_key_value)\.weight$")  # 
 
 
 class AdapterOptions(FrozenLayersOptions):
-    """A small network behind each sublayer learns; close to full fine-tuning with a few per cent of the parameters."""
+    """A small network behind each sublayer learns: a few per cent of the parameters, close to full fine-tuning."""
 
-    learning_rate: ClassVar[float] = 1e-3
+    learning_rate: ClassVar[float] = 5e-3  # starter:en, 45 steps of sst2: 0.755; with 1e-3 0.585
     placement: Literal["houlsby", "pfeiffer"] = Field(
         default="pfeiffer", description="behind attention and feed-forward (houlsby), or feed-forward alone (pfeiffer)"
     )
@@ -64,7 +64,7 @@ class VirtualTokenOptions(FrozenLayersOptions):
 class PromptOptions(VirtualTokenOptions):
     """Virtual tokens before the text learn: next to nothing to keep, and made for very large models."""
 
-    learning_rate: ClassVar[float] = 1e-2
+    learning_rate: ClassVar[float] = 1e-2  # starter:en, 50 steps of sst2: 0.805
     text: str | None = Field(
         default=None, min_length=1,
         description="words that the virtual tokens start from, again and again; default: drawn from the vocabulary",
@@ -127,7 +127,7 @@ class PrefixOptions(PrefixedOptions):
 class PTuningV2Options(PrefixedOptions):
     """Keys and values of their own in every layer learn (P-tuning, version 2)."""
 
-    learning_rate: ClassVar[float] = 1e-2
+    learning_rate: ClassVar[float] = 1e-2  # starter:en, 76 steps of sst2: 0.783
 
     def learning(self, shape: Shape, *, packable: bool) -> Learning:  # noqa: ARG002
         own = shape.stack * 2 * self.count * _keys(shape)

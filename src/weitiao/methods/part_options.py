@@ -27,7 +27,7 @@ class FrozenLayersOptions(MethodOptions):
 class BitFitOptions(FrozenLayersOptions):
     """Biases and the new head learn, about a thousandth of the parameters."""
 
-    learning_rate: ClassVar[float] = 1e-3
+    learning_rate: ClassVar[float] = 5e-3  # starter:en, 45 steps of sst2: 0.755; with 1e-3 0.610
 
     def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:
         yield from super().misfits(recipe, folder)
