@@ -151,6 +151,7 @@ def test_without_rows_and_without_names_there_are_no_labels(tmp_path: Path) -> N
     ]
     made["task"] = {"name": "classify", "labels": ["neg", "pos"]}
     assert problems(made) == []
+    assert problems({**made, "folds": 3}) == ["`folds` parts the training rows, and there are none; remove it"]
 
 
 def test_other_methods_need_training_rows(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_text_read_once_gives_the_gradients_of_one_read_in_every_pair(family: 
         values.append(float(step.total.detach()))
         found.append(gradients_of(net))
     assert values[0] == pytest.approx(values[1], rel=1e-5)
-    assert_gradients_equal(found[1], found[0])
+    assert_gradients_equal(found[1], found[0], tolerance=1e-4)
 
 
 def test_a_text_goes_through_the_body_once(monkeypatch: pytest.MonkeyPatch) -> None:

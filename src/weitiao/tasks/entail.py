@@ -10,18 +10,19 @@ Notation: C labels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from weitiao.messages import _
-from weitiao.recipe import Options
+from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import ClassifyPrediction, ClassifyRecord, Feature, Outputs
 from weitiao.tasks import FieldSpec, Settings
 from weitiao.tasks.classify import LABEL, TEXT, Classify, ClassifyOptions
 from weitiao.tasks.pairs import CHUNK
+from weitiao.tasks.steps import no_smoothing
 from weitiao.tasks.values import text_of
 from weitiao.text import Tokenizer
 
@@ -88,6 +89,9 @@ class Entail(Classify):
 
     def classes(self, labels: Sequence[str]) -> Sequence[str]:  # noqa: ARG002
         return ["follows"]
+
+    def misfits(self, training: TrainingSpec) -> Iterator[Finding]:
+        yield from no_smoothing(training, self.name)
 
     def encode(
         self, records: Sequence[ClassifyRecord], tokenizer: Tokenizer, labels: Sequence[str], max_length: int

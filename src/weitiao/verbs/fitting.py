@@ -160,7 +160,8 @@ def fit_once(
     if Processes.current().is_main:
         on_event({"kind": "phase", "text": _("saving the model")})
         shown = dev or (train if train.records else measured_part(found)[1])
-        keep(found, network, method, shown.records, shown.features, lambda: _calibrate(found, network, dev), folder)
+        rows = train.records or shown.records
+        keep(found, network, method, rows, shown.features, lambda: _calibrate(found, network, dev), folder)
         write_json(folder.path / FINISHED, asdict(fitted))
         discard_body(folder)
     Processes.current().wait()

@@ -209,6 +209,8 @@ def _nothing_to_learn_from(recipe: Recipe) -> Iterator[Finding]:
     elif not (method.labels or task_of(recipe).label_space(())):
         message = _("without training rows the labels must be named: give `task.labels`, or `method.descriptions`")
         yield Finding("no-labels", ("task",), message)
+    if not method.needs_rows and recipe.folds is not None:
+        yield Finding("misfit", ("folds",), _("`folds` parts the training rows, and there are none; remove it"))
 
 
 READ_BY = {"delimiter": ("csv", "tsv"), "header": ("csv", "tsv", "xlsx"), "sheet": ("xlsx",)}
