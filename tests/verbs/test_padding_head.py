@@ -1,4 +1,4 @@
-"""A family whose own head reads padding is refused under that head, and answers the same whatever the padding under ours."""
+"""A family whose own head reads padding is refused under that head; under ours padding changes nothing."""
 
 from __future__ import annotations
 
