@@ -141,7 +141,7 @@ class LoraOptions(LowRankOptions):
 class AdaLoraOptions(LowRankOptions):
     """LoRA whose ranks go where they matter: all start high, and the least important directions are cut on the way."""
 
-    learning_rate: ClassVar[float] = 3e-3  # above LoRA's, because three factors start small or at 0
+    learning_rate: ClassVar[float] = 1e-2  # above LoRA's, because three factors start small or at 0
     init_rank: int = Field(default=12, ge=1, description="rank of every layer at the start")
     target_rank: int = Field(default=8, ge=1, description="average rank at the end")
     tinit: float = Field(default=0.1, ge=0, lt=1, description="share of the steps before anything is cut")

@@ -267,9 +267,10 @@ def _plain(module: nn.Module, query: Tensor, key: Tensor, kwargs: dict[str, Any]
 
 
 def _additive(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    """The mask as numbers to add; finite, because padding in a sliding window may see no token at all (ModernBERT)."""
     if mask is None or mask.dtype != torch.bool:
         return mask
-    return torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, float("-inf"))
+    return torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)
 
 
 class _TakeRows(torch.autograd.Function):
