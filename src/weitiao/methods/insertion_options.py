@@ -109,7 +109,7 @@ class PrefixedOptions(FrozenLayersOptions):
 class PrefixOptions(PrefixedOptions):
     """Keys and values in every layer learn, made by a small network."""
 
-    learning_rate: ClassVar[float] = 1e-3
+    learning_rate: ClassVar[float] = 1e-3  # starter:en, 76 steps of sst2: 0.757; 5e-3 does not learn
     width: int = Field(
         default=512, ge=0,
         description="of the network that makes them; 0: parameters of their own, as p_tuning_v2",
