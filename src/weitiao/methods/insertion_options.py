@@ -77,7 +77,7 @@ class PromptOptions(VirtualTokenOptions):
 class PTuningOptions(VirtualTokenOptions):
     """Virtual tokens that a small network makes learn (P-tuning, version 1)."""
 
-    learning_rate: ClassVar[float] = 1e-3
+    learning_rate: ClassVar[float] = 5e-3  # starter:en, 45 steps of sst2: 0.705; with 1e-3 0.687 after 76
     encoder: Literal["lstm", "mlp"] = Field(default="mlp", description="the network that makes the virtual tokens")
     width: int = Field(default=128, ge=1, description="of that network")
 
@@ -109,7 +109,7 @@ class PrefixedOptions(FrozenLayersOptions):
 class PrefixOptions(PrefixedOptions):
     """Keys and values in every layer learn, made by a small network."""
 
-    learning_rate: ClassVar[float] = 1e-3
+    learning_rate: ClassVar[float] = 1e-3  # starter:en, 76 steps of sst2: 0.757; 5e-3 does not learn
     width: int = Field(
         default=512, ge=0,
         description="of the network that makes them; 0: parameters of their own, as p_tuning_v2",
