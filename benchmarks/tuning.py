@@ -141,6 +141,7 @@ def summarise(results: Mapping[str, Result]) -> Summary:
     pairs = _pairs(results)
     if pairs:
         rows.append(_sampler_row(pairs, results))
+    if len(pairs) > 1:
         bars["tpe_minus_random_upper_end"] = Bar(spread.over_seeds([a - b for a, b in pairs])[1], 0.0)
     return Summary(rows, bars, NOTES)
 
@@ -195,7 +196,10 @@ def _sampler_row(pairs: Sequence[tuple[float, float]], results: Mapping[str, Res
         "best": statistics.fmean(tpe for tpe, _random in pairs),
         "recipe": statistics.fmean(random for _tpe, random in pairs),
         "test_difference": None,
-        "dev_difference": [round(statistics.fmean(differences), 4), *spread.over_seeds(differences)],
+        "dev_difference": [
+            round(statistics.fmean(differences), 4),
+            *(spread.over_seeds(differences) if len(pairs) > 1 else ()),
+        ],
         "verdict_test": None,
         "seconds": statistics.median(seconds),
     }
