@@ -111,6 +111,14 @@ def test_no_model_at_all_is_refused(reviews: dict[str, Any], monkeypatch: pytest
         weitiao.choose({key: value for key, value in reviews.items() if key != "model"})
 
 
+def test_the_recipes_model_and_the_starters_are_ranked_by_default(
+    reviews: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weitiao.verbs.choose.installed_starters", lambda: [str(tmp_path / "strange")])
+    ranking = weitiao.choose(reviews, rows=0)
+    assert [Path(each.name).name for each in ranking.candidates] == ["tiny", "strange"]
+
+
 def test_a_recipe_without_a_model_may_be_given_some(reviews: dict[str, Any], tmp_path: Path) -> None:
     del reviews["model"]
     ranking = weitiao.choose(reviews, [str(tmp_path / "tiny")])
@@ -192,8 +200,8 @@ def test_each_kind_of_answer_is_probed_with_the_metric_of_its_task(task: str, tm
     tiny("bert", tmp_path / "tiny", texts=SENTENCES)
     name, rows = rows_of(task)
     made = {"task": name, "model": str(tmp_path / "tiny"), "data": {"train": "memory", "dev": "33%"}}
-    ranking = weitiao.choose({**made, "evaluation": {"resamples": 100}}, data={"train": rows})
-    (candidate,) = [each for each in ranking.candidates if each.name.endswith("tiny")]
+    ranking = weitiao.choose({**made, "evaluation": {"resamples": 100}}, [made["model"]], data={"train": rows})
+    (candidate,) = ranking.candidates
     assert candidate.reason == ""
     assert candidate.score is not None
     assert np.isfinite(candidate.score.value)
