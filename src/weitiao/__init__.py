@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from weitiao.verbs.run import Run as Run
     from weitiao.verbs.schema import schema as schema
     from weitiao.verbs.train import train as train
+    from weitiao.verbs.tune import tune as tune
 
 __version__ = "0.1.0"
 
@@ -60,6 +61,7 @@ _WHERE = {
     "schema": "weitiao.verbs.schema:schema",
     "serve": "weitiao.serving.server:serve",
     "train": "weitiao.verbs.train:train",
+    "tune": "weitiao.verbs.tune:tune",
 }
 
 __all__ = [
@@ -84,6 +86,7 @@ __all__ = [
     "schema",
     "serve",
     "train",
+    "tune",
 ]
 
 

@@ -20,6 +20,7 @@ from weitiao.cli import (
     schema,
     serve,
     train,
+    tune,
 )
 from weitiao.cli.help import Command, Group
 from weitiao.cli.marking import N_
@@ -35,6 +36,7 @@ VERBS = (
     (evaluate.evaluate, "evaluate", evaluate.ABOUT),
     (predict.predict, "predict", predict.ABOUT),
     (compare.compare, "compare", compare.ABOUT),
+    (tune.tune, "tune", tune.ABOUT),
     (convert.convert, "convert", convert.ABOUT),
     (serve.serve, "serve", serve.ABOUT),
     (quickstart.quickstart, "quickstart", quickstart.ABOUT),

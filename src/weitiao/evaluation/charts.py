@@ -130,6 +130,59 @@ def line_chart(series: Sequence[tuple[str, str, Points]], title: str, *, percent
     return _svg(width, height, title, parts)
 
 
+def share_bars(rows: Sequence[tuple[str, float]], title: str) -> Markup:
+    """A bar a row, from zero to its share, with the percent beside it."""
+    left, width, step, top = 190, 620, 28, 4
+    across = Scale(0.0, max(max(share for _name, share in rows), 1e-9), left, width - 60)
+    parts = []
+    for index, (name, share) in enumerate(rows):
+        y, length = top + step * index, round(across(share) - left, 2)
+        parts.append(_text(left - 10, y + 16, _short(name, 26), "label", "end", name))
+        parts.append(f'<rect x="{left}" y="{y + 4}" width="{max(length, 1)}" height="16" rx="3" class="fill a"/>')
+        parts.append(_text(left + max(length, 1) + 8, y + 16, f"{100 * share:.0f} %", "tick"))
+    return _svg(width, top + step * len(rows) + 4, title, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The horizontal axis of a scatter.
+
+    Args:
+        ticks: (value, label).
+        log: on a logarithmic scale.
+    """
+
+    ticks: Sequence[tuple[float, str]]
+    log: bool = False
+
+    def place(self, value: float) -> float:
+        return math.log10(value) if self.log else value
+
+
+def scatter(
+    points: Sequence[tuple[float, float, str]], axis: Axis, title: str, *, line: Points = (), percent: bool = True
+) -> Markup:
+    """A dot a point, told by its third value; and a line, such as the best so far."""
+    width, height, left, bottom = 460, 240, 46, 26
+    values = [y for _x, y, _hover in points]
+    xs = [axis.place(x) for x in [*(x for x, _y, _hover in points), *(x for x, _label in axis.ticks)]]
+    margin = (max(values) - min(values)) * 0.08 or 0.02
+    aside = (max(xs) - min(xs)) * 0.04 or 0.5
+    across = Scale(min(xs) - aside, max(xs) + aside, left, width - 12)
+    up = Scale(min(values) - margin, max(values) + margin, height - bottom, 12)
+    parts = []
+    for tick in up.ticks():
+        parts.append(_line(left, up(tick), width - 12, up(tick), "grid"))
+        parts.append(_text(left - 8, up(tick) + 4, f"{100 * tick:.4g}" if percent else f"{tick:.3g}", "tick", "end"))
+    for value, label in axis.ticks:
+        parts.append(_text(across(axis.place(value)), height - 8, _short(label, 16), "tick", "middle", label))
+    if line:
+        path = " ".join(f"{across(axis.place(x))},{up(y)}" for x, y in line)
+        parts.append(f'<polyline points="{path}" class="line a"/>')
+    parts += [_dot(across(axis.place(x)), up(y), 4, "fill b", hover) for x, y, hover in points]
+    return _svg(width, height, title, parts)
+
+
 def reliability(bins: Sequence[CalibrationBin], title: str, confidence: str, accuracy: str) -> Markup:
     """Share that was right over the probability given; the diagonal is perfect; areas of dots follow rows."""
     size, left, bottom = 340, 44, 40

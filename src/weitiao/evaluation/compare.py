@@ -133,7 +133,7 @@ def compare(
         split=first.split,
         rows=len(records),
         headline=metrics[0].name,
-        verdict=_verdict(compared[metrics[0].name].difference),
+        verdict=verdict(compared[metrics[0].name].difference),
         metrics=compared,
         mcnemar=_mcnemar(task, answers, records),
         confidence=confidence,
@@ -230,7 +230,8 @@ def _bare(kind: Any) -> Any:
     return () if Ellipsis in get_args(kind) else (0,) * len(get_args(kind))
 
 
-def _verdict(gap: Score) -> Literal["a", "b", "none"]:
+def verdict(gap: Score) -> Literal["a", "b", "none"]:
+    """The better of two by the interval of their difference; none where it holds zero."""
     return "a" if gap.low > 0 else "b" if gap.high < 0 else "none"
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from weitiao.evaluation import charts
@@ -30,7 +30,7 @@ def render_page(report: Report) -> str:
     """The whole page as HTML."""
     lang = current_language().replace("_", "-")
     return (
-        _environment()
+        environment("weitiao.evaluation")
         .get_template("report.html.j2")
         .render(
             report=report,
@@ -54,20 +54,21 @@ def render_page(report: Report) -> str:
     )
 
 
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("weitiao.evaluation", "."),
+@lru_cache(maxsize=4)
+def environment(package: str) -> Environment:
+    """What renders the templates of a package; all pages share the style and the ways to write a figure."""
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader(package, "."), PackageLoader("weitiao.evaluation", ".")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(
+    made.globals.update(
         {"_": _, "ngettext": ngettext, "figure": figure, "interval": interval, "no_shares": NO_SHARES, "plain": plain}
     )
-    environment.filters.update({"duration": duration, "thousands": thousands, "size": size, "pretty": pretty})
-    return environment
+    made.filters.update({"duration": duration, "thousands": thousands, "size": size, "pretty": pretty})
+    return made
 
 
 def figure(key: str, value: float, name: str = "", *, signed: bool = False) -> Markup:

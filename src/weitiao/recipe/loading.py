@@ -74,15 +74,24 @@ def load_recipe(source: Path | str | Mapping[str, Any], frame: Frame, overrides:
     return draft.recipe
 
 
-def load_draft(source: Path | str | Mapping[str, Any], frame: Frame, overrides: Sequence[str] = ()) -> Draft:
+def load_draft(
+    source: Path | str | Mapping[str, Any],
+    frame: Frame,
+    overrides: Sequence[str] = (),
+    places: Places | None = None,
+) -> Draft:
     """The same, for a caller that goes on after mistakes.
+
+    Args:
+        places: where the keys of a mapping were written, where it was put together from files.
 
     Raises:
         ProblemsFound: the source is no YAML mapping at all, or only the name of a ready recipe, so that there is
         nothing to go on with.
     """
     _refuse_ready(source)
-    raw, places = read_source(source, overrides)
+    raw, written = read_source(source, overrides)
+    places = places or written
     tree = _long_forms(raw, frame)
     recipe, found = _validated(tree, frame)
     wrong = {finding.keys for finding in found}

@@ -61,7 +61,7 @@ def read_source(source: Path | str | Mapping[str, Any], overrides: Sequence[str]
     else:
         file = str(source)
         tree = _yaml(Path(source), file)
-        raw, lines = plain(tree), dict(_lines(tree, ()))
+        raw, lines = plain(tree), dict(lines_of(tree))
     problems = [problem for text in overrides if (problem := _override(raw, lines, text))]
     if problems:
         raise ProblemsFound(problems)
@@ -124,10 +124,7 @@ def _yaml(path: Path, file: str) -> CommentedMap:
     except UnicodeDecodeError as error:
         message = _("the recipe is not UTF-8 (byte {byte}); save it as UTF-8").format(byte=error.start + 1)
         raise ProblemsFound([Problem("recipe-encoding", message, file=file)]) from error
-    try:
-        tree = YAML().load(text)
-    except YAMLError as error:
-        raise ProblemsFound([_syntax_problem(error, text, file)]) from error
+    tree = parsed(text, file)
     if not isinstance(tree, CommentedMap):
         if path.suffix.lower() == ".json":
             raise ProblemsFound([_data_problem(file)])
@@ -135,6 +132,18 @@ def _yaml(path: Path, file: str) -> CommentedMap:
         message = _("a recipe is a mapping of keys such as `task:` and `data:`; got {got}").format(got=got)
         raise ProblemsFound([Problem("recipe-yaml", message, file=file, line=1)])
     return tree
+
+
+def parsed(text: str, file: str) -> Any:
+    """YAML (or JSON) as ruamel's containers, which know their lines.
+
+    Raises:
+        ProblemsFound: it is no YAML.
+    """
+    try:
+        return YAML().load(text)
+    except YAMLError as error:
+        raise ProblemsFound([_syntax_problem(error, text, file)]) from error
 
 
 def _data_problem(file: str) -> Problem:
@@ -172,7 +181,7 @@ def _syntax_sentence(reason: str, written: str) -> str:
     return _("not valid YAML: {reason}").format(reason=reason)
 
 
-def _lines(node: object, path: Keys) -> Iterator[tuple[Keys, int]]:
+def lines_of(node: object, path: Keys = ()) -> Iterator[tuple[Keys, int]]:
     """(path, line from 1) of every key and list item."""
     if len(path) > DEEPEST:
         return
@@ -181,11 +190,11 @@ def _lines(node: object, path: Keys) -> Iterator[tuple[Keys, int]]:
             inner = (*path, _key(key))
             if key in node.lc.data:  # merged keys (`<<: *base`) have no line of their own
                 yield inner, node.lc.key(key)[0] + 1
-            yield from _lines(value, inner)
+            yield from lines_of(value, inner)
     elif isinstance(node, CommentedSeq):
         for index, value in enumerate(node):
             yield (*path, str(index)), node.lc.item(index)[0] + 1
-            yield from _lines(value, (*path, str(index)))
+            yield from lines_of(value, (*path, str(index)))
 
 
 def _value(text: str) -> Any:

@@ -22,12 +22,21 @@ def resolved(found: Preflight, memory: Container[str] = ()) -> Recipe:
         found: of the recipe.
         memory: keys of `data` that rows in Python stand in for.
     """
-    recipe = found.recipe
+    recipe = anchored(found.recipe, memory)
     training: dict[str, Any] = {"learning_rate": learning_rate(recipe)}
     if found.max_length >= SHORTEST:
         training["max_length"] = found.max_length
     if found.dataset is not None and "dev" in found.dataset.records:
         training["metric"] = found.metric
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update=training)})
+
+
+def anchored(recipe: Recipe, memory: Container[str] = ()) -> Recipe:
+    """The recipe with absolute paths, that means the same in any folder.
+
+    Args:
+        memory: keys of `data` that rows in Python stand in for.
+    """
     data: dict[str, Any] = {
         key: absolute(getattr(recipe.data, key))
         for key in ("file", "train", "dev", "test")
@@ -37,7 +46,6 @@ def resolved(found: Preflight, memory: Container[str] = ()) -> Recipe:
         data.setdefault("dev", recipe.data.dev)
     return recipe.model_copy(
         update={
-            "training": recipe.training.model_copy(update=training),
             "data": recipe.data.model_copy(update=data),
             "model": recipe.model.model_copy(update={"name": _model(recipe.model.name)}),
         }

@@ -1,0 +1,126 @@
+"""`weitiao tune`: search the values of a recipe's keys, or go on with a search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from weitiao.cli.marking import N_
+from weitiao.cli.printing import Json, print_json, print_next, print_table
+from weitiao.cli.program import command
+from weitiao.cli.progress import display
+from weitiao.cli.train import Overrides, overrides_of
+from weitiao.errors import Refused
+from weitiao.messages import _, duration
+
+ABOUT = N_(
+    "Search the values of a recipe's keys: trials on dev, the best recipe, and a fair comparison with it as it is."
+)
+BEST = 5  # trials in the table
+
+
+def tune(
+    recipe: Annotated[Path | None, typer.Argument(metavar="RECIPE", help=N_("The recipe, a YAML file."))] = None,
+    changes: Overrides = None,
+    space: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--space", metavar="SPACE", help=N_("What is searched: a YAML or JSON file, or key=value; may be repeated.")
+        ),
+    ] = None,
+    sampler: Annotated[
+        str, typer.Option("--sampler", metavar="NAME", help=N_("tpe, random, grid, cmaes (numbers only) or nsga2."))
+    ] = "tpe",
+    pruner: Annotated[
+        str | None,
+        typer.Option(
+            "--pruner",
+            metavar="NAME",
+            help=N_("Give up trials early: median or hyperband by epoch, wilcoxon by fold or seed."),
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", metavar="N", help=N_("At most so many trials; default 20, or the grid."))
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", metavar="N", help=N_("No trial begins after so many minutes."))
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--against",
+            metavar="COST",
+            help=N_("Weigh the score against ms_per_text, model_bytes or trained_parameters; may be repeated."),
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", metavar="N", help=N_("Processes that share the search."))] = 1,
+    seeds: Annotated[
+        int,
+        typer.Option("--seeds", metavar="N", help=N_("Seeds of the comparison at the end; 0 leaves it out.")),
+    ] = 3,
+    storage: Annotated[
+        str, typer.Option("--storage", metavar="NAME", help=N_("How the study is kept: journal or sqlite."))
+    ] = "journal",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", metavar="DIR", help=N_("Folder of the search; default: the recipe's output and -tune.")
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="DIR", help=N_("Go on with this search; takes no recipe and no space.")),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Search, and show what came out."""
+    overrides = overrides_of(changes)
+    if resume is not None and (recipe is not None or overrides or space or output is not None):
+        raise Refused(_("--resume goes on with the search's own recipe and space; give only new limits with it"))
+    if resume is None and recipe is None:
+        raise Refused(
+            _("RECIPE is missing; write one with: weitiao new classify, or go on with a search by --resume DIR")
+        )
+    if resume is None and not space:
+        raise Refused(_("--space is missing; give a file, or such as: --space 'training.epochs=[2, 4]'"))
+    from weitiao.verbs.tune import tune as search
+
+    with display() as on_event:
+        tuned = search(
+            recipe, space=space, overrides=overrides, sampler=sampler, pruner=pruner, trials=trials, minutes=minutes,
+            against=against or (), workers=workers, seeds=seeds, storage=storage, output=output, resume=resume,
+            on_event=on_event,
+        )  # fmt: skip
+    if json:
+        best = str(tuned.best)
+        print_json({"study": str(tuned.path), "best": best, "result": tuned.result.model_dump(mode="json")})
+    else:
+        _show(tuned)
+
+
+def _show(tuned: Any) -> None:
+    """The best trials, what was found, and the next commands."""
+    from weitiao.evaluation.titles import metric_title
+    from weitiao.tuning.page import shown, state_titles
+
+    result = tuned.result
+    sign = -1 if result.higher else 1
+    scored = sorted((each for each in result.trials if each.score is not None), key=lambda each: sign * each.score)
+    rows = [
+        (
+            str(each.number),
+            f"{each.score:.4f}",
+            _(", ").join(f"{key}={shown(value)}" for key, value in {**each.changes, **each.costs}.items()),
+        )
+        for each in scored[:BEST]
+    ]
+    print_table(rows, head=[_("trial"), metric_title(result.metric), _("changes")], title=str(tuned.path), right=(0, 1))
+    titles = state_titles()
+    counts = _(", ").join(f"{titles[state]}: {count}" for state, count in result.counts.items() if count)
+    print(_("trials: {counts}; time: {time}").format(counts=counts, time=duration(result.seconds)))
+    for sentence in result.sentences():
+        print(sentence)
+    print(_("report: {path}").format(path=tuned.path / "tune.html"))
+    print_next(_("Next:"), [command(["train", str(tuned.best)])])

@@ -1,0 +1,206 @@
+"""What a search was asked for, what of it cannot work, and the Optuna objects that do it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from weitiao.errors import MissingExtra, Refused
+from weitiao.messages import _
+from weitiao.tables import did_you_mean
+from weitiao.tuning.space import Choices, Normal, Number, Space
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+
+SAMPLERS = ("tpe", "random", "grid", "cmaes", "nsga2")
+PRUNERS = ("median", "hyperband", "wilcoxon")
+AGAINST = ("ms_per_text", "model_bytes", "trained_parameters")  # less is better
+STORAGES = ("journal", "sqlite")
+TRIALS = 20  # where neither trials nor minutes are given
+LONGEST_GRID = 1000
+STARTUP = 10  # trials that TPE draws at random before it models anything (Optuna's default)
+
+
+class Search(BaseModel):
+    """How the space is searched; kept in the study's folder.
+
+    Args:
+        trials: at most so many; None: as many as the minutes allow.
+        minutes: no trial begins after so many.
+        against: what is weighed against the score.
+        seeds: with which the winner and the recipe are trained at the end; 0: they are not.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sampler: str = "tpe"
+    pruner: str | None = None
+    trials: int | None = None
+    minutes: float | None = None
+    against: tuple[str, ...] = ()
+    seeds: int = 3
+    storage: str = "journal"
+    seed: int = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What of the recipe decides whether a search can work.
+
+    Args:
+        dev: whether there are dev rows.
+        repeats: fits of a trial: its folds or seeds.
+        evaluations: on dev in one fit; None where the space changes how many.
+    """
+
+    dev: bool
+    folds: bool
+    repeats: int
+    evaluations: int | None
+
+
+def known(search: Search) -> Iterator[str]:
+    """Names that are no sampler, pruner or objective, and numbers that are no budget."""
+    named: Sequence[tuple[str, str, Sequence[str]]] = (
+        ("sampler", search.sampler, SAMPLERS),
+        ("pruner", search.pruner or PRUNERS[0], PRUNERS),
+        ("storage", search.storage, STORAGES),
+        *(("against", name, AGAINST) for name in search.against),
+    )
+    for option, name, names in named:
+        if name not in names:
+            message = _("unknown {option} '{name}'; expected one of: {names}{hint}")
+            yield message.format(option=option, name=name, names=", ".join(names), hint=did_you_mean(name, names))
+    for option, number, least in (
+        ("trials", search.trials, 1),
+        ("minutes", search.minutes, 0),
+        ("seeds", search.seeds, 0),
+    ):
+        if number is not None and (number < least or (option == "minutes" and number == 0)):
+            yield _("`{option}` is {got}; expected more").format(option=option, got=f"{number:g}")
+
+
+def misfits(search: Search, space: Space, facts: Facts) -> Iterator[str]:
+    """Parts of the search that are right by themselves and wrong together; a sentence each."""
+    if not facts.dev and not facts.folds:
+        yield _("trials are compared on dev rows, and there are none; set `data.dev`, such as 10%, or `folds`")
+    yield from _sampler_misfits(search, space)
+    yield from _pruner_misfits(search, facts)
+
+
+def _sampler_misfits(search: Search, space: Space) -> Iterator[str]:
+    lists = [each.name for each in space.all() if isinstance(each.domain, Choices)]
+    if search.sampler == "cmaes":
+        if lists:
+            message = _("cmaes searches numbers only, and `{name}` is a list of choices; take tpe or random")
+            yield message.format(name=lists[0])
+        elif len(space.all()) < 2:
+            yield _("cmaes needs two numbers at least, and the space has one; take tpe or random")
+        if search.against:
+            yield _("cmaes has one objective; with `against` take nsga2 or tpe")
+    if search.sampler == "grid":
+        endless = [each.name for each in space.endless()]
+        if endless:
+            message = _("a grid has an end, and `{name}` has none; give it `step`, `int: true`, or a list of values")
+            yield message.format(name=endless[0])
+        elif (count := space.count(steps)) > LONGEST_GRID:
+            message = _("the grid has {count} combinations; expected at most {most}; take random or tpe")
+            yield message.format(count=f"{count:,}", most=f"{LONGEST_GRID:,}")
+
+
+def _pruner_misfits(search: Search, facts: Facts) -> Iterator[str]:
+    if search.pruner is None:
+        return
+    if search.against:
+        yield _("a trial with two objectives cannot be pruned; remove the pruner or `against`")
+    if search.pruner == "wilcoxon":
+        if facts.repeats < 3:
+            yield _("wilcoxon compares folds or seeds, and needs three at least; set `folds` or `seeds` in the recipe")
+    elif not facts.dev:
+        yield _("{pruner} prunes by what dev says after each epoch, and there is no dev split; set `data.dev`").format(
+            pruner=search.pruner
+        )
+    elif facts.evaluations is not None and facts.evaluations < 2:
+        message = _(
+            "{pruner} needs two evaluations of a trial at least, and it has {count}; set training.evaluate_every"
+        )
+        yield message.format(pruner=search.pruner, count=facts.evaluations)
+
+
+def open_optuna() -> Any:
+    """Optuna, which says nothing below an error.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise MissingExtra("optuna", "tune") from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+def make_sampler(search: Search, trial: int) -> BaseSampler:
+    """A sampler for one trial: seeded by its number, so that a search that goes on draws what it would have drawn."""
+    samplers = open_optuna().samplers
+    seed = (search.seed * 1_000_003 + trial) % 2**32
+    made: BaseSampler
+    match search.sampler:
+        case "tpe":
+            made = samplers.TPESampler(n_startup_trials=STARTUP, seed=seed)
+        case "cmaes":
+            try:
+                import cmaes  # noqa: F401
+            except ImportError as error:
+                raise MissingExtra("cmaes", "tune") from error
+            made = samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+        case "nsga2":
+            made = samplers.NSGAIISampler(seed=seed)
+        case _:  # a grid is queued as a whole
+            made = samplers.RandomSampler(seed=seed)
+    return made
+
+
+def make_pruner(search: Search, evaluations: int | None) -> BasePruner:
+    """The pruner; hyperband's brackets follow the evaluations of a trial, where these are known."""
+    optuna = open_optuna()
+    made: BasePruner
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # Wilcoxon, since Optuna 3.6
+        match search.pruner:
+            case "median":
+                made = optuna.pruners.MedianPruner()
+            case "hyperband":
+                made = optuna.pruners.HyperbandPruner(max_resource=evaluations or "auto")
+            case "wilcoxon":
+                made = optuna.pruners.WilcoxonPruner()
+            case _:
+                made = optuna.pruners.NopPruner()
+    return made
+
+
+def grid(space: Space) -> Iterator[Mapping[str, Any]]:
+    """Parameters of every combination of a space without endless numbers."""
+    return space.combinations(steps)
+
+
+def steps(domain: Number | Normal) -> Sequence[float]:
+    """Every value of a number that has an end of them."""
+    return domain.steps() or []
+
+
+def refuse_unknown(search: Search) -> None:
+    """See that the search can be read at all.
+
+    Raises:
+        Refused: with every mistake, a sentence each.
+    """
+    if found := list(known(search)):
+        raise Refused("\n".join(found))

@@ -1,0 +1,115 @@
+"""After a search: the winner and the recipe as it is, trained with the same new seeds, and a paired test of the two.
+
+The rows are those that trials were compared on, dev or folds cut anew; the seeds are none that the search used; the
+test split is not looked at. Rows that several seeds answer are drawn together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from weitiao.artifact import RunFolder
+from weitiao.evaluation.compare import Comparison, MetricComparison, verdict
+from weitiao.evaluation.intervals import Resampling, difference, interval
+from weitiao.messages import _
+from weitiao.metrics import value_of
+from weitiao.records import Record
+from weitiao.tuning.study import StudyFolder
+from weitiao.verbs.fitting import OnEvent, Part, answers
+from weitiao.verbs.preflight import Preflight
+from weitiao.verbs.trials import Fit, fit_part, fits_of
+
+BEST, RECIPE = "best", "recipe"
+
+
+@dataclass(slots=True)
+class Answered:
+    """What one side answered, seed by seed.
+
+    Args:
+        units: of each row, so that one row is drawn with all its seeds.
+        scores: seed -> headline metric.
+    """
+
+    predictions: list[Any]
+    records: list[Record]
+    units: list[Hashable]
+    scores: dict[str, float]
+
+
+def compare_with_recipe(
+    best: Preflight,
+    recipe: Preflight,
+    folder: StudyFolder,
+    seeds: int,
+    on_event: OnEvent,
+    stop: Callable[[], bool],
+) -> tuple[Comparison, dict[str, dict[str, float]]]:
+    """(comparison, side -> seed -> score).
+
+    Raises:
+        Interrupted: `stop` asked for it; what is trained is not trained again.
+    """
+    sides = {
+        name: _answers(found, folder, name, seeds, on_event, stop) for name, found in ((BEST, best), (RECIPE, recipe))
+    }
+    return _comparison(recipe, sides[BEST], sides[RECIPE]), {name: each.scores for name, each in sides.items()}
+
+
+def _answers(
+    found: Preflight, folder: StudyFolder, side: str, seeds: int, on_event: OnEvent, stop: Callable[[], bool]
+) -> Answered:
+    metric = found.task.metrics(found.labels)[0]
+    first = found.recipe.seed + found.recipe.seeds  # none that the search used
+    answered = Answered([], [], [], {})
+    for seed in range(first, first + seeds):
+        text = (
+            _("training the best recipe, seed {seed}")
+            if side == BEST
+            else _("training the recipe as it is, seed {seed}")
+        )
+        on_event({"kind": "phase", "text": text.format(seed=seed)})
+        start = len(answered.records)
+        for fit in fits_of(found, seed, 1, split_seed=found.recipe.data.split_seed + seed):
+            own = RunFolder(folder.final(side) / str(seed) / fit.name)
+            fit_part(found, fit, own, folder.final(side) / "cache", _silent, stop)
+            _add(answered, found, fit, own)
+        answered.scores[str(seed)] = value_of(metric, answered.predictions[start:], answered.records[start:])
+    return answered
+
+
+def _add(answered: Answered, found: Preflight, fit: Fit, own: RunFolder) -> None:
+    part: Part = fit.outside or fit.dev or fit.train
+    predictions, _settings = answers(found, own, part)
+    answered.predictions += predictions
+    answered.records += part.records
+    answered.units += [record.group or record.place for record in part.records]
+
+
+def _silent(_event: dict[str, Any]) -> None:
+    """The fits at the end tell nothing of their own."""
+
+
+def _comparison(recipe: Preflight, best: Answered, plain: Answered) -> Comparison:
+    metrics = recipe.task.metrics(recipe.labels)
+    spec = recipe.recipe.evaluation
+    resampling = Resampling(spec.resamples, spec.confidence, units=best.units)
+    records = plain.records
+    shown = {metric.name: metric for metric in metrics if metric is metrics[0] or metric.name == "accuracy"}
+    compared = {
+        name: MetricComparison(
+            a=interval(metric, best.predictions, records, resampling),
+            b=interval(metric, plain.predictions, records, resampling),
+            difference=difference(metric, best.predictions, plain.predictions, records, resampling),
+        )
+        for name, metric in shown.items()
+    }
+    headline: str = metrics[0].name
+    return Comparison(
+        a=_("the best recipe"), b=_("the recipe as it is"), task=recipe.recipe.task.name,
+        split="train" if recipe.recipe.folds else "dev", rows=len(set(best.units)), headline=headline,
+        verdict=verdict(compared[headline].difference), metrics=compared, mcnemar=None,
+        confidence=spec.confidence, resamples=spec.resamples,
+    )  # fmt: skip
