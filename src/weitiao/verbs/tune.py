@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from weitiao.evaluation.compare import Comparison
     from weitiao.tuning.space import Change
+    from weitiao.verbs.clusters.session import Cluster
     from weitiao.verbs.fitting import OnEvent
     from weitiao.verbs.trials import Watch
 
@@ -87,6 +88,7 @@ def tune(
     storage: str = "journal",
     output: Path | str | None = None,
     resume: Path | str | None = None,
+    cluster: Cluster | None = None,
     on_event: OnEvent = _silent,
 ) -> Tuned:
     """Search a space of recipes, or go on with a search.
@@ -105,6 +107,7 @@ def tune(
         storage: journal or sqlite.
         output: the study's folder; default: the recipe's `output` and `-tune`.
         resume: folder of the study to go on with.
+        cluster: where the workers are, if not on this machine alone; it says how many.
         on_event: told of phases and of each trial.
 
     Raises:
@@ -113,6 +116,8 @@ def tune(
         Interrupted: SIGINT or SIGTERM after the folder was claimed; the study is saved.
     """
     open_optuna()
+    if cluster is not None:
+        cluster.check()
     if workers < 1:
         raise Refused(_("`workers` is {got}; expected at least 1").format(got=workers))
     on_event({"kind": "phase", "text": _("checking recipe, data and space")})
@@ -127,8 +132,8 @@ def tune(
             storage=storage,
         )  # fmt: skip
         folder = _begin(recipe, overrides, {} if space is None else space, search, output)
-    with StopSignal() as stop, _resumable(folder), _turn(folder):
-        return _run(folder, workers, on_event, stop)
+    with StopSignal() as stop, _resumable(folder, "" if cluster is None else cluster.words()), _turn(folder):
+        return _run(folder, cluster or workers, on_event, stop)
 
 
 def _begin(source: Any, overrides: Sequence[str], space: Any, search: Search, output: Path | str | None) -> StudyFolder:
@@ -217,9 +222,9 @@ def _take_up(folder: StudyFolder, trials: int | None, minutes: float | None) -> 
 
 
 @contextmanager
-def _resumable(folder: StudyFolder) -> Iterator[None]:
-    """Say how to go on when the search is left before its end."""
-    hint = _("{reason}; go on with: weitiao tune --resume {path}")
+def _resumable(folder: StudyFolder, options: str) -> Iterator[None]:
+    """Say how to go on, and with which options, when the search is left before its end."""
+    hint = _("{reason}; go on with: weitiao tune --resume {path}") + options
     try:
         yield
     except Interrupted as error:
@@ -240,7 +245,7 @@ def _turn(folder: StudyFolder) -> Iterator[None]:
         raise Refused(_("{path}: another `weitiao tune` is at work here").format(path=folder.path)) from error
 
 
-def _run(folder: StudyFolder, workers: int, on_event: OnEvent, stop: StopSignal) -> Tuned:
+def _run(folder: StudyFolder, workers: Cluster | int, on_event: OnEvent, stop: StopSignal) -> Tuned:
     """The trials, and the end of the search."""
     study = Study(folder)
     if folder.result.is_file():
@@ -248,7 +253,9 @@ def _run(folder: StudyFolder, workers: int, on_event: OnEvent, stop: StopSignal)
             return Tuned(folder.path, TuneResult.model_validate(read_json(folder.result)))
         folder.result.unlink()
         shutil.rmtree(folder.path / "final", ignore_errors=True)
-    if workers > 1:
+    if not isinstance(workers, int):
+        _on_cluster(study, workers, on_event, stop)
+    elif workers > 1:
         _processes(study, workers, on_event, stop)
     if not stop():
         work(folder.path, on_event=on_event, stop=stop)  # also what is left where worker processes were killed
@@ -352,7 +359,7 @@ def trial_line(study: Study, trial: FrozenTrial) -> str:
 def _processes(study: Study, workers: int, on_event: OnEvent, stop: Callable[[], bool]) -> None:
     """Several worker processes, until all have ended; a signal is handed on to them once."""
     started = [_start(study.folder, f"{number}", workers) for number in range(workers)]
-    told = {trial.number for trial in study.trials() if trial.state.is_finished()}
+    told = _finished(study)
     asked = False
     try:
         while any(process.poll() is None for process in started):
@@ -372,6 +379,22 @@ def _processes(study: Study, workers: int, on_event: OnEvent, stop: Callable[[],
             message = _("worker {number} ended with {code}; what it said is in {log}")
             log = study.folder.log(str(number))
             on_event({"kind": "note", "text": message.format(number=number, code=process.returncode, log=log)})
+
+
+def _on_cluster(study: Study, cluster: Cluster, on_event: OnEvent, stop: Callable[[], bool]) -> None:
+    """The workers of a cluster, until all have ended."""
+    from weitiao.verbs.clusters.tuning import search_on
+
+    told = _finished(study)
+    search_on(
+        cluster, study.folder.path, lambda: _tell(study, told, on_event),
+        lambda text: on_event({"kind": "note", "text": text}), stop,
+    )  # fmt: skip
+
+
+def _finished(study: Study) -> set[int]:
+    """Numbers of the trials that have ended."""
+    return {trial.number for trial in study.trials() if trial.state.is_finished()}
 
 
 def _tell(study: Study, told: set[int], on_event: OnEvent) -> None:
