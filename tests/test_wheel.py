@@ -124,5 +124,6 @@ def test_recipes_and_pages_are_at_hand(lang: str, say: Say, repository: Path, in
     assert listed.returncode == 0, listed.stderr
     for path in (repository / "src/weitiao/recipes").glob("*.yaml"):
         assert path.stem in listed.stdout
-    template = "from weitiao.evaluation.page import environment; environment('weitiao.evaluation').get_template('report.html.j2')"
-    run([installed / "python", "-c", template], cwd=installed)
+    for package, template in (("weitiao.evaluation", "report.html.j2"), ("weitiao.tuning", "tune.html.j2")):
+        opened = f"from weitiao.evaluation.page import environment; environment({package!r}).get_template({template!r})"
+        run([installed / "python", "-c", opened], cwd=installed)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 
-from weitiao.errors import Refused
+from weitiao.errors import MissingExtra, Refused
 from weitiao.tuning.reading import parse_space, read_space
-from weitiao.tuning.search import PRUNERS, SAMPLERS, Facts, Search, make_pruner, make_sampler, misfits, refuse_unknown
+from weitiao.tuning.search import (
+    PRUNERS,
+    SAMPLERS,
+    Facts,
+    Search,
+    make_pruner,
+    make_sampler,
+    misfits,
+    open_optuna,
+    refuse_unknown,
+)
 
 FACTS = Facts(dev=True, folds=False, repeats=1, evaluations=3)
 NUMBERS = {"training.learning_rate": {"low": 1e-5, "high": 1e-3}, "model.dropout": {"low": 0, "high": 0.5}}
@@ -63,6 +74,14 @@ def test_unknown_names_and_budgets_all_at_once() -> None:
         "`trials` is 0; expected more",
         "`minutes` is 0; expected more",
     ]
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(
+        MissingExtra, match=r"^optuna is not installed; install it with: pip install 'weitiao\[tune\]'$"
+    ):
+        open_optuna()
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

@@ -59,6 +59,11 @@ def test_a_choice_without_a_name_is_laid_over_the_section() -> None:
     assert laid_over(BASE, space.draw(Given({"training": second})))["training"] == {"epochs": 5, "batch_size": 32}
 
 
+def test_an_option_of_a_section_that_is_chosen_by_its_name() -> None:
+    space = parsed({"method": ["head", "freeze"], "method.cache": False})
+    assert drawn(space, method="freeze")["method"] == {"name": "freeze", "cache": False}
+
+
 def test_two_choices_of_one_name_are_two_parameters() -> None:
     space = parsed({"method": [{"name": "lora", "rank": [4, 8]}, {"name": "lora", "rank": [2, 16], "dora": True}]})
     assert [each.name for each in space.all()] == ["method", "method=lora#1.rank", "method=lora#2.rank"]

@@ -37,6 +37,17 @@ def run_all(study: Study) -> None:
             study.complete(asked[0], [asked[0].number / 10])
 
 
+def test_a_lost_trial_does_not_change_what_is_drawn_after_it(tmp_path: Path) -> None:
+    straight = Study(begun(tmp_path / "straight"))
+    run_all(straight)
+    study = Study(begun(tmp_path / "lost"))
+    with study.worker() as name:
+        study.ask(name)
+    run_all(study)
+    done = [trial.params for trial in study.trials() if trial.state.name == "COMPLETE"]
+    assert done == parameters(straight)
+
+
 @pytest.mark.parametrize("storage", ["journal", "sqlite"])
 def test_a_budget_is_used_up_and_a_larger_one_goes_on(storage: str, tmp_path: Path) -> None:
     folder = begun(tmp_path, storage=storage)

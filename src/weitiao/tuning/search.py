@@ -147,10 +147,10 @@ def open_optuna() -> Any:
     return optuna
 
 
-def make_sampler(search: Search, trial: int) -> BaseSampler:
-    """A sampler for one trial: seeded by its number, so that a search that goes on draws what it would have drawn."""
+def make_sampler(search: Search, drawn: int) -> BaseSampler:
+    """A sampler for the next trial: seeded by how many were drawn, so that a search that goes on draws the same."""
     samplers = open_optuna().samplers
-    seed = (search.seed * 1_000_003 + trial) % 2**32
+    seed = (search.seed * 1_000_003 + drawn) % 2**32
     made: BaseSampler
     match search.sampler:
         case "tpe":

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any, Protocol
 
+from weitiao.recipe.source import SHORT_FORMS
+
 Keys = tuple[str, ...]
 Place = int | str  # a line of the space's file, or the name of what is no file
 TAIL = 1e-4  # of a normal distribution that is not drawn from, on each side
@@ -164,6 +166,13 @@ class Dimension:
         else:
             yield Change(self.keys, self.domain.value(self.domain.drawn(ask, self.name)), self.place)
 
+    def touched(self) -> Iterator[Change]:
+        """What it changes by itself, whatever is drawn."""
+        if isinstance(self.domain, Choices):
+            yield from (change for option in self.domain.options for change in option.changes)
+        else:
+            yield Change(self.keys, None, self.place)
+
     def all(self) -> Iterator[Dimension]:
         """This one and those under its choices."""
         yield self
@@ -192,6 +201,10 @@ class Space:
         """Every dimension, also those under choices."""
         return [each for dimension in self.dimensions for each in dimension.all()]
 
+    def touched(self) -> list[Change]:
+        """Every change that some trial makes, those of ranges without their value."""
+        return [*self.constants, *(change for each in self.all() for change in each.touched())]
+
     def combinations(self, values: Values) -> Iterator[dict[str, Any]]:
         """Parameters of every combination, where numbers take these values."""
         return _combinations(self.dimensions, values)
@@ -211,10 +224,18 @@ def laid_over(tree: Mapping[str, Any], changes: Iterable[Change]) -> dict[str, A
     for change in changes:
         node = changed
         for key in change.keys[:-1]:
-            inner = node.get(key)
-            node[key] = node = inner if isinstance(inner, dict) else {}
+            node = _section_of(node, key)
         node[change.keys[-1]] = copy.deepcopy(change.value)
     return changed
+
+
+def _section_of(node: dict[str, Any], key: str) -> dict[str, Any]:
+    """What stands under a key, as a mapping: `method: head` is `method: {name: head}`."""
+    inner = node.get(key)
+    if not isinstance(inner, dict):
+        inner = {} if inner is None else {SHORT_FORMS.get(key, "name"): inner}
+        node[key] = inner
+    return inner
 
 
 def shown_changes(changes: Iterable[Change]) -> dict[str, Any]:

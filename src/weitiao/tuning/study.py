@@ -193,7 +193,8 @@ class Study:
             trials = self.trials()
             if used_up(self.search, trials):
                 return None
-            self.optuna_study.sampler = make_sampler(self.search, len(trials))
+            drawn = sum("continues" not in trial.user_attrs for trial in trials)
+            self.optuna_study.sampler = make_sampler(self.search, drawn)
             trial = self.optuna_study.ask()
             trial.set_user_attr("worker", worker)
             changes = self.space.draw(trial)
@@ -212,6 +213,12 @@ class Study:
         if not self.search.against:
             for step, value in self.trials()[before].intermediate_values.items():
                 trial.report(value, step)
+
+    def same_as(self, trial: Trial) -> FrozenTrial | None:
+        """A measured trial with the same changes: its score would come out again."""
+        changes = trial.user_attrs["changes"]
+        done = (each for each in self.trials() if each.state.name == "COMPLETE")
+        return next((each for each in done if each.user_attrs["changes"] == changes), None)
 
     def complete(self, trial: Trial, values: Sequence[float]) -> None:
         """The trial was measured."""

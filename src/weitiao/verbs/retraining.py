@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from weitiao.artifact import RunFolder
@@ -16,12 +17,26 @@ from weitiao.evaluation.intervals import Resampling, difference, interval
 from weitiao.messages import _
 from weitiao.metrics import value_of
 from weitiao.records import Record
-from weitiao.tuning.study import StudyFolder
 from weitiao.verbs.fitting import OnEvent, Part, answers
 from weitiao.verbs.preflight import Preflight
 from weitiao.verbs.trials import Fit, fit_part, fits_of
 
 BEST, RECIPE = "best", "recipe"
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What is compared, and where each is trained.
+
+    Args:
+        best, recipe: what is known of the winner and of the recipe as it is.
+        best_folder, recipe_folder: a fit that is finished there is not run again.
+    """
+
+    best: Preflight
+    recipe: Preflight
+    best_folder: Path
+    recipe_folder: Path
 
 
 @dataclass(slots=True)
@@ -40,41 +55,36 @@ class Answered:
 
 
 def compare_with_recipe(
-    best: Preflight,
-    recipe: Preflight,
-    folder: StudyFolder,
-    seeds: int,
-    on_event: OnEvent,
-    stop: Callable[[], bool],
+    sides: Sides, seeds: int, on_event: OnEvent, stop: Callable[[], bool]
 ) -> tuple[Comparison, dict[str, dict[str, float]]]:
     """(comparison, side -> seed -> score).
 
     Raises:
         Interrupted: `stop` asked for it; what is trained is not trained again.
     """
-    sides = {
-        name: _answers(found, folder, name, seeds, on_event, stop) for name, found in ((BEST, best), (RECIPE, recipe))
-    }
-    return _comparison(recipe, sides[BEST], sides[RECIPE]), {name: each.scores for name, each in sides.items()}
+    phase = _("training the best recipe, seed {seed}")
+    best = _answers(sides.best, sides.best_folder, seeds, lambda seed: _phase(on_event, phase, seed), stop)
+    phase_as_is = _("training the recipe as it is, seed {seed}")
+    plain = _answers(sides.recipe, sides.recipe_folder, seeds, lambda seed: _phase(on_event, phase_as_is, seed), stop)
+    return _comparison(sides.recipe, best, plain), {BEST: best.scores, RECIPE: plain.scores}
+
+
+def _phase(on_event: OnEvent, text: str, seed: int) -> None:
+    on_event({"kind": "phase", "text": text.format(seed=seed)})
 
 
 def _answers(
-    found: Preflight, folder: StudyFolder, side: str, seeds: int, on_event: OnEvent, stop: Callable[[], bool]
+    found: Preflight, folder: Path, seeds: int, tell: Callable[[int], None], stop: Callable[[], bool]
 ) -> Answered:
     metric = found.task.metrics(found.labels)[0]
     first = found.recipe.seed + found.recipe.seeds  # none that the search used
     answered = Answered([], [], [], {})
     for seed in range(first, first + seeds):
-        text = (
-            _("training the best recipe, seed {seed}")
-            if side == BEST
-            else _("training the recipe as it is, seed {seed}")
-        )
-        on_event({"kind": "phase", "text": text.format(seed=seed)})
+        tell(seed)
         start = len(answered.records)
         for fit in fits_of(found, seed, 1, split_seed=found.recipe.data.split_seed + seed):
-            own = RunFolder(folder.final(side) / str(seed) / fit.name)
-            fit_part(found, fit, own, folder.final(side) / "cache", _silent, stop)
+            own = RunFolder(folder / str(seed) / fit.name)
+            fit_part(found, fit, own, folder / "cache", _silent, stop)
             _add(answered, found, fit, own)
         answered.scores[str(seed)] = value_of(metric, answered.predictions[start:], answered.records[start:])
     return answered

@@ -7,20 +7,17 @@ the same `inspect` that `weitiao check` runs, trial by trial.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from weitiao.errors import Problem, ProblemsFound
 from weitiao.messages import _
 from weitiao.recipe import Draft, Recipe, load_draft, recipe_tree
 from weitiao.tuning.reading import Written
-from weitiao.tuning.space import Change, Choices, Dimension, Given, Normal, Number, Space, laid_over
+from weitiao.tuning.space import Change, Choices, Dimension, Given, Keys, Normal, Number, Space, laid_over
 from weitiao.verbs.frame import frame, task_of
 from weitiao.verbs.preflight import Preflight, inspect
 
-FIXED = {  # keys by which trials could not be compared
-    ("output",): "output", ("seed",): "seed", ("seeds",): "seeds", ("folds",): "folds", ("task", "name"): "task",
-    ("training", "metric"): "training.metric",
-}  # fmt: skip
+FIXED = {"output", "seed", "seeds", "folds", "task", "task.name", "training.metric"}  # else trials cannot be compared
 TOGETHER = ("misfit", "unknown-metric", "unknown-baseline")  # codes of what is wrong only in company
 TRIED = 200  # combinations of which one has to work
 
@@ -37,29 +34,30 @@ def refuse_mistakes(recipe: Recipe, written: Written, space: Space) -> None:
         ProblemsFound: with every mistake, each with file and line.
     """
     problems = [*_fixed(written, space)]
-    problems += _wrong(recipe, written, space.constants)
+    for constant in space.constants:
+        problems += _mistakes(recipe, written, _sections(space, constant.keys), [[constant]])
     for dimension in space.dimensions:
-        problems += _mistakes(recipe, written, space, dimension)
+        problems += _mistakes(recipe, written, _sections(space, dimension.keys), _variants(dimension))
     if problems:
         raise ProblemsFound(dict.fromkeys(problems))
 
 
 def _fixed(written: Written, space: Space) -> Iterator[Problem]:
-    changes = [*space.constants, *(Change(each.keys, None, each.place) for each in space.all())]
-    for change in changes:
-        if change.keys in FIXED or (change.keys == ("task",) and not isinstance(change.value, Mapping)):
-            name = ".".join(change.keys)
+    for change in space.touched():
+        if (name := ".".join(change.keys)) in FIXED:
             message = _("`{key}` is the same for all trials, or they could not be compared; set it in the recipe")
             yield written.places([change]).problem("not-searched", change.keys, message.format(key=name))
 
 
-def _mistakes(recipe: Recipe, written: Written, space: Space, dimension: Dimension) -> list[Problem]:
-    """What is wrong with a dimension's values under every choice of the section that they belong to."""
+def _mistakes(
+    recipe: Recipe, written: Written, around: Sequence[Sequence[Change]], variants: Iterable[Sequence[Change]]
+) -> list[Problem]:
+    """What is wrong with these changes under every choice of the section that they belong to."""
     found: list[Problem] = []
-    for values in _variants(dimension):
+    for changes in variants:
         under: list[Problem] = []
-        for around in _sections(space, dimension):
-            under = _wrong(recipe, written, [*around, *values])
+        for section in around:
+            under = _wrong(recipe, written, [*section, *changes])
             if not under:
                 break
         found += under
@@ -90,18 +88,16 @@ def _ends(dimension: Dimension) -> list[float]:
     return [domain.drawn(Given({dimension.name: end}), dimension.name) for end in domain.ends()]
 
 
-def _sections(space: Space, dimension: Dimension) -> Iterator[Sequence[Change]]:
-    """The choices of a section above the dimension's key, such as those of `method` for `method.rank`; else none."""
+def _sections(space: Space, keys: Keys) -> list[Sequence[Change]]:
+    """The choices of a section above a key, such as those of `method` for `method.rank`; else none."""
     above = [
-        option
+        option.changes
         for each in space.dimensions
-        if isinstance(each.domain, Choices) and each.keys == dimension.keys[: len(each.keys)] != dimension.keys
+        if isinstance(each.domain, Choices) and each.keys == keys[: len(each.keys)] != keys
         for option in each.domain.options
     ]
-    constants = [each for each in space.constants if each.keys == dimension.keys[: len(each.keys)] != dimension.keys]
-    yield from ([*constants, *option.changes] for option in above)
-    if not above:
-        yield constants
+    constants = [each for each in space.constants if each.keys == keys[: len(each.keys)] != keys]
+    return [[*constants, *changes] for changes in above] or [constants]
 
 
 def refuse_hopeless(recipe: Recipe, written: Written, space: Space) -> None:

@@ -16,15 +16,12 @@ from weitiao.verbs.clusters.post import EVERY, Line, Post
 from weitiao.verbs.clusters.session import RETRIES, Cluster, sentence, session
 
 
-def search_on(
-    cluster: Cluster, folder: Path, tell: Callable[[], None], on_note: Callable[[str], None], stop: Callable[[], bool]
-) -> None:
-    """Work on a study until its budget is used up, or until all workers have left.
+def search_on(cluster: Cluster, folder: Path, tell: Callable[[], None], stop: Callable[[], bool]) -> list[str]:
+    """Work on a study until its budget is used up or all workers have left; why some ended early, if they did.
 
     Args:
         folder: of the study, which `weitiao tune` began.
         tell: called again and again, to say which trials have ended.
-        on_note: told why a worker ended early.
         stop: whether a signal asks to leave.
     """
     with session(cluster):
@@ -41,16 +38,16 @@ def search_on(
                 asked = True
                 post.stop.remote()
         tell()
-        for number, each in enumerate(tasks):
-            if reason := _why(each):
-                on_note(_("worker {number} ended: {reason}").format(number=number, reason=reason))
+        text = _("worker {number} ended: {reason}")
+        reasons = [(number, _why(task)) for number, task in enumerate(tasks)]
+        return [text.format(number=number, reason=reason) for number, reason in reasons if reason]
 
 
 def work_on(folder: str, post: Any, threads: int) -> None:
     """What each task does."""
     import torch
 
-    from weitiao.verbs.tune import work
+    from weitiao.verbs.workers import work
 
     torch.set_num_threads(threads)
     try:

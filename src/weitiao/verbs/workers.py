@@ -1,0 +1,225 @@
+"""Workers on a study: in this process, in several that this one waits for, or anywhere that sees the folder.
+
+`work` is the whole of a worker: it asks the study for trials until the budget is used up. Whatever starts it (a process
+here, a cluster) hands it no more than the folder.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weitiao.errors import Failed, Interrupted, StorageFull, WeitiaoError
+from weitiao.messages import _
+from weitiao.recipe import Recipe, load_recipe
+from weitiao.training.signals import StopSignal
+from weitiao.tuning.search import open_optuna
+from weitiao.tuning.study import Study, StudyFolder
+from weitiao.verbs.frame import frame
+from weitiao.verbs.preflight import Preflight
+from weitiao.verbs.sampled import looked_at
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial, Trial
+
+    from weitiao.tuning.space import Change
+    from weitiao.verbs.clusters.session import Cluster
+    from weitiao.verbs.fitting import OnEvent
+    from weitiao.verbs.trials import Watch
+
+POLL = 0.5  # seconds between looks at worker processes
+
+
+def _silent(_event: dict[str, Any]) -> None:
+    """For workers that do not speak."""
+
+
+def _never() -> bool:
+    """For workers that nobody stops."""
+    return False
+
+
+def work(folder: Path | str, *, on_event: OnEvent = _silent, stop: Callable[[], bool] = _never) -> int:
+    """One worker on a study: trials, one after the other, until the budget is used up; how many it did.
+
+    Args:
+        folder: of the study, which `tune` began.
+        on_event: told of each trial.
+        stop: whether to leave; the trial in hand goes back into the queue.
+
+    Raises:
+        Interrupted: `stop` asked for it in the middle of a trial.
+    """
+    study = Study(StudyFolder(Path(folder)))
+    recipe = load_recipe(study.folder.recipe, frame())
+    done = 0
+    with study.worker() as name:
+        while not stop() and (asked := study.ask(name)) is not None:
+            trial, changes = asked
+            _one(study, recipe, trial, changes, stop)
+            done += 1
+            on_event({"kind": "note", "text": trial_line(study, study.trials()[trial.number])})
+    return done
+
+
+def _one(study: Study, recipe: Recipe, trial: Trial, changes: Sequence[Change], stop: Callable[[], bool]) -> None:
+    """One trial, from its changes to its score, or to the reason why it has none."""
+    from weitiao.verbs.trials import run_trial, tidy
+
+    found = trial_recipe(study, recipe, changes, f"trained/{trial.number}")
+    reasons = [problem.message for problem in found.problems if problem.severity == "error"]
+    if not reasons and measured_rows(found) != study.about.measured:
+        reasons = [_("it is measured on other rows than the recipe, so that it cannot be compared")]
+    if reasons:
+        study.prune(trial, "impossible", " ".join(dict.fromkeys(reasons)))
+        return
+    if (before := study.same_as(trial)) is not None:
+        trial.set_user_attr("reason", _("the same as trial {number}").format(number=before.number))
+        trial.set_user_attr("parts", before.user_attrs["parts"])
+        study.complete(trial, before.values)
+        return
+    own = study.folder.trial(trial.number)
+    try:
+        scored = run_trial(found, own, _watch(study, trial, stop), study.search.against)
+    except open_optuna().TrialPruned as error:
+        study.prune(trial, "pruned", str(error))
+        tidy(own)
+    except (Interrupted, StorageFull):
+        study.leave(trial)
+        raise
+    except Failed as error:
+        study.fail(trial, str(error))
+        tidy(own)
+    else:
+        if not math.isfinite(scored.score):
+            study.fail(trial, _("its score is no number"))
+            return
+        trial.set_user_attr("parts", scored.parts)
+        study.complete(trial, [scored.score, *(scored.costs[name] for name in study.search.against)])
+
+
+def trial_recipe(study: Study, recipe: Recipe, changes: Sequence[Change], output: str) -> Preflight:
+    """A sampled recipe, whose runs go into the study's folder."""
+    own = recipe.model_copy(update={"output": str(study.folder.path / output)})
+    return looked_at(own, study.about.written, changes, full=True)
+
+
+def measured_rows(found: Preflight) -> dict[str, str]:
+    """Fingerprint of the rows by which trials are compared."""
+    if found.dataset is None:
+        return {}
+    split = "train" if found.recipe.folds else "dev"
+    return {split: found.dataset.fingerprints.get(split, "")}
+
+
+def _watch(study: Study, trial: Trial, stop: Callable[[], bool]) -> Watch:
+    """Tells the pruner what it wants to know."""
+    from weitiao.verbs.trials import Watch
+
+    seen = set(study.trials()[trial.number].intermediate_values)
+
+    def report(number: int, value: float) -> None:
+        if number not in seen:
+            trial.report(value, number)
+        if trial.should_prune():
+            raise open_optuna().TrialPruned(_("worse than the others at {number}").format(number=number))
+
+    if study.search.pruner == "wilcoxon":
+        return Watch(part=report, stop=stop)
+    return Watch(stop=stop) if study.search.against else Watch(evaluation=report, stop=stop)
+
+
+def trial_line(study: Study, trial: FrozenTrial) -> str:
+    """`trial 3: accuracy 0.9125 (training.learning_rate=3e-05)`, or what became of it."""
+    changes = ", ".join(f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
+                        for key, value in trial.user_attrs.get("changes", {}).items())  # fmt: skip
+    if trial.state.name == "COMPLETE":
+        values = ", ".join(
+            f"{name} {value:.4g}"
+            for name, value in zip((study.about.metric, *study.search.against), trial.values, strict=True)
+        )
+        return _("trial {number}: {values} ({changes})").format(number=trial.number, values=values, changes=changes)
+    words = {
+        "impossible": _("trial {number} is impossible: {reason} ({changes})"),
+        "pruned": _("trial {number} pruned: {reason} ({changes})"),
+    }
+    text = words.get(trial.user_attrs.get("kind", ""), _("trial {number} failed: {reason} ({changes})"))
+    return text.format(number=trial.number, reason=trial.user_attrs.get("reason", ""), changes=changes)
+
+
+def worker_processes(study: Study, workers: int, on_event: OnEvent, stop: Callable[[], bool]) -> None:
+    """Several worker processes, until all have ended; a signal is handed on to them once."""
+    started = [_start(study.folder, f"{number}", workers) for number in range(workers)]
+    told = _ended(study)
+    asked = False
+    try:
+        while any(process.poll() is None for process in started):
+            if stop() and not asked:
+                asked = True
+                for process in started:
+                    process.terminate()
+            _tell(study, told, on_event)
+            time.sleep(POLL)
+    finally:
+        for process in started:
+            if process.poll() is None and not asked:
+                process.terminate()
+    _tell(study, told, on_event)
+    for number, process in enumerate(started):
+        if process.returncode not in (0, Interrupted.exit_code):
+            message = _("worker {number} ended with {code}; what it said is in {log}")
+            log = study.folder.log(str(number))
+            on_event({"kind": "note", "text": message.format(number=number, code=process.returncode, log=log)})
+
+
+def cluster_workers(study: Study, cluster: Cluster, on_event: OnEvent, stop: Callable[[], bool]) -> None:
+    """Workers on the machines of a cluster, until all have ended; a signal is handed on to them once."""
+    from weitiao.verbs.clusters.tuning import search_on
+
+    told = _ended(study)
+    for note in search_on(cluster, study.folder.path, lambda: _tell(study, told, on_event), stop):
+        on_event({"kind": "note", "text": note})
+
+
+def _ended(study: Study) -> set[int]:
+    """The numbers of the trials that have ended."""
+    return {trial.number for trial in study.trials() if trial.state.is_finished()}
+
+
+def _tell(study: Study, told: set[int], on_event: OnEvent) -> None:
+    """Of trials that ended since."""
+    for trial in study.trials():
+        if trial.state.is_finished() and trial.number not in told:
+            told.add(trial.number)
+            on_event({"kind": "note", "text": trial_line(study, trial)})
+
+
+def _start(folder: StudyFolder, name: str, workers: int) -> subprocess.Popen[bytes]:
+    """A worker process in a session of its own, so that Ctrl+C reaches it once, through the one that waits for it."""
+    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    environment = {"OMP_NUM_THREADS": threads, **os.environ}
+    log = folder.log(name)
+    log.parent.mkdir(exist_ok=True)
+    program = "from weitiao.verbs.workers import worker_process; worker_process()"
+    with log.open("ab") as stream:
+        return subprocess.Popen(
+            [sys.executable, "-c", program, str(folder.path), str(os.getpid())],
+            env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True,
+        )  # fmt: skip
+
+
+def worker_process() -> None:
+    """What a worker process runs; it leaves when the process that started it is gone."""
+    folder, parent = sys.argv[1], int(sys.argv[2])
+    with StopSignal() as signal:
+        try:
+            work(folder, stop=lambda: signal() or os.getppid() != parent)
+        except WeitiaoError as error:
+            sys.stderr.write(f"{error}\n")
+            sys.exit(error.exit_code)
