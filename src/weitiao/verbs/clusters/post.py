@@ -47,7 +47,7 @@ class Post:
         return self._stopping
 
     def start(self) -> int:
-        """A group begins; which one it is, from 1."""
+        """A group (or a worker that stands alone) begins; which one it is, from 1."""
         self._starts += 1
         return self._starts
 

@@ -13,8 +13,9 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from weitiao.artifact import RunFolder
-from weitiao.errors import WeitiaoError
+from weitiao.errors import Failed
 from weitiao.messages import _
+from weitiao.verbs.clusters.post import Post
 from weitiao.verbs.clusters.session import RETRIES, Cluster, lost, session
 from weitiao.verbs.predict import Answered, Answerer, chunks
 
@@ -32,7 +33,7 @@ def answered_on(cluster: Cluster, folder: RunFolder, source: str) -> Generator[A
         try:
             for row in _dataset(cluster, run, source).iter_rows():
                 yield pickle.loads(row["part"])
-        except (ray.exceptions.RayError, WeitiaoError) as error:
+        except ray.exceptions.RayError as error:
             raise lost(error, _("answering")) from error
 
 
@@ -46,16 +47,15 @@ def _dataset(cluster: Cluster, run: RunFolder, source: str) -> Any:
     context.target_max_block_size = 1  # bytes: each part is a block
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    post = ray.remote(num_cpus=0)(Post).remote()
     parts = ray.data.read_datasource(_parts(run, source), override_num_blocks=1, num_cpus=0)
     return parts.map_batches(
         Worker,
-        fn_constructor_args=(run, source, os.getcwd(), cluster.threads()),  # noqa: PTH109
+        fn_constructor_args=(run, source, os.getcwd(), cluster.threads(), cluster.workers, post),  # noqa: PTH109
         batch_size=1,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=cluster.workers),
         num_cpus=1,
-        max_restarts=RETRIES,
-        max_task_retries=RETRIES,
     )
 
 
@@ -88,14 +88,21 @@ def _block(part: Any) -> Any:
 
 
 class Worker:
-    """Answers parts, in a process of its own."""
+    """Answers parts, in a process of its own.
 
-    def __init__(self, run: RunFolder, source: str, here: str, threads: int) -> None:
+    Ray Data replaces a lost worker without end; a part that ends every worker, such as by its memory, is given up.
+    """
+
+    def __init__(self, run: RunFolder, source: str, here: str, threads: int, workers: int, post: Any) -> None:
+        import ray
         import torch
 
         os.chdir(here)
         torch.set_num_threads(threads)
+        self.lost = ray.get(post.start.remote()) - workers
         self.answerer = Answerer(run, source)
 
     def __call__(self, table: Any) -> Any:
+        if self.lost > RETRIES:
+            raise Failed(_("workers were lost {count} times").format(count=self.lost))
         return _block(self.answerer(pickle.loads(table["part"][0].as_py())))

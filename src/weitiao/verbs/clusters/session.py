@@ -189,14 +189,18 @@ def _unheard() -> Iterator[None]:
 
 def sentence(error: BaseException) -> str:
     """The first line of what went wrong at the root, without Ray's traces."""
-    root: BaseException = error
-    while True:
-        inner = getattr(root, "cause", None) or root.__cause__
-        if not isinstance(inner, BaseException) or inner is root:
-            break
+    root = error
+    while (inner := _inside(root)) is not None:
         root = inner
     text = str(root).strip().splitlines()
     return f"{type(root).__name__}: {text[0]}" if text else type(root).__name__
+
+
+def _inside(error: BaseException) -> BaseException | None:
+    """What an error was raised for: by Ray's tasks and Ray Train's groups, which wrap it, or by Python."""
+    failures = getattr(error, "worker_failures", None) or {}
+    wrapped = [*failures.values(), getattr(error, "_base_exc", None), getattr(error, "cause", None), error.__cause__]
+    return next((each for each in wrapped if isinstance(each, BaseException) and each is not error), None)
 
 
 def lost(error: BaseException, doing: str) -> Failed:
