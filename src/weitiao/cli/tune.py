@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from weitiao.cli.clusters import Address, ClusterName, cluster_of
 from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, print_json, print_next, print_table
 from weitiao.cli.program import command
@@ -73,6 +74,8 @@ def tune(
         Path | None,
         typer.Option("--resume", metavar="DIR", help=N_("Go on with this search; takes no recipe and no space.")),
     ] = None,
+    cluster: ClusterName = "",
+    address: Address = "",
     json: Json = False,
 ) -> None:
     """Search, and show what came out."""
@@ -87,11 +90,12 @@ def tune(
         raise Refused(_("--space is missing; give a file, or such as: --space 'training.epochs=[2, 4]'"))
     from weitiao.verbs.tune import tune as search
 
+    where = cluster_of(cluster, workers if cluster else None, address)
     with display() as on_event:
         tuned = search(
             recipe, space=space, overrides=overrides, sampler=sampler, pruner=pruner, trials=trials, minutes=minutes,
             against=against or (), workers=workers, seeds=seeds, storage=storage, output=output, resume=resume,
-            on_event=on_event,
+            cluster=where, on_event=on_event,
         )  # fmt: skip
     if json:
         best = str(tuned.best)

@@ -28,10 +28,11 @@ from weitiao.verbs.frame import frame, read_draft
 from weitiao.verbs.preflight import Preflight, inspect
 from weitiao.verbs.resolving import anchored, resolved
 from weitiao.verbs.sampled import mistakes, refuse_hopeless
-from weitiao.verbs.workers import measured_rows, trial_recipe, work, worker_processes
+from weitiao.verbs.workers import cluster_workers, measured_rows, trial_recipe, work, worker_processes
 
 if TYPE_CHECKING:
     from weitiao.evaluation.compare import Comparison
+    from weitiao.verbs.clusters.session import Cluster
     from weitiao.verbs.fitting import OnEvent
 
 LENGTH = {f"training.{key}" for key in ("epochs", "max_steps", "max_minutes", "batch_size", "evaluate_every")}
@@ -74,6 +75,7 @@ def tune(
     storage: str = "journal",
     output: Path | str | None = None,
     resume: Path | str | None = None,
+    cluster: Cluster | None = None,
     on_event: OnEvent = _silent,
 ) -> Tuned:
     """Search a space of recipes, or go on with a search.
@@ -92,6 +94,7 @@ def tune(
         storage: journal or sqlite.
         output: the study's folder; default: the recipe's `output` and `-tune`.
         resume: folder of the study to go on with.
+        cluster: where the workers are, if not on this machine alone; it says how many.
         on_event: told of phases and of each trial.
 
     Raises:
@@ -100,6 +103,8 @@ def tune(
         Interrupted: SIGINT or SIGTERM after the folder was claimed; the study is saved.
     """
     open_optuna()
+    if cluster is not None:
+        cluster.check()
     if workers < 1:
         raise Refused(_("`workers` is {got}; expected at least 1").format(got=workers))
     on_event({"kind": "phase", "text": _("checking recipe, data and space")})
@@ -114,8 +119,8 @@ def tune(
             storage=storage,
         )  # fmt: skip
         folder = _begin(recipe, overrides, {} if space is None else space, search, output, on_event)
-    with StopSignal() as stop, _resumable(folder), _turn(folder):
-        return _run(folder, workers, on_event, stop)
+    with StopSignal() as stop, _resumable(folder, "" if cluster is None else cluster.words()), _turn(folder):
+        return _run(folder, cluster or workers, on_event, stop)
 
 
 def _begin(
@@ -207,9 +212,9 @@ def _take_up(folder: StudyFolder, trials: int | None, minutes: float | None) -> 
 
 
 @contextmanager
-def _resumable(folder: StudyFolder) -> Iterator[None]:
-    """Say how to go on when the search is left before its end."""
-    hint = _("{reason}; go on with: weitiao tune --resume {path}")
+def _resumable(folder: StudyFolder, options: str) -> Iterator[None]:
+    """Say how to go on, and with which options, when the search is left before its end."""
+    hint = _("{reason}; go on with: weitiao tune --resume {path}") + options
     try:
         yield
     except Interrupted as error:
@@ -230,7 +235,7 @@ def _turn(folder: StudyFolder) -> Iterator[None]:
         raise Refused(_("{path}: another `weitiao tune` is at work here").format(path=folder.path)) from error
 
 
-def _run(folder: StudyFolder, workers: int, on_event: OnEvent, stop: StopSignal) -> Tuned:
+def _run(folder: StudyFolder, workers: Cluster | int, on_event: OnEvent, stop: StopSignal) -> Tuned:
     """The trials, and the end of the search."""
     study = Study(folder)
     if folder.result.is_file():
@@ -238,7 +243,9 @@ def _run(folder: StudyFolder, workers: int, on_event: OnEvent, stop: StopSignal)
             return Tuned(folder.path, TuneResult.model_validate(read_json(folder.result)))
         folder.result.unlink()
         shutil.rmtree(folder.path / "final", ignore_errors=True)
-    if workers > 1:
+    if not isinstance(workers, int):
+        cluster_workers(study, workers, on_event, stop)
+    elif workers > 1:
         worker_processes(study, workers, on_event, stop)
     if not stop():
         work(folder.path, on_event=on_event, stop=stop)  # also what is left where worker processes were killed

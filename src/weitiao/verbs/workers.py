@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
     from weitiao.tuning.space import Change
+    from weitiao.verbs.clusters.session import Cluster
     from weitiao.verbs.fitting import OnEvent
     from weitiao.verbs.trials import Watch
 
@@ -158,7 +159,7 @@ def trial_line(study: Study, trial: FrozenTrial) -> str:
 def worker_processes(study: Study, workers: int, on_event: OnEvent, stop: Callable[[], bool]) -> None:
     """Several worker processes, until all have ended; a signal is handed on to them once."""
     started = [_start(study.folder, f"{number}", workers) for number in range(workers)]
-    told = {trial.number for trial in study.trials() if trial.state.is_finished()}
+    told = _ended(study)
     asked = False
     try:
         while any(process.poll() is None for process in started):
@@ -178,6 +179,20 @@ def worker_processes(study: Study, workers: int, on_event: OnEvent, stop: Callab
             message = _("worker {number} ended with {code}; what it said is in {log}")
             log = study.folder.log(str(number))
             on_event({"kind": "note", "text": message.format(number=number, code=process.returncode, log=log)})
+
+
+def cluster_workers(study: Study, cluster: Cluster, on_event: OnEvent, stop: Callable[[], bool]) -> None:
+    """Workers on the machines of a cluster, until all have ended; a signal is handed on to them once."""
+    from weitiao.verbs.clusters.tuning import search_on
+
+    told = _ended(study)
+    for note in search_on(cluster, study.folder.path, lambda: _tell(study, told, on_event), stop):
+        on_event({"kind": "note", "text": note})
+
+
+def _ended(study: Study) -> set[int]:
+    """The numbers of the trials that have ended."""
+    return {trial.number for trial in study.trials() if trial.state.is_finished()}
 
 
 def _tell(study: Study, told: set[int], on_event: OnEvent) -> None:
