@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from weitiao.errors import ProblemsFound
+from weitiao.methods import METHOD_OPTIONS
 from weitiao.recipe import (
     Recipe,
     TrainingSpec,
@@ -230,7 +231,8 @@ def test_missing_file(tmp_path: Path) -> None:
         ("method: {layers: 2}", "`method` must be a name, or a mapping with `name`; got a mapping without it"),
         (
             "method: fulll",
-            "unknown method 'fulll'; expected one of: freeze, full, head; did you mean 'full'?",
+            "unknown method 'fulll'; expected one of: "
+            f"{', '.join(sorted(['auto', *METHOD_OPTIONS]))}; did you mean 'full'?",
         ),
         ("method: {name: freeze, layers: -1}", "`method.layers`: got -1; expected a number >= 0"),
         ("method: {name: full, layers: 2}", "unknown key 'method.layers'; there are no options here"),

@@ -75,7 +75,7 @@ def test_options_on_all_pages_exist(repository: Path, capsys: pytest.CaptureFixt
             words = words[words.index("weitiao") :] if "weitiao" in words else []
             if not words:
                 continue
-            verb = words[1:3] if words[1] == "models" else words[1:2]
+            verb = words[1:3] if words[1] in ("adapters", "models") else words[1:2]
             assert main([*verb, "--help"]) == 0, f"{page.name}: {' '.join(words)}"
             shown = capsys.readouterr().out
             assert all(word in shown for word in words if word.startswith("--")), f"{page.name}: {' '.join(words)}"

@@ -79,12 +79,13 @@ RECIPE_CASES = [
     ),
     named(
         "method unknown",
-        "5: unknown method 'freez'; expected one of: freeze, full, head; did you mean 'freeze'?",
+        "5: unknown method 'freez'; expected one of: adalora, adapter, auto, bitfit, contrastive, freeze, full, "
+        "gradual, head, ia3, lora, p_tuning, p_tuning_v2, prefix, prompt, zero_shot; did you mean 'freeze'?",
         "method: freez\n",
     ),
     named(
         "option of another method",
-        "5: unknown key 'method.layers'; expected one of: cache, cache_precision",
+        "5: unknown key 'method.layers'; expected one of: cache, cache_precision, cost, solver",
         "method: {name: head, layers: 2}\n",
     ),
     named(

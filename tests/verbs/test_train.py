@@ -259,8 +259,8 @@ def test_pairs_are_learnt_as_pairs(tmp_path: Path) -> None:
     (tmp_path / "single.csv").write_text("text,label\ngood film,same\nbad room,other\n", "utf-8")
     with pytest.raises(ProblemsFound) as refused:
         run.evaluate(tmp_path / "single.csv")
-    (problem,) = refused.value.problems
-    assert (problem.file, problem.line) == (str(tmp_path / "single.csv"), 2)
+    places = [(problem.file, problem.line) for problem in refused.value.problems]
+    assert places == [(str(tmp_path / "single.csv"), 2), (str(tmp_path / "single.csv"), 3)]
 
 
 def test_interrupted_by_sigterm_and_resumed_it_ends_in_the_same_bytes(tmp_path: Path) -> None:

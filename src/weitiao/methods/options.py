@@ -157,7 +157,7 @@ class HeadOptions(CacheOptions):
     def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:  # noqa: ARG002
         if not self.stepwise:
             yield from on_mean_head(recipe, "head, solver: lbfgs")
-        elif "cost" in self.model_fields_set:
+        elif self.cost != HeadOptions.model_fields["cost"].default:
             message = _("`method.cost` has no effect without `solver: lbfgs`; remove it")
             yield Finding("misfit", ("method", "cost"), message)
 

@@ -74,7 +74,7 @@ def undecayed_names(network: nn.Module) -> set[str]:
     for prefix, module in network.named_modules():
         norm = "norm" in type(module).__name__.lower()
         for name, _parameter in module.named_parameters(prefix, recurse=False):
-            if norm or name.rsplit(".", 1)[-1] == "bias":
+            if norm or name.rsplit(".", 1)[-1].endswith("bias"):
                 names.add(name)
     return names
 

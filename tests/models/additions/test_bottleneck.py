@@ -29,6 +29,7 @@ ADDED = {
     "roberta": [["attention.output.dense", "output.dense"]],
     "t5": [["layer.0.SelfAttention.o", "layer.1.DenseReluDense.wo"],
            ["layer.0.SelfAttention.o", "layer.1.EncDecAttention.o", "layer.2.DenseReluDense.wo"]],
+    "xlm-roberta": [["attention.output.dense", "output.dense"]],
 }  # fmt: skip
 
 
