@@ -63,9 +63,9 @@ def test_the_error_of_a_worker_is_its_root_in_one_line() -> None:
     group.worker_failures = {1: root}  # type: ignore[attr-defined]
     outer = RuntimeError("Ray says much")
     outer.__cause__ = group
-    error = lost(outer, "answering")
+    error = lost(outer)
     assert isinstance(error, Failed)
-    assert str(error) == "answering: a Ray worker failed (ValueError: no such thing)"
+    assert str(error) == "a Ray worker failed (ValueError: no such thing)"
 
 
 def test_usage_is_not_reported() -> None:

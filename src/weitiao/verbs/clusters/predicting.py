@@ -34,7 +34,7 @@ def answered_on(cluster: Cluster, asked: Asked) -> Generator[Answered, None, Non
             for row in _dataset(cluster, asked).iter_rows():
                 yield pickle.loads(row["part"])
         except ray.exceptions.RayError as error:
-            raise lost(error, _("answering")) from error
+            raise lost(error) from error
 
 
 def _dataset(cluster: Cluster, asked: Asked) -> Any:

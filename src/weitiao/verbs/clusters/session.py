@@ -203,6 +203,6 @@ def _inside(error: BaseException) -> BaseException | None:
     return next((each for each in wrapped if isinstance(each, BaseException) and each is not error), None)
 
 
-def lost(error: BaseException, doing: str) -> Failed:
+def lost(error: BaseException) -> Failed:
     """The error of work that Ray gave up."""
-    return Failed(_("{doing}: a Ray worker failed ({reason})").format(doing=doing, reason=sentence(error)))
+    return Failed(_("a Ray worker failed ({reason})").format(reason=sentence(error)))

@@ -51,14 +51,14 @@ def fit_on(cluster: Cluster, folder: RunFolder, data: Any, on_event: OnEvent, st
             _accompany(fitting, post, on_event, stop)
             reason = ray.get(post.reason.remote())
         except ray.exceptions.RayError as error:
-            raise lost(error, _("training")) from error
+            raise lost(error) from error
         finally:
             shutil.rmtree(folder.path / OWN, ignore_errors=True)
     if reason is not None:
         kind, text = reason
         raise kind(text)
     if broken := fitting.exception():
-        raise lost(broken, _("training")) from broken
+        raise lost(broken) from broken
 
 
 def _trainer(cluster: Cluster, folder: RunFolder, told: Mapping[str, Any]) -> Any:
