@@ -19,6 +19,7 @@ from weitiao.artifact import RunFolder, read_json, write_json
 from weitiao.errors import Failed, Interrupted, Refused
 from weitiao.messages import _
 from weitiao.methods import METHODS
+from weitiao.methods.base import Method
 from weitiao.methods.frozen_cache import FrozenCache
 from weitiao.metrics import value_of
 from weitiao.models.inference import Frozen, infer, infer_with_loss
@@ -119,34 +120,17 @@ def fit_once(
     if Processes.current().is_main:
         folder.path.mkdir(parents=True, exist_ok=True)
         folder.sweep()
-    on_event({"kind": "phase", "text": _("opening the model")})
-    network = _network(found, train.records, seed)
-    options = method_of(found.recipe)
-    method = METHODS[found.recipe.method.name](options)
     settings = loop_settings(found, seed)
-    before = Hooks(on_event=on_event, stop=stop)
-    embed_first(network, options, train.features, settings, before, folder)
-    method.apply(network, total_steps(train.features, settings))
+    on_event({"kind": "phase", "text": _("opening the model")})
+    network, method = _begun(found, train, settings, seed, Hooks(on_event=on_event, stop=stop), folder)
     trained = sum(each.numel() for each in network.parameters() if each.requires_grad)
     leave_if(stop, _("interrupted before fitting; the run is saved"))
     parts = {"train": train, **({"dev": dev} if dev else {})}
     frozen = _frozen(network, method.cache, parts, cache, on_event, stop)
     leave_if(stop, _("interrupted before fitting; the run is saved"))
-    objective = objective_choice(found.recipe)
-    hooks = Hooks(
-        evaluate=None if dev is None else lambda: dev_metrics(found, network, dev, frozen.get("dev")),
-        describe=lambda row: train.records[train.features[row].group].place,
-        frozen=frozen.get("train"),
-        objective=OBJECTIVES[objective.name](objective.options),
-        stop=stop,
-    )
-    if options.stepwise:
-        with _tracked(found, folder, on_event) as told:
-            hooks = replace(hooks, on_event=told)
-            result = fit(network, method, train.features, settings, hooks, folder=folder.checkpoints, log=folder.log)
-    else:
-        hooks = replace(hooks, on_event=on_event)
-        result = settle(network, method, settled_on(found, train.features), hooks, log=folder.log)
+    with _tracked(found, folder, on_event) as told:
+        hooks = replace(_hooks(found, network, train, dev, frozen), on_event=told, stop=stop)
+        result = _learn(found, network, method, train, settings, hooks, folder)
     fitted = replace(
         _fitted(result, found.metric),
         parameters=sum(each.numel() for each in network.parameters()),
@@ -166,6 +150,43 @@ def fit_once(
         discard_body(folder)
     Processes.current().wait()
     return fitted
+
+
+def _begun(
+    found: Preflight, train: Part, settings: LoopSettings, seed: int, hooks: Hooks, folder: RunFolder
+) -> tuple[Network, Method]:
+    """The network as the fit begins, and the method that was applied to it."""
+    options = method_of(found.recipe)
+    network = _network(found, train.records, seed)
+    method: Method = METHODS[found.recipe.method.name](options)
+    embed_first(network, options, train.features, settings, hooks, folder)
+    method.apply(network, total_steps(train.features, settings))
+    return network, method
+
+
+def _hooks(found: Preflight, network: Network, train: Part, dev: Part | None, frozen: Mapping[str, Frozen]) -> Hooks:
+    objective = objective_choice(found.recipe)
+    return Hooks(
+        evaluate=None if dev is None else lambda: dev_metrics(found, network, dev, frozen.get("dev")),
+        describe=lambda row: train.records[train.features[row].group].place,
+        frozen=frozen.get("train"),
+        objective=OBJECTIVES[objective.name](objective.options),
+    )
+
+
+def _learn(
+    found: Preflight,
+    network: Network,
+    method: Method,
+    train: Part,
+    settings: LoopSettings,
+    hooks: Hooks,
+    folder: RunFolder,
+) -> FitResult:
+    """By the loop's steps, or at once where the method takes none."""
+    if method_of(found.recipe).stepwise:
+        return fit(network, method, train.features, settings, hooks, folder=folder.checkpoints, log=folder.log)
+    return settle(network, method, settled_on(found, train.features), hooks, log=folder.log)
 
 
 def _tracked(found: Preflight, folder: RunFolder, on_event: OnEvent) -> AbstractContextManager[OnEvent]:

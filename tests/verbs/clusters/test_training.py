@@ -26,7 +26,7 @@ def made(folder: Path, **training: Any) -> dict[str, Any]:
     """160 steps without dropout, and checkpoints of some of them."""
     own = recipe(folder)
     own["model"]["dropout"] = 0.0
-    own["training"] |= {"epochs": 20, "checkpoint_every": 5, "keep_checkpoints": 40} | training
+    own["training"] |= {"epochs": 20, "checkpoint_every": 5, "keep_checkpoints": 60} | training
     return own
 
 
