@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.verbs.clusters.workers import QUIET, kill_one
+from tests.verbs.clusters.workers import RAY, kill_one
 
 from weitiao import predict_file
 from weitiao.verbs.clusters.session import Cluster
 from weitiao.verbs.predict import CHUNK
 
-pytestmark = [pytest.mark.slow, *QUIET]
+pytestmark = [pytest.mark.slow, *RAY]
 ROWS = 6 * CHUNK + 7
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from tests.verbs.clusters.workers import QUIET, kill_one
+from tests.verbs.clusters.workers import RAY, kill_one
 from tests.verbs.trained import recipe
 
 import weitiao
@@ -18,7 +18,7 @@ from weitiao.errors import Failed, Interrupted
 from weitiao.training.checkpoint import at_step
 from weitiao.verbs.clusters.session import Cluster
 
-pytestmark = [pytest.mark.slow, *QUIET]
+pytestmark = [pytest.mark.slow, *RAY]
 WEIGHTS = "model/model.safetensors"
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.verbs.clusters.workers import QUIET, kill_one
+from tests.verbs.clusters.workers import RAY, kill_one
 from tests.verbs.trained import recipe
 
 import weitiao
 from weitiao.verbs.clusters.session import Cluster
 
-pytestmark = [pytest.mark.slow, *QUIET]
+pytestmark = [pytest.mark.slow, *RAY]
 
 
 def test_a_killed_worker_costs_no_trial(tmp_path: Path, cluster: Cluster) -> None:

@@ -9,7 +9,8 @@ import psutil
 import pytest
 
 # Ray uses what it says itself is deprecated; users do not see warnings of that kind
-QUIET = (
+RAY = (
+    pytest.mark.xdist_group("ray"),  # in one process, so that two Rays do not share two cores
     pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\..*"),
     pytest.mark.filterwarnings(r"ignore::ResourceWarning:ray\..*"),
 )
