@@ -39,12 +39,15 @@ def test_a_run_is_kept_and_answers_again(name: str, tmp_path: Path) -> None:
     assert weitiao.load(run.path).predict(texts) == run.predict(texts)
 
 
+@pytest.mark.parametrize(
+    "method", [{"name": "prompt", "count": 3}, {"name": "lora", "rank": 2}], ids=["prompt", "lora"]
+)
 @pytest.mark.parametrize("task", sorted(ROWS))
-def test_every_task_goes_with_virtual_tokens(task: str, tmp_path: Path) -> None:
+def test_every_task_goes_with(task: str, method: dict[str, Any], tmp_path: Path) -> None:
     """Whatever its head reads of the tokens: the saved model's answers are those that were measured."""
     texts = [" ".join(map(str, row.values())) for row in ROWS[task]]
     model = tiny("bert", tmp_path / "m", texts=texts, speaks="entails" if task == "entail" else "masked")
-    made = task_recipe(task, tmp_path, model=str(model), method={"name": "prompt", "count": 3})
+    made = task_recipe(task, tmp_path, model=str(model), method=method)
     run = weitiao.train({**made, "output": str(tmp_path / "run")})
     again = run.evaluate().report
     assert again.metrics[again.headline].value == pytest.approx(run.report.metrics[again.headline].value)
