@@ -36,7 +36,7 @@ def test_how_to_load_depends_on_the_head(made):
     stock, mean = render_card(made, head="stock"), render_card(made, head="mean")
     assert "pipeline(\"text-classification\", model='path/to/runs/reviews/model')" in stock
     assert "transformers import" not in mean
-    assert "The head `mean` loads through weitiao, not in plain transformers:" in mean
+    assert "`mean` loads through weitiao, not in plain transformers:" in mean
     assert "weitiao.load('path/to/runs/reviews')" in stock
     assert "weitiao.load('path/to/runs/reviews')" in mean
 

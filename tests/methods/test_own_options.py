@@ -54,7 +54,7 @@ def test_what_is_refused_and_nothing_else(name: str, family: str) -> None:
 
 @pytest.mark.parametrize("name", ["adapter", "bitfit", "p_tuning", "p_tuning_v2", "prefix", "prompt"])
 def test_layers_that_start_anew_would_not_learn(name: str) -> None:
-    expected = f"`model.reinit_layers` needs layers that learn; `method: {name}` freezes them all"
+    expected = f"`model.reinit_layers` starts layers anew, but `method: {name}` keeps them from learning"
     assert messages("bert", name, reinit_layers=1) == [expected]
     assert messages("bert", "gradual", reinit_layers=1) == []
 

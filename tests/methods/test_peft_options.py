@@ -54,6 +54,11 @@ REFUSALS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         "`method: adalora` cuts ranks between steps, and `training.max_steps` is 1; take lora",
     ),
     (
+        {"name": "adalora"},
+        {"training": {"ema": 0.99}},
+        "`training.ema` averages directions back in that `method: adalora` has cut; remove it, or take lora",
+    ),
+    (
         {"name": "ia3"},
         {"model": {"name": "x", "reinit_layers": 1}},
         "`model.reinit_layers` starts layers anew, but `method: ia3` keeps them from learning",

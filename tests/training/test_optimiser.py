@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from tests.models.families import network as made_network
+from weitiao.methods import METHOD_OPTIONS, METHODS
 from weitiao.models.network import Network, NetworkSpec, build
 from weitiao.models.tiny import FAMILIES, tiny
 from weitiao.training.optimiser import OptimiserSpec, clip, make_optimiser, undecayed_names
@@ -87,3 +89,13 @@ def test_gradients_that_are_not_finite_are_left_as_they_are() -> None:
     grads = [torch.tensor([float("inf")]), torch.tensor([1.0])]
     assert clip(grads, 1.0) == float("inf")
     assert grads[1].item() == 1.0
+
+
+@pytest.mark.parametrize(("method", "scale"), [("ia3", "ia3_l"), ("lora", "lora_magnitude_vector")])
+def test_scales_are_not_drawn_to_zero(method: str, scale: str) -> None:
+    net = made_network("bert")
+    options = METHOD_OPTIONS[method](**({"dora": True} if method == "lora" else {}))
+    METHODS[method](options).apply(net, 10)
+    found = {name: each["weight_decay"] for name, each in groups_of(net, OptimiserSpec(weight_decay=0.1)).items()}
+    assert {each for name, each in found.items() if scale in name} == {0}
+    assert 0.1 in found.values()

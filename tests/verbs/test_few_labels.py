@@ -12,7 +12,7 @@ from tests.verbs.trained import recipe
 
 import weitiao
 from weitiao.artifact import read_json
-from weitiao.errors import Interrupted
+from weitiao.errors import Interrupted, Refused
 from weitiao.models.tiny import tiny
 
 WORDS = {"neg": "bad poor awful", "pos": "good nice great"}
@@ -177,3 +177,23 @@ def test_a_language_model_answers_without_training(tmp_path: Path) -> None:
     assert problems({**made, "method": {"name": "zero_shot", "scale": 3.0}, "output": str(tmp_path / "other")}) == [
         "`method.scale` has no effect on the task 'cloze', which asks its own words; remove it"
     ]
+
+
+@pytest.mark.parametrize("method", ["contrastive", "zero_shot"])
+def test_on_rows_of_other_tasks_it_is_refused_in_a_sentence(method: str, tmp_path: Path) -> None:
+    rows = [{"text": "Anna lives in Rome", "spans": [{"start": 0, "end": 4, "label": "person"}]}] * 8
+    made = {"task": "tag", "model": "starter:en", "method": method, "output": str(tmp_path / "run")}
+    found = weitiao.check(made, data=rows)
+    assert any("classify" in problem.message for problem in found.problems if problem.severity == "error")
+
+
+@pytest.mark.parametrize("verb", [weitiao.choose, weitiao.curve])
+def test_without_training_rows_there_is_nothing_to_choose_by(verb: Any, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("text,label\ngood,a\nbad,b\n", "utf-8")
+    method = {"name": "zero_shot", "descriptions": {"a": "good", "b": "bad"}}
+    made = {
+        "task": "classify", "model": {"name": "starter:en", "head": "mean"}, "method": method,
+        "data": {"test": str(tmp_path / "t.csv")}, "output": str(tmp_path / "run"),
+    }  # fmt: skip
+    with pytest.raises(Refused, match="there are no rows to train on"):
+        verb(made)

@@ -47,6 +47,14 @@ def test_a_method_that_does_not_go_with_the_recipe_is_passed_over(tmp_path: Path
     assert found.recipe.method.name == "full"
 
 
+def test_nor_is_one_that_the_objective_or_the_rows_do_not_go_with(tmp_path: Path) -> None:
+    moved = check(recipe(tmp_path, method="auto", training={"objective": "fgm"}))
+    assert moved.recipe.method.name == "full"  # freeze keeps what its layers give, which word embeddings do not reach
+    pairs = [{"text": f"good {n}", "text_pair": "bad", "label": "yn"[n % 2]} for n in range(40)]
+    few = check(recipe(tmp_path, method="auto", data={}, model={"name": "starter:en", "head": "mean"}), data=pairs)
+    assert few.recipe.method.name == "freeze"  # contrastive would pair texts, and these are pairs
+
+
 @pytest.mark.parametrize("changes", [{"model": {"name": "nowhere"}}, {"data": {"train": "nowhere.csv"}}])
 def test_what_is_wrong_elsewhere_is_still_told(tmp_path: Path, changes: dict[str, Any]) -> None:
     found = check(recipe(tmp_path, method="auto", **changes))

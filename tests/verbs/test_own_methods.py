@@ -35,6 +35,8 @@ def test_a_run_is_kept_and_answers_again(name: str, tmp_path: Path) -> None:
     run = weitiao.train(made)
     assert (run.path / "adapter/adapter.safetensors").is_file() is (name != "gradual")
     assert (run.path / "model/additions.safetensors").is_file() is (name not in ("bitfit", "gradual"))
+    plain = "pipeline(" in (run.path / "README.md").read_text("utf-8")
+    assert plain is (name in ("bitfit", "gradual"))  # the others have parts that transformers would leave out
     texts = ["good room", "bad food 房间", "nice film"]
     assert weitiao.load(run.path).predict(texts) == run.predict(texts)
 

@@ -149,8 +149,10 @@ def test_several_seeds_give_a_spread_and_the_best_on_dev_is_kept(tmp_path: Path)
     assert run.report.seeds.low <= run.report.seeds.mean <= run.report.seeds.high
 
 
-def test_of_seeds_and_folds_only_the_best_model_and_the_scores_stay(tmp_path: Path) -> None:
-    run = weitiao.train(recipe(tmp_path, seeds=2, folds=2, training=SHORT))
+@pytest.mark.parametrize("method", ["full", "freeze"])
+def test_of_seeds_and_folds_only_the_best_model_and_the_scores_stay(method: str, tmp_path: Path) -> None:
+    run = weitiao.train(recipe(tmp_path, seeds=2, folds=2, training=SHORT, method=method))
+    assert (run.path / "adapter").is_dir() is (method == "freeze")
     left = {str(path.relative_to(run.path)) for path in run.path.glob("*/*/*")}
     fits = ("seeds/17", "seeds/18", "folds/1", "folds/2")
     assert left == {f"{fit}/{name}" for fit in fits for name in ("fit.json", "log.jsonl", "score.json")}

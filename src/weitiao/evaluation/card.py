@@ -159,15 +159,13 @@ def _usage(report: Report, head: str) -> str:
             "In plain transformers, without weitiao (thresholds and abstention are weitiao's, and not applied there):"
         )
         return "\n\n".join([_("With weitiao:"), ours, note, stock])
-    if report.task == "embed":
+    if head == "embed":
         theirs = (
             "```python\nfrom sentence_transformers import SentenceTransformer\n\n"
             f'model = SentenceTransformer({folder + "/model"!r})\nprint(model.encode(["..."]))\n```'
         )
         return "\n\n".join([_("With weitiao:"), ours, _("In sentence-transformers, the same vectors:"), theirs])
-    return "\n\n".join(
-        [_("The head `{head}` loads through weitiao, not in plain transformers:").format(head=head), ours]
-    )
+    return "\n\n".join([_("`{head}` loads through weitiao, not in plain transformers:").format(head=head), ours])
 
 
 def _stock_usage(task: Any, model: str, asked: str) -> str:

@@ -115,9 +115,11 @@ def open_adapter(folder: Path, base: Path, *, sha256: str = "", trust_remote_cod
 
 
 def _whole(folder: Path, tensors: Mapping[str, Tensor], network: Network) -> Mapping[str, Tensor]:
-    """The tensors, once everything that the base lacks is known to be among them."""
-    for name in sorted(network.head_parameters() | network.inserted):
-        if name not in tensors:
-            message = _("{folder}: the saved weights lack '{name}'; copy the whole folder again, or train again")
+    """The tensors, once they are known to be those that the network waits for, and no others."""
+    new = network.head_parameters() | network.inserted
+    expected = {name: each.shape for name, each in network.named_parameters() if each.requires_grad or name in new}
+    for name in sorted(expected.keys() | tensors.keys()):
+        if name not in tensors or name not in expected or tensors[name].shape != expected[name]:
+            message = _("{folder}: '{name}' is missing, strange or of another shape; copy the whole folder again")
             raise Refused(message.format(folder=folder, name=name))
     return tensors

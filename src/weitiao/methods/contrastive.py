@@ -13,5 +13,5 @@ class Contrastive(LinearProbe):
     """First the body learns from pairs made of the labels, then the head alone.
 
     When to use: eight to a few dozen labels a class, and a model made for embeddings. Needs: full fine-tuning's memory,
-    for a few dozen to a few hundred steps. Compares: docs/few-labels.md has the measured figures.
+    for a few dozen to a few hundred steps. Compares: `benchmarks/few_shot.py` sets it beside head and full.
     """

@@ -13,6 +13,7 @@ from weitiao.methods.options import Learning, MethodOptions, on_mean_head
 from weitiao.models.reference import ModelFolder
 from weitiao.models.shape import Shape
 from weitiao.recipe import Finding, Recipe
+from weitiao.records import ClassifyRecord
 from weitiao.tables import did_you_mean
 
 WHOLE = ("cloze", "entail")  # tasks whose head is pretrained, so that nothing has to be made
@@ -52,7 +53,7 @@ class ContrastiveOptions(MethodOptions):
             yield Finding("misfit", ("training", "token_budget"), message)
 
     def unfit(self, records: Mapping[str, Sequence[Any]]) -> Iterator[Finding]:
-        train = records.get("train", ())
+        train = [each for each in records.get("train", ()) if isinstance(each, ClassifyRecord)]
         if any(record.text_pair is not None for record in train):
             message = _("`method: contrastive` compares texts with each other, and these rows are pairs; take full")
             yield Finding("misfit", ("method",), message)
@@ -117,7 +118,8 @@ class ZeroShotOptions(MethodOptions):
             yield Finding("misfit", ("method", name), message.format(name=name, task=recipe.task.name))
 
     def unfit(self, records: Mapping[str, Sequence[Any]]) -> Iterator[Finding]:
-        seen = {label for each in records.values() for record in each for label in record.labels or ()}
+        told = [each for split in records.values() for each in split if isinstance(each, ClassifyRecord)]
+        seen = {label for record in told for label in record.labels or ()}
         for label in self.descriptions:
             if seen and label not in seen:
                 message = _("`method.descriptions` names the label '{label}', which no row has{hint}")

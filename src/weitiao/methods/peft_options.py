@@ -14,7 +14,8 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from weitiao.messages import _
-from weitiao.methods.options import Learning, MethodOptions
+from weitiao.methods.options import Learning
+from weitiao.methods.part_options import FrozenLayersOptions
 from weitiao.methods.targets import LinearLayer, chosen, keys_and_values, narrowing, parts, stored
 from weitiao.models.reference import ModelFolder
 from weitiao.models.shape import Shape
@@ -22,7 +23,7 @@ from weitiao.recipe import Finding, Recipe
 from weitiao.tables import did_you_mean
 
 
-class PeftOptions(MethodOptions):
+class PeftOptions(FrozenLayersOptions):
     """What these methods have in common: the base is frozen."""
 
     def layers(self, tensors: Mapping[str, tuple[int, ...]]) -> list[LinearLayer]:
@@ -36,18 +37,6 @@ class PeftOptions(MethodOptions):
     def learning(self, shape: Shape, *, packable: bool) -> Learning:  # noqa: ARG002
         own = sum(self.parameters(layer) for layer in self.layers(shape.tensors))
         return Learning(frozen=0, embeddings=False, cached=False, own=own)
-
-    def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:  # noqa: ARG002
-        name = recipe.method.name
-        if recipe.model.reinit_layers:
-            message = _("`model.reinit_layers` starts layers anew, but `method: {name}` keeps them from learning")
-            yield Finding("misfit", ("model", "reinit_layers"), message.format(name=name))
-        if recipe.training.l2_sp:
-            message = _(
-                "`training.l2_sp` holds weights near the pretrained ones, which `method: {name}` does not move; "
-                "use `training.weight_decay`"
-            )
-            yield Finding("misfit", ("training", "l2_sp"), message.format(name=name))
 
 
 class LowRankOptions(PeftOptions):
@@ -169,6 +158,11 @@ class AdaLoraOptions(LowRankOptions):
         if recipe.training.max_steps == 1:
             message = _("`method: adalora` cuts ranks between steps, and `training.max_steps` is 1; take lora")
             yield Finding("misfit", ("training", "max_steps"), message)
+        if recipe.training.ema is not None:
+            message = _(
+                "`training.ema` averages directions back in that `method: adalora` has cut; remove it, or take lora"
+            )
+            yield Finding("misfit", ("training", "ema"), message)
 
 
 class Ia3Options(PeftOptions):

@@ -1,7 +1,7 @@
 """The linear layers that a method works on, told from names and shapes, so that `check` and training choose alike.
 
 A layer's place is its name from its stack's own name on, `layer.0.attention.self.query`; what comes before differs
-between a model folder and the network built from it. Knowledge of families is in the three patterns, and only there.
+between a model folder and the network built from it. What is known of families is in the three patterns.
 """
 
 from __future__ import annotations

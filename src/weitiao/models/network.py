@@ -25,7 +25,7 @@ from weitiao.artifact import read_json
 from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.models.additions import ADDITIONS
-from weitiao.models.additions.virtual_tokens import VirtualTokens
+from weitiao.models.additions.virtual_tokens import VirtualTokens, find_embedding
 from weitiao.models.backbone import NetworkSpec as NetworkSpec
 from weitiao.models.backbone import open_backbone, open_config
 from weitiao.models.batch import Batch
@@ -142,6 +142,11 @@ class Network(nn.Module):
         """Name -> module of what has parameters and runs before the first layer; found once."""
         return self._before
 
+    @cached_property
+    def rows_first(self) -> bool:
+        """Whether words are looked up as [B, T]; else as [T, B], as XLNet does."""
+        return find_embedding(self)[1]
+
     def checkpoint_gradients(self) -> None:
         """Recompute activations in the backward pass: less memory, about a third more time."""
         backbone = self.backbone
@@ -155,9 +160,11 @@ class Network(nn.Module):
         if not self.virtual:
             return self._run(batch)
         (virtual,) = self.virtual
+        widened = virtual.widened(batch)
         with virtual.standing():
-            hidden = self._run(virtual.widened(batch))
-        return virtual.without(hidden) if self.head.token_axes or not self.spec.stock else hidden
+            hidden = self._run(widened)
+        of_tokens = hidden.ndim == 3 and hidden.shape[1] == widened.inputs["input_ids"].shape[1]
+        return virtual.without(hidden) if of_tokens else hidden
 
     def _run(self, batch: Batch) -> Tensor:
         inputs = dict(batch.inputs)

@@ -87,24 +87,27 @@ class FGM:
 
     def __call__(self, network: Network, batch: Batch) -> Loss:
         """The sum of both losses; the divisor is that of the first."""
+        if batch.frozen is not None:
+            raise Refused(_("the objective fgm moves word embeddings, which a cache of frozen layers passes over"))
         with torch.enable_grad():
             found: list[Tensor] = []
             with _on_embeddings(network, lambda embedded: _noted(embedded, found)):
                 clean = network.loss(batch)
             if not found:
                 raise Refused(_("the objective fgm finds no word embeddings in this model; take another objective"))
-            moves = self._moves(clean.total, found)
+            moves = self._moves(clean.total, found, rows_first=network.rows_first)
             with _on_embeddings(network, lambda embedded: embedded + next(moves)):
                 moved = network.loss(batch)
         return Loss(clean.total + moved.total, clean.weight)
 
-    def _moves(self, total: Tensor, embedded: Sequence[Tensor]) -> Iterator[Tensor]:
-        """epsilon * gradient / |gradient| of each row, one [B, T, E] a look-up; nothing where a row has no gradient."""
+    def _moves(self, total: Tensor, embedded: Sequence[Tensor], *, rows_first: bool) -> Iterator[Tensor]:
+        """epsilon * gradient / |gradient| of each row, one a look-up; nothing where a row has no gradient."""
         gradients = torch.autograd.grad(total, embedded, retain_graph=True, allow_unused=True)
         known = [torch.zeros_like(at) if each is None else each for each, at in zip(gradients, embedded, strict=True)]
-        squares = [each.square().flatten(1).sum(1) for each in known]  # [B] each
+        axes, shape = ((1, 2), (-1, 1, 1)) if rows_first else ((0, 2), (1, -1, 1))
+        squares = [each.square().sum(axes) for each in known]  # [B] each
         length = torch.stack(squares).sum(0).sqrt().clamp_min(torch.finfo(total.dtype).tiny)  # [B]
-        return iter([self.options.epsilon * each / length[:, None, None] for each in known])
+        return iter([self.options.epsilon * each / length.view(shape) for each in known])
 
 
 def _noted(embedded: Tensor, found: list[Tensor]) -> Tensor:

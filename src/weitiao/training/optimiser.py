@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from weitiao.models.network import Network
 
+SCALES = ("ia3_l", "lora_magnitude_vector")  # PEFT's names: IA3's factors start at 1, DoRA's lengths at the base's
+
 
 @dataclass(frozen=True, slots=True)
 class OptimiserSpec:
@@ -69,12 +71,12 @@ def _rate(network: Network, name: str, in_head: bool, spec: OptimiserSpec) -> fl
 
 
 def undecayed_names(network: nn.Module) -> set[str]:
-    """Names of biases and of normalisation weights."""
+    """Names of biases, of normalisation weights, and of scales, which do not start at zero."""
     names = set()
     for prefix, module in network.named_modules():
         norm = "norm" in type(module).__name__.lower()
         for name, _parameter in module.named_parameters(prefix, recurse=False):
-            if norm or name.rsplit(".", 1)[-1].endswith("bias"):
+            if norm or any(f".{scale}." in name for scale in SCALES) or name.rsplit(".", 1)[-1].endswith("bias"):
                 names.add(name)
     return names
 

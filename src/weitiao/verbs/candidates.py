@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 
 from weitiao.errors import WeitiaoError
 from weitiao.models.reference import ModelFolder, resolve
-from weitiao.models.shape import shape_of
 from weitiao.models.starters import STARTERS, state
 from weitiao.recipe import Recipe
 from weitiao.text import CHINESE, Tokenizer, han_share, load_tokenizer
 from weitiao.verbs.encoding import encode_splits, length_limit
+from weitiao.verbs.frame import method_of
 from weitiao.verbs.method_choice import is_open, settle
 from weitiao.verbs.model_checks import model_misfits
-from weitiao.verbs.plan import Plan, make_plan
+from weitiao.verbs.plan import Plan, make_plan, shape_for
 from weitiao.verbs.preflight import Preflight
 
 UNREADABLE = ("\U00012000", "\U00013001")  # cuneiform and hieroglyphs; byte by byte they end differently
@@ -99,14 +99,13 @@ def _measured(looked: Looked, found: Preflight, sample: Sequence[str]) -> Looked
     recipe, folder, tokenizer = looked.recipe, looked.folder, looked.tokenizer
     if recipe is None or folder is None or tokenizer is None or found.dataset is None:
         return looked
-    limit = length_limit(recipe.training.max_length, tokenizer)
+    limit = length_limit(recipe.training.max_length, tokenizer, method_of(recipe).positions)
     records = found.dataset.records
     encoded = encode_splits(found.task, records, tokenizer, found.labels, max_length=limit, full=False)
     if is_open(recipe):
         recipe = settle(recipe, found.task, found.dataset, found.labels, folder, encoded.measured).recipe
-    plan = make_plan(
-        recipe, shape_of(folder.config, folder.parameters), folder.family, encoded.measured, len(found.labels)
-    )
+    shape = shape_for(recipe, found.task, folder)
+    plan = make_plan(recipe, shape, folder.family, encoded.measured, len(found.labels))
     return replace(
         looked,
         recipe=recipe,

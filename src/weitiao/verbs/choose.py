@@ -63,6 +63,8 @@ def choose(
     if found.warnings:
         on_event({"kind": "problems", "problems": found.warnings})
     found.refuse()
+    if found.dataset is None or "train" not in found.dataset.records:
+        raise Refused(_("there are no rows to train on"))
     return _ranked(found, names, rows, on_event)
 
 

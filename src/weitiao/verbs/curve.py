@@ -86,6 +86,8 @@ def curve(
     draft, memory = draft_with(recipe or {}, overrides, data)
     found = inspect(draft, memory=memory, full=True)
     judge(found, on_event, strict=strict)
+    if found.dataset is None or "train" not in found.dataset.records:
+        raise Refused(_("there are no rows to train on"))
     found.recipe = resolved(found, memory or ())
     folder = RunFolder(Path(output or f"{found.recipe.output}-curve"))
     _begin(found, folder, points, seeds)

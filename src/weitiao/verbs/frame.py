@@ -138,17 +138,17 @@ def _baselines(recipe: Recipe) -> Iterator[Finding]:
 
 def _frozen(recipe: Recipe) -> Iterator[Finding]:
     """Options about layers that do not learn."""
-    if recipe.method.name != "head":
+    if recipe.method.name not in ("head", "zero_shot"):
         return
-    if task_of(recipe).head in HEADLESS:
+    if recipe.method.name == "head" and task_of(recipe).head in HEADLESS:
         message = _(
             "`method: head` trains new layers above the model, and the task '{task}' has none; take full or freeze"
         )
         yield Finding("misfit", ("method",), message.format(task=recipe.task.name))
     if recipe.model.reinit_layers:
-        message = _("`model.reinit_layers` needs layers that learn; `method: head` freezes them all")
-        yield Finding("misfit", ("model", "reinit_layers"), message)
-    if recipe.training.layer_decay != 1.0:
+        message = _("`model.reinit_layers` starts layers anew, but `method: {name}` keeps them from learning")
+        yield Finding("misfit", ("model", "reinit_layers"), message.format(name=recipe.method.name))
+    if recipe.method.name == "head" and recipe.training.layer_decay != 1.0:
         message = _("`training.layer_decay` needs layers that learn; `method: head` freezes them all")
         yield Finding("misfit", ("training", "layer_decay"), message)
 
@@ -173,9 +173,12 @@ def _without_effect(training: TrainingSpec) -> Iterator[Finding]:
 OF_STEPS = (  # keys under training that speak of optimiser steps
     "epochs", "max_steps", "max_minutes", "batch_size", "token_budget", "order", "optimizer", "learning_rate",
     "head_learning_rate", "layer_decay", "weight_decay", "l1", "l2_sp", "schedule", "warmup", "clip",
-    "gradient_checkpointing", "evaluate_every", "patience", "stop_at", "checkpoint_every", "keep_checkpoints",
+    "ema", "objective", "label_smoothing", "gradient_checkpointing",
+    "evaluate_every", "patience", "stop_at", "checkpoint_every", "keep_checkpoints",
 )  # fmt: skip
-OF_EVALUATIONS = ("head_learning_rate", "evaluate_every", "patience", "stop_at")  # which a stage before the fit lacks
+OF_THE_FIT = (  # which a stage before it lacks
+    "head_learning_rate", "evaluate_every", "patience", "stop_at", "objective", "label_smoothing",
+)  # fmt: skip
 
 
 def takes_steps(recipe: Recipe) -> bool:
@@ -188,7 +191,7 @@ def _without_steps(recipe: Recipe) -> Iterator[Finding]:
     if method_of(recipe).stepwise:
         return
     fields = TrainingSpec.model_fields
-    for name in OF_EVALUATIONS if takes_steps(recipe) else OF_STEPS:
+    for name in OF_THE_FIT if takes_steps(recipe) else OF_STEPS:
         if getattr(recipe.training, name) != fields[name].default:
             message = _("`training.{name}` has no effect with `method: {method}`, which {why}; remove it").format(
                 name=name,

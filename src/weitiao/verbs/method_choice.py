@@ -16,12 +16,11 @@ from weitiao.messages import _
 from weitiao.methods.auto import AUTO, Proposal, Situation, propose
 from weitiao.methods.options import METHOD_OPTIONS
 from weitiao.models.reference import ModelFolder
-from weitiao.models.shape import shape_of
 from weitiao.recipe import Choice, Finding, Recipe
 from weitiao.tasks import Task
 from weitiao.verbs.frame import method_of, misfits
-from weitiao.verbs.model_checks import is_embedding_model
-from weitiao.verbs.plan import Measured, make_plan
+from weitiao.verbs.model_checks import is_embedding_model, objective_misfits
+from weitiao.verbs.plan import Measured, make_plan, shape_for
 
 LAST = "full"  # goes with every recipe
 
@@ -51,7 +50,7 @@ def settle(
     allowed = recipe.training.max_minutes
     unhurried = recipe.training.model_copy(update={"max_minutes": None})
     full = with_method(recipe, LAST).model_copy(update={"training": unhurried})
-    plan = make_plan(full, shape_of(folder.config, folder.parameters), folder.family, measured, len(labels))
+    plan = make_plan(full, shape_for(full, task, folder), folder.family, measured, len(labels))
     situation = Situation(
         task=recipe.task.name,
         rows=measured.rows["train"],
@@ -60,23 +59,27 @@ def settle(
         seconds=plan.seconds,
         allowed=None if allowed is None else 60 * allowed,
     )
-    chosen = next(_possible(recipe, folder, situation))
+    chosen = next(_possible(recipe, task, dataset, folder, situation))
     note = _("`method: auto` takes {method}: {reason}").format(method=chosen.method, reason=chosen.reason)
     return Settled(with_method(recipe, chosen.method), note)
 
 
-def _possible(recipe: Recipe, folder: ModelFolder, situation: Situation) -> Iterator[Proposal]:
+def _possible(
+    recipe: Recipe, task: Task[Any, Any], dataset: Dataset, folder: ModelFolder, situation: Situation
+) -> Iterator[Proposal]:
     """What is proposed, without what brings a finding that the recipe does not have anyhow; the last needs nothing."""
     anyhow = set(misfits(recipe))
     for each in propose(situation, METHOD_OPTIONS):
         changed = with_method(recipe, each.method)
-        if each.method == LAST or not set(_findings(changed, folder)) - anyhow:
+        if each.method == LAST or not set(_findings(changed, task, dataset, folder)) - anyhow:
             yield each
 
 
-def _findings(recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:
+def _findings(recipe: Recipe, task: Task[Any, Any], dataset: Dataset, folder: ModelFolder) -> Iterator[Finding]:
     yield from misfits(recipe)
     yield from method_of(recipe).misfits(recipe, folder)
+    yield from method_of(recipe).unfit(dataset.records)
+    yield from objective_misfits(recipe, task, folder)
 
 
 def with_method(recipe: Recipe, name: str) -> Recipe:

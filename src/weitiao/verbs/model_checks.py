@@ -12,13 +12,13 @@ from weitiao.messages import _
 from weitiao.methods.options import CacheOptions
 from weitiao.models.families import entailment
 from weitiao.models.reference import ModelFolder
-from weitiao.models.shape import shape_of, stack_depth_of, width_of
+from weitiao.models.shape import stack_depth_of, width_of
 from weitiao.recipe import Finding, Recipe
 from weitiao.tasks import Task
 from weitiao.text import Tokenizer
 from weitiao.verbs.encoding import SHORTEST
 from weitiao.verbs.frame import method_of, objective_of
-from weitiao.verbs.plan import is_packable
+from weitiao.verbs.plan import is_packable, shape_for
 
 FAST_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # x86 and Arm names of the instructions
 MEAN_POOLED = frozenset({"starter:en", "starter:zh-en", "starter:zh-en-full"})  # sentence encoders; the pooler idled
@@ -45,7 +45,7 @@ def model_misfits(
     """Findings about the recipe in the light of its model."""
     yield from _layers(recipe, stack_depth_of(folder.config))
     yield from method_of(recipe).misfits(recipe, folder)
-    yield from _objective(recipe, folder)
+    yield from objective_misfits(recipe, task, folder)
     yield from _stock_head(recipe, task, folder)
     yield from _silent(task, folder)
     yield from _entails(task, folder)
@@ -73,8 +73,9 @@ def _too_long(recipe: Recipe, limit: int) -> Iterator[Finding]:
         yield Finding("misfit", ("training", "max_length"), message)
 
 
-def _objective(recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:
-    shape = shape_of(folder.config, folder.parameters)
+def objective_misfits(recipe: Recipe, task: Task[Any, Any], folder: ModelFolder) -> Iterator[Finding]:
+    """Why the objective cannot work with this model and method."""
+    shape = shape_for(recipe, task, folder)
     learning = method_of(recipe).learning(shape, packable=is_packable(recipe, folder.family))
     yield from objective_of(recipe).model_misfits(recipe, folder, learning)
 

@@ -12,8 +12,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from weitiao.methods.options import Learning
-from weitiao.models.shape import Shape
+from weitiao.models.reference import ModelFolder
+from weitiao.models.shape import Shape, shape_of
 from weitiao.recipe import Recipe
+from weitiao.tasks import Task
 from weitiao.verbs import cost
 from weitiao.verbs.cost import Lengths
 from weitiao.verbs.frame import method_of, objective_of
@@ -170,6 +172,12 @@ def _stage_before(recipe: Recipe, shape: Shape, train: Lengths, packable: bool) 
     waste = _waste(recipe, train, together, packable)
     once = cost.epoch_work(shape, train, EVERYTHING, recipe.training, waste, 0)
     return once * texts / len(train) + steps * cost.step_work(shape.total, recipe.training)
+
+
+def shape_for(recipe: Recipe, task: Task[Any, Any], folder: ModelFolder) -> Shape:
+    """The size of the model in so far as it takes part: under a head of ours an encoder-decoder's decoder does not."""
+    whole = recipe.model.head == "stock" and bool(task.stock)
+    return shape_of(folder.config, folder.parameters, decoder=whole)
 
 
 def is_packable(recipe: Recipe, family: str) -> bool:

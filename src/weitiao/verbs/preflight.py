@@ -20,7 +20,6 @@ from weitiao.data import Dataset, audit, load_data
 from weitiao.errors import Problem, ProblemsFound, Refused, RowPlace, Severity, refuse_if_errors
 from weitiao.messages import _, ngettext
 from weitiao.models.reference import ModelFolder, describable, resolve
-from weitiao.models.shape import shape_of
 from weitiao.recipe import Draft, Finding, Recipe
 from weitiao.recipe.source import Places
 from weitiao.records import Feature
@@ -30,7 +29,7 @@ from weitiao.verbs.encoding import Encoded, encode_splits, length_limit
 from weitiao.verbs.frame import LOSS, NEED_DEV, method_of, metric_names, task_of
 from weitiao.verbs.method_choice import is_open, settle
 from weitiao.verbs.model_checks import absent_trackers, model_misfits, precision_misfits, uncached, untrained_pooler
-from weitiao.verbs.plan import Plan, make_plan
+from weitiao.verbs.plan import Plan, make_plan, shape_for
 
 T = TypeVar("T")
 READING = ("fields", "format", "encoding", "delimiter", "header", "sheet", "splits")  # how `data` is to be read
@@ -316,8 +315,7 @@ class _Inspection:
     def _plan(self, encoded: Encoded) -> None:
         found = self.found
         if found.folder is not None:
-            whole = self.recipe.model.head == "stock" and bool(found.task.stock)
-            shape = shape_of(found.folder.config, found.folder.parameters, decoder=whole)
+            shape = shape_for(self.recipe, found.task, found.folder)
             found.plan = make_plan(self.recipe, shape, found.folder.family, encoded.measured, len(found.labels))
             self._truncation(encoded, found.plan)
             self._warmup(found.plan)

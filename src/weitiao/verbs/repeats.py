@@ -100,6 +100,7 @@ class Repeats:
             adopt(self._of_seed(best), self.folder)
         for seed in seeds:
             discard(self._of_seed(seed).model)
+            discard(self._of_seed(seed).adapter)
 
     def _of_seed(self, seed: int) -> RunFolder:
         return RunFolder(self.folder.path / "seeds" / str(seed))
@@ -118,8 +119,8 @@ class Repeats:
             own = RunFolder(self.folder.path / "folds" / str(number))
             fits.append(self._fit(subset(train, outside), dev, own, recipe.seed))
             values[str(number)] = self._score(own, subset(train, inside))
-            discard(own.checkpoints)
-            discard(own.model)
+            for left in (own.checkpoints, own.model, own.adapter):
+                discard(left)
         return fits, spread(values)
 
     def _score(self, own: RunFolder, part: Part) -> float:
@@ -144,9 +145,11 @@ def best_seed(results: Mapping[int, Fitted], metric: str) -> int:
 
 
 def adopt(own: RunFolder, folder: RunFolder) -> None:
-    """Make the model and the log of one seed those of the run."""
-    with replacing_folder(folder.model) as beside:
-        shutil.copytree(own.model, beside, dirs_exist_ok=True)
+    """Make the model, the adapter and the log of one seed those of the run."""
+    for source, target in ((own.model, folder.model), (own.adapter, folder.adapter)):
+        if source.is_dir():
+            with replacing_folder(target) as beside:
+                shutil.copytree(source, beside, dirs_exist_ok=True)
     write_text(folder.log, own.log.read_text("utf-8"))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from weitiao.artifact import RunFolder, write_text
+from weitiao.artifact import RunFolder, read_json, write_text
 from weitiao.evaluation.report import RunFacts, measure, read_curves
 from weitiao.evaluation.schema import DataSummary, Learnt, Timing
 from weitiao.evaluation.writing import write_report
@@ -33,7 +33,7 @@ def report(found: Preflight, folder: RunFolder, fits: Fits) -> None:
         lost=sum(feature.lost for feature in part.features),
     )  # fmt: skip
     write_report(
-        made, folder, head=loading_head(found.recipe, found.task), languages=_languages(found, part),
+        made, folder, head=loading_head(found.recipe, found.task, folder), languages=_languages(found, part),
         base_license=found.folder.license if found.folder else "", speak=found.recipe.report.language,
     )  # fmt: skip
 
@@ -63,8 +63,11 @@ def _facts(found: Preflight, folder: RunFolder, fits: Fits, settings: Settings) 
     )
 
 
-def loading_head(recipe: Recipe, task: Task[Any, Any]) -> str:
+def loading_head(recipe: Recipe, task: Task[Any, Any], folder: RunFolder) -> str:
     """'stock' where the model answers in plain transformers as here, else what loads through weitiao alone."""
+    additions = read_json(folder.model / "task.json")["network"]["additions"]
+    if additions:
+        return str(additions[0]["name"])
     if recipe.model.head == "mean":
         return "mean"
     return "crf" if task.head_options().get("crf") else "stock" if task.stock else task.head

@@ -17,7 +17,9 @@ from weitiao.tuning.space import Change, Choices, Dimension, Given, Keys, Normal
 from weitiao.verbs.frame import frame, task_of
 from weitiao.verbs.preflight import Preflight, inspect
 
-FIXED = {"output", "seed", "seeds", "folds", "task", "task.name", "training.metric"}  # else trials cannot be compared
+FIXED = {  # else trials cannot be compared
+    "data.split_seed", "folds", "output", "seed", "seeds", "task", "task.name", "training.metric",
+}  # fmt: skip
 TOGETHER = ("misfit", "unknown-metric", "unknown-baseline")  # codes of what is wrong only in company
 TRIED = 200  # combinations of which one has to work
 

@@ -52,6 +52,16 @@ def test_they_stand_for_the_words_whose_vectors_they_have(family: str, place: in
         np.testing.assert_allclose(first["logits"], second["logits"], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_the_gap_of_a_cloze_moves_with_them(place: int) -> None:
+    net = prompted(network("bert"), place)
+    batch = collate(features("bert", 4), net.spec.pad_id)
+    gap = torch.tensor([[0], [1], [2], [3]])
+    (virtual,) = net.virtual
+    moved = virtual.widened(replace(batch, places={"gap": gap})).places["gap"]
+    assert moved.flatten().tolist() == [each + COUNT * (each >= place) for each in range(4)]
+
+
 @pytest.mark.parametrize("family", ["t5", "bart"])
 def test_so_they_do_in_an_encoder(family: str) -> None:
     """Hidden states of the text's own tokens, which is all that a head of ours sees."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Encoder = Literal["", "lstm", "mlp"]
 NAME = "virtual"  # inside the embedding module
+GAP = "gap"  # the place of a cloze, in `Batch.places`
 
 
 class VirtualTokens(nn.Module):
@@ -72,7 +73,10 @@ class VirtualTokens(nn.Module):
             "token_type_ids": ids.new_zeros(len(ids), self.count),
         }
         inputs = {name: self._between(value, fills[name]) for name, value in batch.inputs.items()}
-        return replace(batch, inputs=inputs, lengths=batch.lengths + self.count)
+        places = dict(batch.places)
+        if GAP in places:  # which a head reads while the backbone runs
+            places[GAP] = places[GAP] + self.count * (places[GAP] >= self.place)
+        return replace(batch, inputs=inputs, lengths=batch.lengths + self.count, places=places)
 
     def without(self, hidden: Tensor) -> Tensor:
         """[B, T + P, ...] -> [B, T, ...]."""
