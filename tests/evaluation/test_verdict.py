@@ -126,6 +126,7 @@ def test_smoothed_targets_leave_a_loss_that_is_no_fault():
     assert judge(replace(perfect, label_smoothing=0.5)).kind == "fine"
     guessing = course([(0.5, None, 0.69), (0.5, None, 0.69)], classes=2)
     assert codes(judge(replace(guessing, label_smoothing=0.5))) == ("under-fitted", ["learnt-little"])
+    assert "learnt-little" not in codes(judge(replace(guessing, own_loss=False)))[1]  # R-Drop's sum is no cross-entropy
 
 
 def test_where_the_loss_chose_the_sentence_says_so():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,7 @@ from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, percent, print_json, print_table
 from weitiao.cli.progress import display
 from weitiao.cli.train import Overrides
+from weitiao.errors import Refused
 from weitiao.evaluation.titles import metric_title
 from weitiao.messages import _, duration, millions
 
@@ -51,10 +52,16 @@ def choose(
         ranking = rank(recipe, model or (), overrides=changes or (), rows=rows, on_event=on_event)
     if output is not None:
         write_json(output, ranking.to_json())
+    usable = [each for each in ranking.candidates if not each.reason]
     if json:
         print_json(ranking.to_json())
-        return
-    usable = [each for each in ranking.candidates if not each.reason]
+    else:
+        _show(ranking, usable)
+    if not usable:
+        raise typer.Exit(Refused.exit_code)
+
+
+def _show(ranking: Ranking, usable: Sequence[Candidate]) -> None:
     head = (_("model"), _score_title(ranking), _("ms a text"), _("unknown"), _("pieces"), _("cut"))
     print_table(map(_measured, usable), head=head, right=range(1, len(head)))
     print()

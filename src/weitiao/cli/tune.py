@@ -127,4 +127,5 @@ def _show(tuned: Any) -> None:
     for sentence in result.sentences():
         print(sentence)
     print(_("report: {path}").format(path=tuned.path / "tune.html"))
-    print_next(_("Next:"), [command(["train", str(tuned.best)])])
+    lost = result.comparison is not None and result.comparison.verdict == "b"
+    print_next(_("Next:"), [command(["train", str(tuned.recipe if lost else tuned.best)])])

@@ -177,6 +177,7 @@ def _verdict(
             chosen_by_loss=chosen == "loss",
             chosen_by=chosen if direction(chosen) < 0 and chosen != "loss" else "",
             label_smoothing=facts.training.label_smoothing,
+            own_loss=facts.training.objective is None or facts.training.objective.name == "plain",
         )
     )
 

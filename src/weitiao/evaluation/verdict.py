@@ -52,6 +52,7 @@ class Course:
         chosen_by_loss: whether the lowest dev loss chose the checkpoint.
         chosen_by: the metric whose lowest value chose the checkpoint, where that is neither `metric` nor the loss.
         label_smoothing: share of each target that was spread over all classes.
+        own_loss: whether the training loss is the head's own, as the dev loss is, and not that of another objective.
     """
 
     curves: Curves
@@ -66,6 +67,7 @@ class Course:
     chosen_by_loss: bool = False
     chosen_by: str = ""
     label_smoothing: float = 0.0
+    own_loss: bool = True
 
 
 def judge(course: Course) -> Verdict:
@@ -125,9 +127,9 @@ def _falling(before: float | None, after: float | None) -> bool:
     return before is None or after is None or after < before
 
 
-def _dev_loss_rose(course: Course, points: Sequence[DevPoint]) -> Finding | None:  # noqa: ARG001 - one signature for all rules
+def _dev_loss_rose(course: Course, points: Sequence[DevPoint]) -> Finding | None:
     losses = [(point.metrics["loss"], point.epoch) for point in points if "loss" in point.metrics]
-    if len(losses) < 2 or points[-1].train_loss is None:
+    if len(losses) < 2 or points[-1].train_loss is None or not course.own_loss:
         return None
     (lowest, epoch), (end, _last_epoch), train = min(losses), losses[-1], points[-1].train_loss
     if end < ROSE * lowest or end < GAP * train:
@@ -154,7 +156,7 @@ def _below_baseline(course: Course, points: Sequence[DevPoint]) -> Finding | Non
 
 def _learnt_little(course: Course, points: Sequence[DevPoint]) -> Finding | None:
     loss = points[-1].train_loss if points else None
-    if loss is None or course.classes < 2:
+    if loss is None or course.classes < 2 or not course.own_loss:
         return None
     guessing, least = math.log(course.classes), least_loss(course.label_smoothing, course.classes)
     if loss - least <= LITTLE * (guessing - least):

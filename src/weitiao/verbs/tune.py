@@ -51,6 +51,11 @@ class Tuned:
     result: TuneResult
 
     @property
+    def recipe(self) -> Path:
+        """The recipe as it was, for `weitiao train`."""
+        return StudyFolder(self.path).recipe
+
+    @property
     def best(self) -> Path:
         """The best recipe, for `weitiao train`."""
         return StudyFolder(self.path).best
