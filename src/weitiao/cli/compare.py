@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -28,7 +28,7 @@ def compare(
         print_json(comparison.model_dump(mode="json"))
         return
     rows = [
-        (metric_title(name), _with_interval(each.a), _with_interval(each.b), _with_interval(each.difference, sign="+"))
+        (metric_title(name), each.a.shown(), each.b.shown(), each.difference.shown("+"))
         for name, each in comparison.metrics.items()
     ]
     print_table(rows, head=["", "A", "B", _("A minus B")], title=f"A: {comparison.a}\nB: {comparison.b}")
@@ -39,7 +39,3 @@ def compare(
             )
         )
     print(comparison.sentence())
-
-
-def _with_interval(score: Any, sign: str = "") -> str:
-    return f"{score.value:{sign}.3f} [{score.low:{sign}.3f}, {score.high:{sign}.3f}]"

@@ -38,6 +38,10 @@ class Score(BaseModel):
     low: float = Field(description="lower end of the interval")
     high: float = Field(description="upper end of the interval")
 
+    def shown(self, sign: str = "") -> str:
+        """`0.873 [0.856, 0.890]`; with the sign "+" also where it is above zero."""
+        return f"{self.value:{sign}.3f} [{self.low:{sign}.3f}, {self.high:{sign}.3f}]"
+
 
 @dataclass(frozen=True, slots=True)
 class Resampling:

@@ -214,7 +214,7 @@ def sentences(curve: LearningCurve) -> list[str]:
     said = [
         words.format(
             few=f"{first.rows:,}", many=f"{last.rows:,}", metric=metric_title(curve.metric),
-            split=split_title(curve.split), low=_with_interval(first.score), high=_with_interval(last.score),
+            split=split_title(curve.split), low=first.score.shown(), high=last.score.shown(),
         )
     ]  # fmt: skip
     return [*said, _outlook(curve, last)]
@@ -230,8 +230,4 @@ def _outlook(curve: LearningCurve, last: SizePoint) -> str:
     assert curve.doubled is not None
     words = _("twice the labels ({rows} rows) would give about {gain}: an extrapolation by {law}, not a measurement")
     law = f"{curve.law.a:.3f} + {curve.law.b:.3g} n^-{curve.law.c:.2f}"
-    return words.format(rows=f"{2 * last.rows:,}", gain=_with_interval(curve.doubled, "+"), law=law)
-
-
-def _with_interval(score: Score, sign: str = "") -> str:
-    return f"{score.value:{sign}.3f} ({score.low:{sign}.3f} to {score.high:{sign}.3f})"
+    return words.format(rows=f"{2 * last.rows:,}", gain=curve.doubled.shown("+"), law=law)

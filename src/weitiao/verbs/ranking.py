@@ -158,7 +158,7 @@ def _of_scores(
     yield words.format(
         model=first.name,
         metric=metric_title(metric),
-        score=_with_interval(first.score),
+        score=first.score.shown() if first.score else "",
         rows=f"{scored_rows:,}",
         split=split_title(split),
         train=f"{train_rows:,}",
@@ -169,7 +169,7 @@ def _of_scores(
 
 
 def _lead(first: Candidate, second: Candidate, lead: Score) -> str:
-    values = {"model": second.name, "gap": _with_interval(lead, sign="+")}
+    values = {"model": second.name, "gap": lead.shown("+")}
     if lead.low <= 0 <= lead.high:
         cheaper = min(first, second, key=lambda each: each.seconds or 0.0)
         words = _("no difference from {model} is shown: {gap}; {cheaper} trains faster, in about {time}")
@@ -191,7 +191,3 @@ def _remarks(candidates: Sequence[Candidate]) -> Iterator[str]:
             yield words.format(share=f"{each.cut:.0%}", limit=each.max_length, **values)
         if not each.license:
             yield _("{model}: its folder does not say under which licence it is; look that up first").format(**values)
-
-
-def _with_interval(score: Score | None, sign: str = "") -> str:
-    return "" if score is None else f"{score.value:{sign}.3f} ({score.low:{sign}.3f} to {score.high:{sign}.3f})"
