@@ -55,7 +55,7 @@ def test_twice_the_labels_are_told_with_an_interval_and_called_an_extrapolation(
     assert curve.doubled.low < gain < curve.doubled.high
     assert curve.doubled.value == pytest.approx(gain, abs=1e-6)
     assert curve.sentences[0].startswith("from 100 to 1,600 training rows, Accuracy on")
-    assert curve.sentences[1].startswith(f"twice the labels (3,200 rows) would give about {gain:+.3f} (")
+    assert curve.sentences[1].startswith(f"twice the labels (3,200 rows) would give about {gain:+.3f} [")
     assert curve.sentences[1].endswith("an extrapolation by 0.050 + 2 n^-0.50, not a measurement")
     assert curve.line()[-1][0] == pytest.approx(3200)
 
