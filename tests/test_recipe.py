@@ -314,7 +314,7 @@ def test_one_mistake_one_sentence_with_its_line(tmp_path: Path, line: str, messa
         (
             "task: classify\nmodel: {name: m, reinit_layers: 1}\ndata: a\nmethod: head\ntraining: {layer_decay: 0.9}\n",
             [
-                "r.yaml:2: `model.reinit_layers` needs layers that learn; `method: head` freezes them all",
+                "r.yaml:2: `model.reinit_layers` starts layers anew, but `method: head` keeps them from learning",
                 "r.yaml:5: `training.layer_decay` needs layers that learn; `method: head` freezes them all",
             ],
         ),

@@ -106,7 +106,7 @@ class Cell:
     Args:
         learns, moved: names of parameters that ever learn, and that changed.
         head: names of the head's.
-        own, formula: numbers that learn beside the head, counted and as the options tell.
+        own, formula: numbers that learn beside the head and a pooler, counted and as the options tell.
         base, start, end, merged, adopted: logits, [B, C].
         plain: whether the finished network has the parameters of an untouched one.
     """
@@ -168,7 +168,7 @@ def cell(case: str, family: str) -> Cell:
     method.apply(net, STEPS)
     start, before = logits(net, family), {name: each.detach().clone() for name, each in net.named_parameters()}
     learns = {name for name, each in net.named_parameters() if each.requires_grad}
-    own = sum(before[name].numel() for name in learns - net.head_parameters())
+    own = sum(before[name].numel() for name in learns - net.head_parameters() if ".pooler." not in name)
     trained(net, method, family)
     moved = {name for name, each in net.named_parameters() if not torch.equal(each, before[name])}
     end, facts = logits(net, family), method.facts(net)

@@ -272,4 +272,4 @@ def test_it_fits_sixteen_sentences_and_answers_again(tmp_path: Path) -> None:
     compared = weitiao.compare(str(tmp_path / "run"), str(tmp_path / "run"))
     assert (compared.headline, compared.verdict) == ("las", "none")
     assert compared.mcnemar is not None and compared.mcnemar.both_right == 16
-    assert "The head `parse` loads through weitiao" in (tmp_path / "run" / "README.md").read_text("utf-8")
+    assert "`parse` loads through weitiao" in (tmp_path / "run" / "README.md").read_text("utf-8")

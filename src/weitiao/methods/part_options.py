@@ -50,8 +50,15 @@ class BitFitOptions(FrozenLayersOptions):
 
 
 def _biases(tensors: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    """Those among the tensors; old files call a norm's `beta`, and GPT-2's masks are no biases."""
-    return {name: size for name, size in tensors.items() if name.endswith((".bias", ".beta")) and len(size) == 1}
+    """Those among the tensors; old files call a norm's `beta`, and GPT-2's masks are no biases.
+
+    Without a pooler's, which is there or not as the head wants.
+    """
+    return {
+        name: size
+        for name, size in tensors.items()
+        if name.endswith((".bias", ".beta")) and len(size) == 1 and "pooler." not in name
+    }
 
 
 class GradualOptions(MethodOptions):
