@@ -108,7 +108,7 @@ def rows_of(corpus: str) -> dict[str, list[Row]]:
     """Split -> rows, as weitiao reads the files."""
     from weitiao.data import load_data
     from weitiao.recipe import load_recipe
-    from weitiao.verbs.frame import frame, task_of
+    from weitiao.verbs.preparing.frame import frame, task_of
 
     folder = corpora.shared_folder()
     data: dict[str, Any] = {"dev": None, **DATA[corpus]}

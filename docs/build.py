@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from weitiao.messages import language
 from weitiao.recipe import Recipe
-from weitiao.verbs.frame import frame
+from weitiao.verbs.preparing.frame import frame
 from weitiao.verbs.listing import KINDS, entries, use_of
 
 HERE = Path(__file__).parent

@@ -26,7 +26,7 @@ from weitiao.recipe import (
     recipe_schema,
     recipe_tree,
 )
-from weitiao.verbs.frame import frame
+from weitiao.verbs.preparing.frame import frame
 
 BASE = "task: classify\nmodel: ./m\ndata: reviews.csv\n"
 FRAME = frame()

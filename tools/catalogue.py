@@ -36,7 +36,7 @@ def shown() -> Iterator[tuple[str, str]]:
     from weitiao.messages import language
     from weitiao.models.starters import STARTERS
     from weitiao.recipe import Recipe
-    from weitiao.verbs.frame import frame
+    from weitiao.verbs.preparing.frame import frame
     from weitiao.verbs.listing import entries
 
     for model in (Recipe, *(options for table in frame().options.values() for options in table.values())):

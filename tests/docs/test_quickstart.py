@@ -16,7 +16,7 @@ from weitiao.errors import Refused
 from weitiao.models.starters import corpus
 from weitiao.models.tiny import tiny
 from weitiao.recipe import load_recipe
-from weitiao.verbs.frame import frame
+from weitiao.verbs.preparing.frame import frame
 
 PAGES = ("quickstart.md", "quickstart.zh-CN.md")
 FINDINGS = ("error:", "warning:", "note:", "export.csv:")

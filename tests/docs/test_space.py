@@ -6,8 +6,8 @@ from pathlib import Path
 
 from weitiao.recipe import load_recipe
 from weitiao.tuning.reading import parse_space, read_space
-from weitiao.verbs.frame import frame
-from weitiao.verbs.sampled import mistakes
+from weitiao.verbs.preparing.frame import frame
+from weitiao.verbs.searching.sampled import mistakes
 
 
 def test_the_space_of_the_docs(repository: Path) -> None:

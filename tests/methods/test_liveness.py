@@ -27,7 +27,7 @@ from weitiao.models.reference import resolve
 from weitiao.models.shape import shape_of
 from weitiao.models.weights import parameters
 from weitiao.recipe import load_recipe
-from weitiao.verbs.frame import frame
+from weitiao.verbs.preparing.frame import frame
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {  # case -> method and its options
     "full": ("full", {}),

@@ -39,7 +39,7 @@ bias = outside_options:BiasOptions
 USE = """
 import sys
 from weitiao.recipe import load_recipe
-from weitiao.verbs.frame import frame
+from weitiao.verbs.preparing.frame import frame
 from weitiao.methods import METHODS, METHOD_OPTIONS
 
 recipe = load_recipe(

@@ -22,7 +22,7 @@ from weitiao.models.network import Network, load
 from weitiao.models.shape import Shape, shape_of
 from weitiao.models.weights import parameters
 from weitiao.text import load_tokenizer
-from weitiao.verbs.cost import trained_parameters
+from weitiao.verbs.planning.cost import trained_parameters
 
 # Options that differ from the defaults where that changes what is put in.
 CASES: dict[str, tuple[str, dict[str, Any]]] = {

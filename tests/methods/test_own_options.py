@@ -12,7 +12,7 @@ from weitiao.methods import METHOD_OPTIONS, METHODS
 from weitiao.models.families import attends_by_interface
 from weitiao.models.reference import resolve
 from weitiao.recipe import load_recipe
-from weitiao.verbs.frame import frame, method_of
+from weitiao.verbs.preparing.frame import frame, method_of
 
 NO_BIASES = "the layers of the family '{family}' have no biases, and `method: bitfit` trains nothing else"
 NO_PREFIX = (

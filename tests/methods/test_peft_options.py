@@ -14,7 +14,7 @@ from weitiao.methods.targets import chosen, keys_and_values, narrowing, parts, s
 from weitiao.models.reference import resolve
 from weitiao.models.weights import parameters
 from weitiao.recipe import Recipe, load_recipe
-from weitiao.verbs.frame import frame, method_of
+from weitiao.verbs.preparing.frame import frame, method_of
 
 TOO_SMALL = "but the smallest side of the chosen layers is 32"
 REFUSALS: list[tuple[dict[str, Any], dict[str, Any], str]] = [

@@ -21,7 +21,7 @@ from tests.mistakes.tree_cases import TREE_CASES
 from tests.model_folder import HIDDEN, make_model_folder
 from weitiao.errors import ProblemsFound
 from weitiao.verbs.check import check
-from weitiao.verbs.plan import remember_speed
+from weitiao.verbs.planning.plan import remember_speed
 
 CASES = [*RECIPE_CASES, *FILE_CASES, *COLUMN_CASES, *LABEL_CASES, *SPLIT_CASES, *TREE_CASES, *MARK_CASES]
 

@@ -12,7 +12,7 @@ from weitiao.methods.options import FreezeOptions
 from weitiao.models.shape import Shape, shape_of, stack_depth_of
 from weitiao.models.weights import parameters
 from weitiao.recipe import load_recipe
-from weitiao.verbs.frame import frame
+from weitiao.verbs.preparing.frame import frame
 
 
 def shape(family: str) -> Shape:

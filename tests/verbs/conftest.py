@@ -9,7 +9,7 @@ import pytest
 
 from weitiao.data import load_data
 from weitiao.recipe import dump_recipe, load_recipe
-from weitiao.verbs.frame import frame, task_of
+from weitiao.verbs.preparing.frame import frame, task_of
 
 
 @pytest.fixture

@@ -21,11 +21,11 @@ from weitiao.metrics.classification import single_label_metrics
 from weitiao.models.tiny import tiny
 from weitiao.records import ClassifyPrediction, ClassifyRecord
 from weitiao.text import load_tokenizer
-from weitiao.verbs.candidates import coverage, unknown_id
 from weitiao.verbs.choose import samples_of
-from weitiao.verbs.frame import read_draft
-from weitiao.verbs.preflight import inspect
-from weitiao.verbs.ranking import Candidate, Samples, by_score
+from weitiao.verbs.choosing.candidates import coverage, unknown_id
+from weitiao.verbs.choosing.ranking import Candidate, Samples, by_score
+from weitiao.verbs.preparing.frame import read_draft
+from weitiao.verbs.preparing.preflight import inspect
 
 
 @pytest.fixture

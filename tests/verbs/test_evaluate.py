@@ -15,7 +15,7 @@ from weitiao.errors import Refused
 from weitiao.recipe import load_recipe
 from weitiao.serving.predictor import Predictor
 from weitiao.verbs.evaluate import own_data
-from weitiao.verbs.frame import frame, task_of
+from weitiao.verbs.preparing.frame import frame, task_of
 
 
 def rows(count: int, *, start: int = 0) -> list[dict[str, str]]:

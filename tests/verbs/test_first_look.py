@@ -13,8 +13,8 @@ import pytest
 from weitiao.data import load_data
 from weitiao.recipe import DataSpec, TrainingSpec
 from weitiao.tasks.classify import Classify
-from weitiao.verbs import first_look
-from weitiao.verbs.first_look import (
+from weitiao.verbs.starting import first_look
+from weitiao.verbs.starting.first_look import (
     FEWEST,
     LOOKED_AT,
     MOST,

@@ -13,7 +13,7 @@ from tests.verbs.trained import recipe
 import weitiao
 from weitiao.methods import METHOD_OPTIONS
 from weitiao.verbs.check import check
-from weitiao.verbs.preflight import Preflight
+from weitiao.verbs.preparing.preflight import Preflight
 
 
 def told(found: Preflight) -> list[str]:

@@ -14,8 +14,8 @@ from weitiao.models.starters import STARTERS
 from weitiao.recipe import Recipe, load_recipe
 from weitiao.tasks.classify import Classify
 from weitiao.verbs.check import check
-from weitiao.verbs.frame import frame
-from weitiao.verbs.model_checks import MEAN_POOLED, POOLERS, untrained_pooler
+from weitiao.verbs.preparing.frame import frame
+from weitiao.verbs.preparing.model_checks import MEAN_POOLED, POOLERS, untrained_pooler
 
 TASK = Classify()
 MESSAGE = "the stock head of this model starts with an untrained pooler; `model.head=mean` usually learns faster"

@@ -13,8 +13,8 @@ from weitiao.messages import language
 from weitiao.recipe import Recipe, load_recipe
 from weitiao.recipe.ready import ready_recipes
 from weitiao.tasks import TASKS
-from weitiao.verbs.frame import frame
 from weitiao.verbs.new import new, recipe_text
+from weitiao.verbs.preparing.frame import frame
 
 SETTING = re.compile(r"^( *)#(\w+:.*)$")
 

@@ -14,8 +14,8 @@ from tests.verbs.trained import recipe
 import weitiao
 from weitiao.models.tiny import tiny
 from weitiao.recipe import load_recipe
-from weitiao.verbs.frame import frame
-from weitiao.verbs.preflight import Preflight, inspect
+from weitiao.verbs.preparing.frame import frame
+from weitiao.verbs.preparing.preflight import Preflight, inspect
 
 METHODS = {
     "adapter": {"placement": "houlsby", "reduction": 2},

@@ -12,8 +12,8 @@ from weitiao.models.inference import infer
 from weitiao.models.reference import resolve
 from weitiao.recipe import load_recipe
 from weitiao.records import Outputs
-from weitiao.verbs.frame import frame, task_of
-from weitiao.verbs.model_checks import model_misfits
+from weitiao.verbs.preparing.frame import frame, task_of
+from weitiao.verbs.preparing.model_checks import model_misfits
 
 
 def worst(first: Sequence[Outputs], second: Sequence[Outputs]) -> float:

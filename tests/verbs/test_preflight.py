@@ -14,11 +14,12 @@ from tests.model_folder import DEPTH, HIDDEN, make_model_folder, shapes
 from weitiao.errors import ProblemsFound
 from weitiao.models.shape import Shape, shape_of
 from weitiao.recipe import Recipe, load_recipe
-from weitiao.verbs import cost, encoding, model_checks, speed
 from weitiao.verbs.check import check
-from weitiao.verbs.frame import formats_of, frame
-from weitiao.verbs.plan import Measured, checkpoints_of, make_plan, steps_of
-from weitiao.verbs.preflight import Preflight, inspect
+from weitiao.verbs.planning import cost, speed
+from weitiao.verbs.planning.plan import Measured, checkpoints_of, make_plan, steps_of
+from weitiao.verbs.preparing import encoding, model_checks
+from weitiao.verbs.preparing.frame import formats_of, frame
+from weitiao.verbs.preparing.preflight import Preflight, inspect
 
 
 @pytest.fixture

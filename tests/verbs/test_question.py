@@ -11,11 +11,11 @@ from tests.verbs.trained import recipe
 import weitiao
 from weitiao.records import ClassifyRecord
 from weitiao.tasks.classify import Classify
-from weitiao.verbs import question
-from weitiao.verbs.fitting import Part
-from weitiao.verbs.frame import read_draft
-from weitiao.verbs.preflight import Preflight
-from weitiao.verbs.question import FINE, LONGEST, first_question
+from weitiao.verbs.fitting.fit import Part
+from weitiao.verbs.preparing.frame import read_draft
+from weitiao.verbs.preparing.preflight import Preflight
+from weitiao.verbs.starting import question
+from weitiao.verbs.starting.question import FINE, LONGEST, first_question
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, records: list[ClassifyRecord], **changes: Any) -> list[str]:

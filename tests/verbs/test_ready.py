@@ -11,8 +11,8 @@ from weitiao.errors import ProblemsFound, Refused
 from weitiao.recipe import Recipe, load_recipe
 from weitiao.recipe.ready import RECIPES, ready_recipes
 from weitiao.verbs.check import check
-from weitiao.verbs.frame import frame
 from weitiao.verbs.new import new
+from weitiao.verbs.preparing.frame import frame
 from weitiao.verbs.train import train
 
 

@@ -18,7 +18,7 @@ from weitiao.artifact import read_json, write_json
 from weitiao.cli import main
 from weitiao.errors import Interrupted, Refused
 from weitiao.recipe import dump_recipe, load_recipe
-from weitiao.verbs.frame import frame
+from weitiao.verbs.preparing.frame import frame
 
 WEIGHTS = "model/model.safetensors"
 

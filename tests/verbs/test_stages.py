@@ -14,7 +14,7 @@ from weitiao.models.heads import Loss
 from weitiao.models.network import Network, NetworkSpec, build
 from weitiao.tasks.embed import ANCHOR, PAIR
 from weitiao.text import load_tokenizer
-from weitiao.verbs.stages import paired, read_once
+from weitiao.verbs.fitting.stages import paired, read_once
 
 
 def embedding_network(family: str, loss: str) -> Network:

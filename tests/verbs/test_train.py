@@ -23,7 +23,7 @@ import weitiao
 from weitiao.artifact import read_json
 from weitiao.errors import Interrupted, ProblemsFound, Refused
 from weitiao.methods.frozen_cache import FrozenCache
-from weitiao.verbs import repeats
+from weitiao.verbs.fitting import repeats
 
 WEIGHTS = "model/model.safetensors"
 SHORT = {"max_steps": 4, "batch_size": 16, "learning_rate": 3e-3}

@@ -22,8 +22,8 @@ from weitiao.artifact import read_json
 from weitiao.cli import main
 from weitiao.errors import Interrupted, ProblemsFound, Refused
 from weitiao.tuning.study import About, Study, StudyFolder
+from weitiao.verbs.searching.workers import work
 from weitiao.verbs.tune import Tuned
-from weitiao.verbs.workers import work
 
 PATIENCE = 180  # seconds; a busy machine needs half a minute to import torch
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "LANGUAGE": "en"}

@@ -18,8 +18,8 @@ from weitiao.evaluation.titles import split_title
 from weitiao.messages import _, duration, millions
 
 if TYPE_CHECKING:
-    from weitiao.verbs.plan import Plan
-    from weitiao.verbs.preflight import Preflight
+    from weitiao.verbs.planning.plan import Plan
+    from weitiao.verbs.preparing.preflight import Preflight
 
 ABOUT = N_("Check a recipe and its data without training: every problem at once, then the plan.")
 REFUSED = 2

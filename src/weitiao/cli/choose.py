@@ -17,7 +17,7 @@ from weitiao.evaluation.titles import metric_title
 from weitiao.messages import _, duration, millions
 
 if TYPE_CHECKING:
-    from weitiao.verbs.ranking import Candidate, Ranking
+    from weitiao.verbs.choosing.ranking import Candidate, Ranking
 
 ABOUT = N_("Rank pretrained models for a recipe's rows and task, without training any.")
 

@@ -1,7 +1,7 @@
 """Few labels: the body learns to tell pairs of texts apart, then the head is solved on what it makes of them.
 
-SetFit's idea (Tunstall et al. 2022). The first stage is a fit of its own and stands in verbs/stages.py; what this file
-does is the second.
+SetFit's idea (Tunstall et al. 2022). The first stage is a fit of its own and stands in
+verbs/fitting/stages.py; what this file does is the second.
 """
 
 from __future__ import annotations

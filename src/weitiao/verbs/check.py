@@ -9,8 +9,8 @@ from typing import Any
 from weitiao.artifact import RunFolder
 from weitiao.errors import Refused
 from weitiao.recipe import Recipe
-from weitiao.verbs.memory import draft_with
-from weitiao.verbs.preflight import Preflight, inspect
+from weitiao.verbs.preparing.memory import draft_with
+from weitiao.verbs.preparing.preflight import Preflight, inspect
 
 
 def check(

@@ -1,7 +1,7 @@
 """`weitiao.choose`: which pretrained model suits a recipe's rows and task, before any is trained.
 
-Candidates are looked at (verbs/candidates.py), the usable ones probed frozen on a seeded sample of train and scored on
-dev (verbs/probing.py); never on test. Out comes a `Ranking` whose order has its reasons and its doubt.
+Candidates are looked at, the usable ones probed frozen on a seeded sample of train and scored on dev, never on test; out
+comes a `Ranking` whose order has its reasons and its doubt. The work is done in verbs/choosing/.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from weitiao.metrics import AnyMetric
 from weitiao.recipe import Recipe, quoted
 from weitiao.records import Prediction
 from weitiao.tasks import Task
-from weitiao.verbs.candidates import Looked, installed_starters, look
-from weitiao.verbs.memory import draft_with
-from weitiao.verbs.preflight import Preflight, inspect
-from weitiao.verbs.ranking import Candidate, Ranking, Samples, by_coverage, by_score
+from weitiao.verbs.choosing.candidates import Looked, installed_starters, look
+from weitiao.verbs.choosing.ranking import Candidate, Ranking, Samples, by_coverage, by_score
+from weitiao.verbs.preparing.memory import draft_with
+from weitiao.verbs.preparing.preflight import Preflight, inspect
 
 ROWS = 1000  # of train to learn from, and of dev to be scored on
 HELD_OUT = 0.2  # share of train that is scored where there is no dev
@@ -139,7 +139,7 @@ def _probed(
     resampling: Resampling,
 ) -> tuple[Candidate, list[Prediction]]:
     """The candidate with its score, and its answers; a model whose weights do not load becomes unusable."""
-    from weitiao.verbs.probing import Probing
+    from weitiao.verbs.choosing.probing import Probing
 
     recipe, folder, tokenizer = looked.recipe, looked.folder, looked.tokenizer
     if recipe is None or folder is None or tokenizer is None:

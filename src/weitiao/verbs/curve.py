@@ -27,15 +27,15 @@ from weitiao.errors import Refused
 from weitiao.messages import _, language
 from weitiao.recipe import Recipe, dump_recipe
 from weitiao.training.signals import StopSignal
-from weitiao.verbs.memory import draft_with
-from weitiao.verbs.preflight import Preflight, inspect
-from weitiao.verbs.resolving import resolved
+from weitiao.verbs.preparing.memory import draft_with
+from weitiao.verbs.preparing.preflight import Preflight, inspect
+from weitiao.verbs.preparing.resolving import resolved
 from weitiao.verbs.train import found_again, judge, note_conditions, resumable
 
 if TYPE_CHECKING:
     from weitiao.evaluation.intervals import Resampling
     from weitiao.evaluation.learning import LearningCurve, Measured
-    from weitiao.verbs.fitting import Part
+    from weitiao.verbs.fitting.fit import Part
 
 POINTS, SEEDS = 5, 3
 FEWEST_ROWS = 8  # of the smallest size, and two a class
@@ -170,7 +170,7 @@ class Sizes:
         Raises:
             Refused: there are neither dev nor test rows to score on.
         """
-        from weitiao.verbs.fitting import part_of
+        from weitiao.verbs.fitting.fit import part_of
 
         train, dev, test = (part_of(found, split) for split in ("train", "dev", "test"))
         split, scored = ("test", test) if dev is None else ("dev", dev)
@@ -204,8 +204,8 @@ class Sizes:
 
     def _score(self, share: float, seed: int, rows: Sequence[int]) -> Mapping[str, Any]:
         """One fit's score, and that of each resample; the fit is made where they are not there yet."""
-        from weitiao.verbs.fitting import fit_once
-        from weitiao.verbs.repeats import discard, subset
+        from weitiao.verbs.fitting.fit import fit_once
+        from weitiao.verbs.fitting.repeats import discard, subset
 
         own = RunFolder(self.folder.path / "points" / f"{share:.6g}" / str(seed))
         if not (own.path / SCORE).is_file():
@@ -223,7 +223,7 @@ class Sizes:
     def _measured(self, own: RunFolder) -> dict[str, Any]:
         from weitiao.evaluation.intervals import draws
         from weitiao.metrics import value_of
-        from weitiao.verbs.fitting import answers
+        from weitiao.verbs.fitting.fit import answers
 
         predictions, _settings = answers(self.found, own, self.scored)
         metric = self.found.task.metrics(self.found.labels)[0]

@@ -18,9 +18,9 @@ from weitiao.errors import Problem, Refused, refuse_if_errors
 from weitiao.messages import _
 from weitiao.recipe import DataSpec, Recipe, dump_recipe, load_recipe
 from weitiao.records import Record
-from weitiao.verbs.frame import frame, task_of
-from weitiao.verbs.memory import MEMORY
 from weitiao.verbs.predict import same_kind
+from weitiao.verbs.preparing.frame import frame, task_of
+from weitiao.verbs.preparing.memory import MEMORY
 
 if TYPE_CHECKING:
     from weitiao.evaluation.report import RunFacts

@@ -50,7 +50,7 @@ def _tasks() -> Iterator[Entry]:
 
 
 def _methods() -> Iterator[Entry]:
-    from weitiao.verbs.frame import frame
+    from weitiao.verbs.preparing.frame import frame
 
     for name, options in frame().options["method"].items():
         yield Entry(name, _(first_line(options)))

@@ -10,9 +10,9 @@ from weitiao.messages import _
 from weitiao.recipe.ready import ready_recipes
 from weitiao.tables import did_you_mean
 from weitiao.tasks import TASKS
-from weitiao.verbs.commented import commented
-from weitiao.verbs.first_look import sources, starting_point
-from weitiao.verbs.ready import ready_text
+from weitiao.verbs.starting.commented import commented
+from weitiao.verbs.starting.first_look import sources, starting_point
+from weitiao.verbs.starting.ready import ready_text
 
 
 def new(

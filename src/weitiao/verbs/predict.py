@@ -23,7 +23,7 @@ from weitiao.records import Prediction, Record, Row
 from weitiao.serving.cards import TASK_FILE, AdapterCard, TaskCard
 from weitiao.tasks import RowFault
 from weitiao.verbs.answer_file import answer_file, check_target
-from weitiao.verbs.frame import frame, task_of
+from weitiao.verbs.preparing.frame import frame, task_of
 
 if TYPE_CHECKING:
     from weitiao.serving.predictor import Answers, Input, Predictor

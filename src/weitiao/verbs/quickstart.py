@@ -26,7 +26,7 @@ from weitiao.verbs.run import Run
 from weitiao.verbs.train import train
 
 if TYPE_CHECKING:
-    from weitiao.verbs.fitting import OnEvent
+    from weitiao.verbs.fitting.fit import OnEvent
 
 SIZES = {"train": 2400, "dev": 300, "test": 1500}  # of train, rows that nearly repeat one of the others then go
 SHORTEST, LONGEST = 6, 200  # characters; shorter ones are hardly reviews, longer ones are cut by the model anyway

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from weitiao.recipe import recipe_schema
-from weitiao.verbs.frame import frame
+from weitiao.verbs.preparing.frame import frame
 
 
 def schema() -> dict[str, Any]:

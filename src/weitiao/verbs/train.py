@@ -18,16 +18,16 @@ from weitiao.errors import Interrupted, Refused, StorageFull
 from weitiao.messages import _
 from weitiao.recipe import dump_recipe, load_recipe
 from weitiao.training.signals import StopSignal
-from weitiao.verbs.conditions import conditions, other_rounding, refuse_changed
-from weitiao.verbs.frame import frame
-from weitiao.verbs.memory import MEMORY, draft_with, named
-from weitiao.verbs.preflight import Preflight, inspect
-from weitiao.verbs.resolving import resolved
+from weitiao.verbs.preparing.conditions import conditions, other_rounding, refuse_changed
+from weitiao.verbs.preparing.frame import frame
+from weitiao.verbs.preparing.memory import MEMORY, draft_with, named
+from weitiao.verbs.preparing.preflight import Preflight, inspect
+from weitiao.verbs.preparing.resolving import resolved
 from weitiao.verbs.run import Run
 
 if TYPE_CHECKING:
     from weitiao.verbs.clusters.session import Cluster
-    from weitiao.verbs.fitting import Fitted, OnEvent
+    from weitiao.verbs.fitting.fit import Fitted, OnEvent
 
 
 def _silent(_event: dict[str, Any]) -> None:
@@ -186,9 +186,9 @@ def _fit_all(found: Preflight, folder: RunFolder, on_event: OnEvent, stop: Calla
     import torch
 
     from weitiao.training.processes import Processes
-    from weitiao.verbs.fitting import leave_if
-    from weitiao.verbs.repeats import Repeats
-    from weitiao.verbs.reporting import report
+    from weitiao.verbs.fitting.fit import leave_if
+    from weitiao.verbs.fitting.repeats import Repeats
+    from weitiao.verbs.fitting.reporting import report
 
     processes = Processes.current()
     if found.recipe.training.threads:
@@ -207,7 +207,7 @@ def _fit_all(found: Preflight, folder: RunFolder, on_event: OnEvent, stop: Calla
 
 
 def _finished(found: Preflight, folder: RunFolder) -> Run:
-    from weitiao.verbs.question import first_question
+    from weitiao.verbs.starting.question import first_question
 
     run = Run(folder)
     run.warnings = found.warnings
@@ -230,7 +230,7 @@ def note_conditions(found: Preflight, folder: RunFolder, on_event: OnEvent, proc
 def _remember(found: Preflight, fitted: Fitted) -> None:
     """Let the next plan know how fast this machine is."""
     from weitiao.training.processes import Processes
-    from weitiao.verbs.plan import remember_speed
+    from weitiao.verbs.planning.plan import remember_speed
 
     alone = Processes.current().count == 1  # a plan is for one process
     if found.plan is not None and found.plan.steps and alone:

@@ -24,16 +24,16 @@ from weitiao.tuning.result import TuneResult, best_number, make_result, why_none
 from weitiao.tuning.search import TRIALS, Facts, Search, misfits, open_optuna, refuse_unknown
 from weitiao.tuning.space import Given, Space
 from weitiao.tuning.study import About, Study, StudyFolder, used_up
-from weitiao.verbs.frame import frame, read_draft
-from weitiao.verbs.preflight import Preflight, inspect
-from weitiao.verbs.resolving import anchored, resolved
-from weitiao.verbs.sampled import mistakes, refuse_hopeless
-from weitiao.verbs.workers import cluster_workers, measured_rows, trial_recipe, work, worker_processes
+from weitiao.verbs.preparing.frame import frame, read_draft
+from weitiao.verbs.preparing.preflight import Preflight, inspect
+from weitiao.verbs.preparing.resolving import anchored, resolved
+from weitiao.verbs.searching.sampled import mistakes, refuse_hopeless
+from weitiao.verbs.searching.workers import cluster_workers, measured_rows, trial_recipe, work, worker_processes
 
 if TYPE_CHECKING:
     from weitiao.evaluation.compare import Comparison
     from weitiao.verbs.clusters.session import Cluster
-    from weitiao.verbs.fitting import OnEvent
+    from weitiao.verbs.fitting.fit import OnEvent
 
 LENGTH = {f"training.{key}" for key in ("epochs", "max_steps", "max_minutes", "batch_size", "evaluate_every")}
 
@@ -261,7 +261,7 @@ def _run(folder: StudyFolder, workers: Cluster | int, on_event: OnEvent, stop: S
 
 def _finish(study: Study, on_event: OnEvent, stop: Callable[[], bool]) -> Tuned:
     """The winner against the recipe; what is said of the search."""
-    from weitiao.verbs.retraining import Sides, compare_with_recipe
+    from weitiao.verbs.searching.retraining import Sides, compare_with_recipe
 
     number = best_number(study)
     if number is None:

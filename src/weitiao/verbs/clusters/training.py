@@ -19,10 +19,10 @@ from weitiao.errors import Failed, Interrupted, Refused, StorageFull, WeitiaoErr
 from weitiao.messages import _
 from weitiao.verbs.clusters.post import EVERY, Line, Post
 from weitiao.verbs.clusters.session import RETRIES, Cluster, lost, session
-from weitiao.verbs.preflight import beside
+from weitiao.verbs.preparing.preflight import beside
 
 if TYPE_CHECKING:
-    from weitiao.verbs.fitting import OnEvent
+    from weitiao.verbs.fitting.fit import OnEvent
 
 OWN = ".ray"  # folder in the run's, for the few files that Ray Train insists to write
 KINDS = (Interrupted, StorageFull, Refused, Failed, WeitiaoError)  # what an error of a worker is raised as, here

@@ -47,7 +47,7 @@ def work_on(folder: str, post: Any, threads: int) -> None:
     """What each task does."""
     import torch
 
-    from weitiao.verbs.workers import work
+    from weitiao.verbs.searching.workers import work
 
     torch.set_num_threads(threads)
     try:

@@ -16,10 +16,10 @@ from weitiao.models.reference import ModelFolder
 from weitiao.models.shape import Shape, shape_of
 from weitiao.recipe import Recipe
 from weitiao.tasks import Task
-from weitiao.verbs import cost
-from weitiao.verbs.cost import Lengths
-from weitiao.verbs.frame import method_of, objective_of
-from weitiao.verbs.speed import machine_speed, remember_speed, speed_key
+from weitiao.verbs.planning import cost
+from weitiao.verbs.planning.cost import Lengths
+from weitiao.verbs.planning.speed import machine_speed, remember_speed, speed_key
+from weitiao.verbs.preparing.frame import method_of, objective_of
 
 EVERYTHING = Learning(frozen=0, embeddings=True, cached=False)
 __all__ = ["Plan", "make_plan", "remember_speed"]

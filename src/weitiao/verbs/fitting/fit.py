@@ -34,11 +34,11 @@ from weitiao.training.peak import peak_bytes, reset_peak
 from weitiao.training.processes import Processes
 from weitiao.training.settling import settle
 from weitiao.training.trackers import TrackedRun, flattened, telling
-from weitiao.verbs.frame import method_of, objective_choice
-from weitiao.verbs.keeping import keep
-from weitiao.verbs.preflight import Preflight
-from weitiao.verbs.resolving import epochs, learning_rate
-from weitiao.verbs.stages import discard_body, embed_first, settled_on, stage_facts
+from weitiao.verbs.fitting.keeping import keep
+from weitiao.verbs.fitting.stages import discard_body, embed_first, settled_on, stage_facts
+from weitiao.verbs.preparing.frame import method_of, objective_choice
+from weitiao.verbs.preparing.preflight import Preflight
+from weitiao.verbs.preparing.resolving import epochs, learning_rate
 
 OnEvent = Callable[[dict[str, Any]], None]
 FINISHED = "fit.json"  # written last: what a fit took

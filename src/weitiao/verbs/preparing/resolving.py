@@ -10,9 +10,9 @@ from weitiao.data.sources import HUB
 from weitiao.models.reference import PREFIXES
 from weitiao.recipe import Recipe, Source
 from weitiao.recipe.specs import share_of
-from weitiao.verbs.encoding import SHORTEST
-from weitiao.verbs.frame import takes_steps
-from weitiao.verbs.preflight import Preflight
+from weitiao.verbs.preparing.encoding import SHORTEST
+from weitiao.verbs.preparing.frame import takes_steps
+from weitiao.verbs.preparing.preflight import Preflight
 
 
 def resolved(found: Preflight, memory: Container[str] = ()) -> Recipe:

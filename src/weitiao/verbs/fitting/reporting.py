@@ -15,9 +15,9 @@ from weitiao.recipe import Recipe, dump_recipe
 from weitiao.records import Prediction, Record
 from weitiao.tasks import Settings, Task
 from weitiao.text import CHINESE, han_share
-from weitiao.verbs.fitting import Fitted, Part, answers, measured_part
-from weitiao.verbs.preflight import Preflight
-from weitiao.verbs.repeats import Fits
+from weitiao.verbs.fitting.fit import Fitted, Part, answers, measured_part
+from weitiao.verbs.fitting.repeats import Fits
+from weitiao.verbs.preparing.preflight import Preflight
 
 
 def report(found: Preflight, folder: RunFolder, fits: Fits) -> None:

@@ -25,7 +25,7 @@ from weitiao.recipe import TrainingSpec
 from weitiao.recipe.specs import share_of
 from weitiao.records import Row
 from weitiao.text import CHINESE, han_share
-from weitiao.verbs.model_checks import MEAN_POOLED
+from weitiao.verbs.preparing.model_checks import MEAN_POOLED
 
 EXAMPLE = "reviews.csv"
 SHARES = {"dev": "10%", "test": "20%"}

@@ -16,9 +16,9 @@ from weitiao.models.shape import stack_depth_of, width_of
 from weitiao.recipe import Finding, Recipe
 from weitiao.tasks import Task
 from weitiao.text import Tokenizer
-from weitiao.verbs.encoding import SHORTEST
-from weitiao.verbs.frame import method_of, objective_of
-from weitiao.verbs.plan import is_packable, shape_for
+from weitiao.verbs.planning.plan import is_packable, shape_for
+from weitiao.verbs.preparing.encoding import SHORTEST
+from weitiao.verbs.preparing.frame import method_of, objective_of
 
 FAST_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # x86 and Arm names of the instructions
 MEAN_POOLED = frozenset({"starter:en", "starter:zh-en", "starter:zh-en-full"})  # sentence encoders; the pooler idled

@@ -17,9 +17,9 @@ from weitiao.evaluation.intervals import Resampling, difference, interval
 from weitiao.messages import _
 from weitiao.metrics import value_of
 from weitiao.records import Record
-from weitiao.verbs.fitting import OnEvent, Part, answers
-from weitiao.verbs.preflight import Preflight
-from weitiao.verbs.trials import Fit, fit_part, fits_of
+from weitiao.verbs.fitting.fit import OnEvent, Part, answers
+from weitiao.verbs.preparing.preflight import Preflight
+from weitiao.verbs.searching.trials import Fit, fit_part, fits_of
 
 BEST, RECIPE = "best", "recipe"
 

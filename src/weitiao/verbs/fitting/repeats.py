@@ -20,9 +20,9 @@ from weitiao.messages import _
 from weitiao.metrics import direction, value_of
 from weitiao.records import Feature, Record
 from weitiao.training.processes import Processes
-from weitiao.verbs.fitting import Fitted, OnEvent, Part, answers, fit_once, measured_part, part_of
-from weitiao.verbs.frame import method_of
-from weitiao.verbs.preflight import Preflight
+from weitiao.verbs.fitting.fit import Fitted, OnEvent, Part, answers, fit_once, measured_part, part_of
+from weitiao.verbs.preparing.frame import method_of
+from weitiao.verbs.preparing.preflight import Preflight
 
 SCORE = "score.json"  # headline metric of a seed on the measured split, or of a fold on the rows it did not see
 

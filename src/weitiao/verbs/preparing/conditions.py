@@ -13,7 +13,7 @@ from weitiao import __version__
 from weitiao.artifact import RunFolder, sha256_of
 from weitiao.errors import Failed, Refused
 from weitiao.messages import _
-from weitiao.verbs.preflight import Preflight
+from weitiao.verbs.preparing.preflight import Preflight
 
 
 def conditions(found: Preflight, folder: RunFolder, *, processes: int) -> dict[str, Any]:

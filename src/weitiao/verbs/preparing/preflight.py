@@ -25,11 +25,17 @@ from weitiao.recipe.source import Places
 from weitiao.records import Feature
 from weitiao.tasks import Task
 from weitiao.text import Tokenizer, load_tokenizer
-from weitiao.verbs.encoding import Encoded, encode_splits, length_limit
-from weitiao.verbs.frame import LOSS, NEED_DEV, method_of, metric_names, task_of
-from weitiao.verbs.method_choice import is_open, settle
-from weitiao.verbs.model_checks import absent_trackers, model_misfits, precision_misfits, uncached, untrained_pooler
-from weitiao.verbs.plan import Plan, make_plan, shape_for
+from weitiao.verbs.planning.plan import Plan, make_plan, shape_for
+from weitiao.verbs.preparing.encoding import Encoded, encode_splits, length_limit
+from weitiao.verbs.preparing.frame import LOSS, NEED_DEV, method_of, metric_names, task_of
+from weitiao.verbs.preparing.method_choice import is_open, settle
+from weitiao.verbs.preparing.model_checks import (
+    absent_trackers,
+    model_misfits,
+    precision_misfits,
+    uncached,
+    untrained_pooler,
+)
 
 T = TypeVar("T")
 READING = ("fields", "format", "encoding", "delimiter", "header", "sheet", "splits")  # how `data` is to be read

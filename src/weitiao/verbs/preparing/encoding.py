@@ -15,8 +15,8 @@ from weitiao.recipe import SPLITS
 from weitiao.records import Feature, Record
 from weitiao.tasks import Task
 from weitiao.text import WIDEST, TokenCounter, Tokenizer
-from weitiao.verbs.cost import Lengths
-from weitiao.verbs.plan import Measured
+from weitiao.verbs.planning.cost import Lengths
+from weitiao.verbs.planning.plan import Measured
 
 ALL_BELOW = 2_000_000  # bytes of text up to which `check` tokenises every row
 SAMPLE_SEED = 17

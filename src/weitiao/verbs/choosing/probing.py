@@ -31,7 +31,7 @@ from weitiao.recipe import Recipe
 from weitiao.records import Feature, FloatArray, Outputs, Prediction, Record
 from weitiao.tasks import Task, decode_all
 from weitiao.text import Tokenizer
-from weitiao.verbs.fitting import network_spec
+from weitiao.verbs.fitting.fit import network_spec
 
 Read = Callable[[Feature, FloatArray], FloatArray]  # a feature and its hidden states [T, H] -> [U, D]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from weitiao.records import Record
 from weitiao.tasks import Task
-from weitiao.verbs.fitting import measured_part
-from weitiao.verbs.preflight import Preflight
+from weitiao.verbs.fitting.fit import measured_part
+from weitiao.verbs.preparing.preflight import Preflight
 
 LOOKED_AT = 1000  # rows
 LONGEST, FINE = 60, 20  # characters of a text to type; those that show something and fit a line

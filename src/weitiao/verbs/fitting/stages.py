@@ -36,7 +36,7 @@ from weitiao.tasks.embed import ANCHOR, PAIR
 from weitiao.tasks.label_pairs import label_pairs
 from weitiao.training.loop import FitResult, Hooks, LoopSettings, fit
 from weitiao.training.processes import Processes
-from weitiao.verbs.preflight import Preflight
+from weitiao.verbs.preparing.preflight import Preflight
 
 EMBED, BODY, STAGE = "embed", "body.safetensors", "fit.json"
 OFTEN = 200  # steps between checkpoints of the first stage, some minutes apart

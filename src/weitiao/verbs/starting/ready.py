@@ -9,8 +9,8 @@ from ruamel.yaml import YAML
 
 from weitiao.recipe.ready import RECIPES
 from weitiao.recipe.specs import share_of
-from weitiao.verbs.commented import scalar
-from weitiao.verbs.first_look import SHARES, one_line
+from weitiao.verbs.starting.commented import scalar
+from weitiao.verbs.starting.first_look import SHARES, one_line
 
 Keys = tuple[str, ...]
 

@@ -17,8 +17,8 @@ from ruamel.yaml.error import YAMLError
 
 from weitiao.messages import _
 from weitiao.recipe import DataSpec, ModelSpec, Recipe
-from weitiao.verbs.first_look import Start
-from weitiao.verbs.frame import frame
+from weitiao.verbs.preparing.frame import frame
+from weitiao.verbs.starting.first_look import Start
 
 INDENT = "  "
 FIRST = ("task", "model", "data", "method")

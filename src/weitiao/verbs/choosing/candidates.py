@@ -13,12 +13,12 @@ from weitiao.models.reference import ModelFolder, resolve
 from weitiao.models.starters import STARTERS, state
 from weitiao.recipe import Recipe
 from weitiao.text import CHINESE, Tokenizer, han_share, load_tokenizer
-from weitiao.verbs.encoding import encode_splits, length_limit
-from weitiao.verbs.frame import method_of
-from weitiao.verbs.method_choice import is_open, settle
-from weitiao.verbs.model_checks import model_misfits
-from weitiao.verbs.plan import Plan, make_plan, shape_for
-from weitiao.verbs.preflight import Preflight
+from weitiao.verbs.planning.plan import Plan, make_plan, shape_for
+from weitiao.verbs.preparing.encoding import encode_splits, length_limit
+from weitiao.verbs.preparing.frame import method_of
+from weitiao.verbs.preparing.method_choice import is_open, settle
+from weitiao.verbs.preparing.model_checks import model_misfits
+from weitiao.verbs.preparing.preflight import Preflight
 
 UNREADABLE = ("\U00012000", "\U00013001")  # cuneiform and hieroglyphs; byte by byte they end differently
 

@@ -14,8 +14,8 @@ from weitiao.messages import _
 from weitiao.recipe import Draft, Recipe, load_draft, recipe_tree
 from weitiao.tuning.reading import Written
 from weitiao.tuning.space import Change, Choices, Dimension, Given, Keys, Normal, Number, Space, laid_over
-from weitiao.verbs.frame import frame, task_of
-from weitiao.verbs.preflight import Preflight, inspect
+from weitiao.verbs.preparing.frame import frame, task_of
+from weitiao.verbs.preparing.preflight import Preflight, inspect
 
 FIXED = {  # else trials cannot be compared
     "data.split_seed", "folds", "output", "seed", "seeds", "task", "task.name", "training.metric",

@@ -23,9 +23,9 @@ from weitiao.messages import _
 from weitiao.models.inference import infer
 from weitiao.models.network import load
 from weitiao.recipe import dump_recipe
-from weitiao.verbs.fitting import Fitted, OnEvent, Part, fit_once, part_of
-from weitiao.verbs.preflight import Preflight
-from weitiao.verbs.repeats import discard, headline, subset
+from weitiao.verbs.fitting.fit import Fitted, OnEvent, Part, fit_once, part_of
+from weitiao.verbs.fitting.repeats import discard, headline, subset
+from weitiao.verbs.preparing.preflight import Preflight
 
 TIMED = 200  # dev rows that are answered to measure the time a text
 PASSES = 3  # over them; the median counts

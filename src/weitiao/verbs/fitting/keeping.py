@@ -26,8 +26,8 @@ from weitiao.serving.cards import TASK_FILE
 from weitiao.serving.predictor import filled_fields
 from weitiao.tasks import Settings
 from weitiao.text import Tokenizer
-from weitiao.verbs.frame import method_of
-from weitiao.verbs.preflight import Preflight
+from weitiao.verbs.preparing.frame import method_of
+from weitiao.verbs.preparing.preflight import Preflight
 
 WEIGHT_FILES = (".safetensors", ".bin", ".gguf", ".onnx", ".h5", ".msgpack", ".pt", ".pth", ".index.json")
 SAME = 1e-5  # largest difference of an output between a network and what was saved of it

@@ -10,7 +10,7 @@ from weitiao.errors import ProblemsFound
 from weitiao.recipe import Draft, Recipe
 from weitiao.recipe.source import read_source
 from weitiao.recipe.specs import DataSpec, share_of
-from weitiao.verbs.frame import read_draft
+from weitiao.verbs.preparing.frame import read_draft
 
 SOURCES = ("file", "train", "dev", "test")
 MEMORY = "memory"  # what the recipe says where rows in Python were read

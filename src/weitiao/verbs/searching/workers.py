@@ -22,17 +22,17 @@ from weitiao.training.signals import StopSignal
 from weitiao.tuning.page import shown
 from weitiao.tuning.search import open_optuna
 from weitiao.tuning.study import Study, StudyFolder
-from weitiao.verbs.frame import frame
-from weitiao.verbs.preflight import Preflight
-from weitiao.verbs.sampled import looked_at
+from weitiao.verbs.preparing.frame import frame
+from weitiao.verbs.preparing.preflight import Preflight
+from weitiao.verbs.searching.sampled import looked_at
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
     from weitiao.tuning.space import Change
     from weitiao.verbs.clusters.session import Cluster
-    from weitiao.verbs.fitting import OnEvent
-    from weitiao.verbs.trials import Watch
+    from weitiao.verbs.fitting.fit import OnEvent
+    from weitiao.verbs.searching.trials import Watch
 
 POLL = 0.5  # seconds between looks at worker processes
 
@@ -71,7 +71,7 @@ def work(folder: Path | str, *, on_event: OnEvent = _silent, stop: Callable[[], 
 
 def _one(study: Study, recipe: Recipe, trial: Trial, changes: Sequence[Change], stop: Callable[[], bool]) -> None:
     """One trial, from its changes to its score, or to the reason why it has none."""
-    from weitiao.verbs.trials import run_trial, tidy
+    from weitiao.verbs.searching.trials import run_trial, tidy
 
     if (before := study.same_as(trial)) is not None:
         trial.set_user_attr("reason", _("the same as trial {number}").format(number=before.number))
@@ -124,7 +124,7 @@ def measured_rows(found: Preflight) -> dict[str, str]:
 
 def _watch(study: Study, trial: Trial, stop: Callable[[], bool]) -> Watch:
     """Tells the pruner what it wants to know."""
-    from weitiao.verbs.trials import Watch
+    from weitiao.verbs.searching.trials import Watch
 
     seen = set(study.trials()[trial.number].intermediate_values)
 
@@ -209,7 +209,7 @@ def _start(folder: StudyFolder, name: str, workers: int) -> subprocess.Popen[byt
     environment = {"OMP_NUM_THREADS": threads, **os.environ}
     log = folder.log(name)
     log.parent.mkdir(exist_ok=True)
-    program = "from weitiao.verbs.workers import worker_process; worker_process()"
+    program = "from weitiao.verbs.searching.workers import worker_process; worker_process()"
     with log.open("ab") as stream:
         return subprocess.Popen(
             [sys.executable, "-c", program, str(folder.path), str(os.getpid())],

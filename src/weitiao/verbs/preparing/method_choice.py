@@ -18,9 +18,9 @@ from weitiao.methods.options import METHOD_OPTIONS
 from weitiao.models.reference import ModelFolder
 from weitiao.recipe import Choice, Finding, Recipe
 from weitiao.tasks import Task
-from weitiao.verbs.frame import method_of, misfits
-from weitiao.verbs.model_checks import is_embedding_model, objective_misfits
-from weitiao.verbs.plan import Measured, make_plan, shape_for
+from weitiao.verbs.planning.plan import Measured, make_plan, shape_for
+from weitiao.verbs.preparing.frame import method_of, misfits
+from weitiao.verbs.preparing.model_checks import is_embedding_model, objective_misfits
 
 LAST = "full"  # goes with every recipe
 

@@ -1,0 +1,1 @@
+"""Candidates for a recipe's model, looked at and put in order."""

@@ -1,0 +1,1 @@
+"""A prepared recipe into a finished run: fits, what they leave, and the report."""
