@@ -16,8 +16,8 @@ from pydantic import BaseModel
 
 from weitiao.messages import language
 from weitiao.recipe import Recipe
-from weitiao.verbs.preparing.frame import frame
 from weitiao.verbs.listing import KINDS, entries, use_of
+from weitiao.verbs.preparing.frame import frame
 
 HERE = Path(__file__).parent
 MADE = "<!-- Made by docs/build.py (`make docs`); do not edit. -->"

@@ -36,8 +36,8 @@ def shown() -> Iterator[tuple[str, str]]:
     from weitiao.messages import language
     from weitiao.models.starters import STARTERS
     from weitiao.recipe import Recipe
-    from weitiao.verbs.preparing.frame import frame
     from weitiao.verbs.listing import entries
+    from weitiao.verbs.preparing.frame import frame
 
     for model in (Recipe, *(options for table in frame().options.values() for options in table.values())):
         for message in descriptions(model):

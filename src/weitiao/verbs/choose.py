@@ -1,7 +1,7 @@
 """`weitiao.choose`: which pretrained model suits a recipe's rows and task, before any is trained.
 
-Candidates are looked at, the usable ones probed frozen on a seeded sample of train and scored on dev, never on test; out
-comes a `Ranking` whose order has its reasons and its doubt. The work is done in verbs/choosing/.
+Candidates are looked at, the usable ones probed frozen on a seeded sample of train and scored on dev, never on test.
+Out comes a `Ranking` whose order has its reasons and its doubt. The work is done in verbs/choosing/.
 """
 
 from __future__ import annotations
