@@ -172,7 +172,7 @@ def summarise(results: Mapping[str, Result]) -> Summary:
     epochs = ", ".join(str(each) for each in EPOCHS.values())
     notes = [
         f"All labels: at most {ALL_ROWS:,} training rows (choose: {CHOOSE_ROWS:,}); {TEST_ROWS:,} test rows, a tenth "
-        f"of train is dev; epochs at 8, 32 and all labels a class: {epochs}; one seed.",
+        f"of train is dev; epochs at 8, 32 and all labels a class: {epochs} (contrastive: its own); one seed.",
         "Ranked first is best: it has the highest test accuracy, or the paired bootstrap over the test rows does not "
         "show it to be lower.",
     ]

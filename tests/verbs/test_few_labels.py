@@ -24,10 +24,10 @@ class KilledError(Exception):
 
 def few(folder: Path, **changes: Any) -> dict[str, Any]:
     """A recipe of 24 training rows under `contrastive`."""
-    made = recipe(folder, method={"name": "contrastive", "pairs_per_text": 3})
+    made = recipe(folder, method={"name": "contrastive", "pairs_per_text": 3, "body_learning_rate": 1e-3})
     made["model"]["head"] = "mean"
     made["data"] |= {"limit": {"train": 24}}
-    made["training"] = {"learning_rate": 1e-3, "batch_size": 16}
+    made["training"] = {"batch_size": 16}
     return {**made, **changes}
 
 
@@ -56,7 +56,7 @@ def test_the_first_stage_learns_from_pairs_and_leaves_no_weights_behind(straight
     assert sorted(path.name for path in (straight / "embed").iterdir()) == ["fit.json", "log.jsonl"]
     report = read_json(straight / "report.json")
     assert report["learnt"]["settled"]["first_stage"]["steps"] == stage["steps"]
-    assert "epochs: 2" in (straight / "recipe.yaml").read_text("utf-8")
+    assert report["learnt"]["trained"] == report["learnt"]["parameters"]
 
 
 def test_killed_in_the_first_stage_it_goes_on_to_the_same_bytes(straight: Path, tmp_path: Path) -> None:
@@ -101,13 +101,43 @@ def test_every_seed_and_fold_has_its_own_body(tmp_path: Path) -> None:
         ({"training": {"token_budget": 99}}, "`training.token_budget` splits a step, and `method: contrastive`"),
         ({"method": {"name": "head", "cost": 2.0}}, "`method.cost` has no effect without `solver: lbfgs`; remove it"),
         (
-            {"method": {"name": "head", "solver": "lbfgs"}, "training": {"epochs": 9}},
-            "`training.epochs` has no effect with `method: head`, which takes no steps; remove it",
+            {"method": {"name": "head", "solver": "lbfgs"}, "training": {"batch_size": 9}},
+            "`training.batch_size` has no effect with `method: head`, which takes no steps; remove it",
         ),
     ],
 )
 def test_check_refuses_what_has_no_meaning(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
     assert any(message in each for each in problems(few(tmp_path, **changes)))
+
+
+def test_the_length_and_rate_of_another_method_are_set_aside(tmp_path: Path) -> None:
+    """`weitiao new` writes both, and whoever changes the method of that recipe means the new one's."""
+    written = {"epochs": 9, "learning_rate": 3e-4}
+    found = weitiao.check(few(tmp_path, training=written))
+    assert [(each.message, each.severity) for each in found.problems if each.code == "set-aside"] == [
+        ("`training.epochs` is set aside: the first stage of `method: contrastive` goes by `method.body_epochs`, 2",
+         "note"),
+        ("`training.learning_rate` is set aside: the first stage of `method: contrastive` goes by "
+         "`method.body_learning_rate`, 0.001", "note"),
+    ]  # fmt: skip
+    for method in ("zero_shot", {"name": "head", "solver": "lbfgs"}):
+        found = weitiao.check(few(tmp_path, method=method, training=written))
+        assert [each.severity for each in found.problems if "`training." in each.message] == ["note"] * 2
+
+
+def test_the_plan_counts_what_learns_in_the_first_stage(tmp_path: Path) -> None:
+    plan = weitiao.check(few(tmp_path)).plan
+    whole = weitiao.check(few(tmp_path, method="full")).plan
+    nothing = weitiao.check(few(tmp_path, method="zero_shot", training={})).plan
+    assert plan is not None and whole is not None and nothing is not None
+    assert (plan.trained, nothing.trained) == (whole.trained, 0)
+    assert (plan.steps, plan.epochs, plan.evaluations, nothing.steps) == (18, 2.0, 0, 0)  # 144 pairs at most, twice
+    one_pass = {"name": "contrastive", "pairs_per_text": 3, "body_epochs": 1}
+    shorter = weitiao.check(few(tmp_path, method=one_pass)).plan
+    capped = weitiao.check(few(tmp_path, training={"batch_size": 16, "max_steps": 9})).plan
+    assert shorter is not None and capped is not None
+    assert (shorter.steps, capped.steps) == (9, 9)
+    assert shorter.work == capped.work == pytest.approx(plan.work / 2)
 
 
 @pytest.mark.parametrize("method", ["contrastive", "zero_shot", {"name": "head", "solver": "lbfgs"}])

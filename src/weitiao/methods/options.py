@@ -43,8 +43,9 @@ class MethodOptions(Options):
     Attributes:
         portable: whether what was learnt is kept as an adapter too, to be put on a fresh base.
         stepwise: whether it learns by steps; otherwise it settles in one go, and `training` speaks of no step of it.
+        body_first: whether the whole body learns before the fit, in a stage of its own length and rate.
+        learns: whether anything learns at all.
         needs_rows: whether there must be training rows.
-        epochs: passes where the recipe says nothing; None for what all recipes have.
         labels: the label space, where there are neither training rows nor labels of the task.
     """
 
@@ -52,8 +53,9 @@ class MethodOptions(Options):
     """Peak learning rate where the recipe gives none."""
     portable: ClassVar[bool] = True
     stepwise: ClassVar[bool] = True
+    body_first: ClassVar[bool] = False
+    learns: ClassVar[bool] = True
     needs_rows: ClassVar[bool] = True
-    epochs: ClassVar[float | None] = None
 
     @property
     def labels(self) -> Sequence[str]:
@@ -72,9 +74,9 @@ class MethodOptions(Options):
         """Why the method cannot work with these rows, split -> Records."""
         yield from ()
 
-    def texts_before(self, rows: int) -> float:  # noqa: ARG002
-        """Texts that a stage before the fit reads with a gradient, for the plan."""
-        return 0.0
+    def first_stage(self, rows: int) -> tuple[int, float]:  # noqa: ARG002
+        """(pairs of texts at most, passes over them) of the stage in which the body learns first, for the plan."""
+        return 0, 0.0
 
     def learning(self, shape: Shape, *, packable: bool) -> Learning:  # noqa: ARG002
         """What learns, for the plan.

@@ -38,7 +38,7 @@ from weitiao.verbs.fitting.keeping import keep
 from weitiao.verbs.fitting.stages import discard_body, embed_first, settled_on, stage_facts
 from weitiao.verbs.preparing.frame import method_of, objective_choice
 from weitiao.verbs.preparing.preflight import Preflight
-from weitiao.verbs.preparing.resolving import epochs, learning_rate
+from weitiao.verbs.preparing.resolving import learning_rate
 
 OnEvent = Callable[[dict[str, Any]], None]
 FINISHED = "fit.json"  # written last: what a fit took
@@ -65,7 +65,7 @@ class Fitted:
         steps, epochs, seconds, tokens, best_step, stopped: as in `FitResult`.
         best: dev metric of the kept weights; None without dev.
         peak_memory_bytes: of the process, from the start of the fit.
-        parameters, trained: of the network, and those that learnt.
+        parameters, trained: of the network, and those that learnt, in a stage before the fit too.
         settled: what the method settled by itself, and what stages before the fit took.
     """
 
@@ -123,7 +123,8 @@ def fit_once(
     settings = loop_settings(found, seed)
     on_event({"kind": "phase", "text": _("opening the model")})
     network, method = _begun(found, train, settings, seed, Hooks(on_event=on_event, stop=stop), folder)
-    trained = sum(each.numel() for each in network.parameters() if each.requires_grad)
+    whole = method_of(found.recipe).body_first
+    trained = sum(each.numel() for each in network.parameters() if whole or each.requires_grad)
     leave_if(stop, _("interrupted before fitting; the run is saved"))
     parts = {"train": train, **({"dev": dev} if dev else {})}
     frozen = _frozen(network, method.cache, parts, cache, on_event, stop)
@@ -245,7 +246,7 @@ def loop_settings(found: Preflight, seed: int) -> LoopSettings:
         l2_sp=training.l2_sp,
     )  # fmt: skip
     return LoopSettings(
-        epochs=epochs(found.recipe), max_steps=training.max_steps, max_minutes=training.max_minutes,
+        epochs=training.epochs, max_steps=training.max_steps, max_minutes=training.max_minutes,
         batch_size=training.batch_size, token_budget=training.token_budget, order=training.order,
         schedule=training.schedule, schedule_power=training.schedule_power, warmup=training.warmup, clip=training.clip,
         ema=training.ema, bf16=training.precision == "bf16", evaluate_every=training.evaluate_every,

@@ -55,7 +55,7 @@ def embed_first(
     Args:
         options: of the method.
         features: rows of one label each.
-        settings: of the recipe's `training`, which speaks of this stage.
+        settings: of the recipe's `training`, which speaks of this stage; its length and rate are the method's own.
         hooks: for its notes and signals.
         folder: of the fit.
     """
@@ -84,6 +84,8 @@ def _fit_body(
     pairs = paired(features, options, settings.seed)
     stage = replace(
         settings,
+        epochs=options.body_epochs,
+        optimiser=replace(settings.optimiser, learning_rate=options.body_learning_rate),
         patience=None,
         stop_at=None,
         evaluate_every=None,

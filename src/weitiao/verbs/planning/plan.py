@@ -19,7 +19,7 @@ from weitiao.tasks import Task
 from weitiao.verbs.planning import cost
 from weitiao.verbs.planning.cost import Lengths
 from weitiao.verbs.planning.speed import machine_speed, remember_speed, speed_key
-from weitiao.verbs.preparing.frame import method_of, objective_of
+from weitiao.verbs.preparing.frame import method_of, objective_of, takes_steps
 
 EVERYTHING = Learning(frozen=0, embeddings=True, cached=False)
 __all__ = ["Plan", "make_plan", "remember_speed"]
@@ -39,8 +39,8 @@ class Plan:
         cut: share of all tokens that cutting removes.
         sampled: whether lengths and cuts are estimates from a sample of the rows.
         tokens: tokens of one epoch.
-        steps: optimiser steps of one run.
-        epochs: passes that these steps make.
+        steps: optimiser steps of one run; of a method that settles in one go, those of the stage before it.
+        epochs: passes that these steps make, of such a stage over its pairs.
         evaluations: evaluations on dev among them.
         parameters: of the whole model.
         trained: of those, how many learn.
@@ -106,10 +106,11 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
     method = method_of(recipe)
     learning, objective = method.learning(shape, packable=packable), objective_of(recipe)
     train, rows = measured.lengths.get("train", cost.NO_ROWS), measured.rows.get("train", 0)
-    steps, per_epoch = steps_of(recipe, rows) if method.stepwise else (0, 1)
+    learnt = EVERYTHING if method.body_first else learning
+    steps, per_epoch = steps_of(recipe, rows)
     together = max(1, round(training.batch_size * len(train) / max(rows, 1)))  # windows of a row stay together
-    trained = cost.trained_parameters(shape, learning, classes)
-    evaluations = steps_of_evaluation(recipe, steps, per_epoch)
+    trained = cost.trained_parameters(shape, learnt, classes) if method.learns else 0
+    evaluations = steps_of_evaluation(recipe, steps, per_epoch) if method.stepwise else 0
     if method.stepwise:
         work = (
             objective.work
@@ -121,8 +122,7 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
             + evaluations * _answering(shape, measured, "dev", shape.depth - learning.frozen * learning.cached)
         )
     else:
-        work = _stage_before(recipe, shape, train, packable)
-    before = method.texts_before(rows) > 0
+        work = _stage_before(recipe, shape, train, packable, steps / per_epoch)
     key = speed_key(shape.hidden, training.threads)
     speed, known = machine_speed(key)
     fitting = work / speed
@@ -145,11 +145,7 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
         parameters=shape.total + shape.hidden * classes + classes,
         trained=trained,
         runs=recipe.seeds + (recipe.folds or 0),
-        memory_bytes=int(
-            cost.peak_bytes(
-                shape, EVERYTHING if before else learning, training, train, classes, together, objective.copies
-            )
-        ),
+        memory_bytes=int(cost.peak_bytes(shape, learnt, training, train, classes, together, objective.copies)),
         seconds=cost.START_SECONDS + cost.REPORT_SECONDS + fits * fitting + beside / speed,
         speed_measured=known,
         work=work,
@@ -163,15 +159,15 @@ def _waste(recipe: Recipe, train: Lengths, together: int, packable: bool) -> flo
     return min(waste, cost.PACKING_WASTE) if packable else waste
 
 
-def _stage_before(recipe: Recipe, shape: Shape, train: Lengths, packable: bool) -> float:
-    """Operations of a stage that fits the whole body on texts of the training rows; none of methods without one."""
-    texts = method_of(recipe).texts_before(len(train))
-    if not texts:
+def _stage_before(recipe: Recipe, shape: Shape, train: Lengths, packable: bool, epochs: float) -> float:
+    """Operations of a stage that fits the whole body on pairs of the training rows; none of methods without one."""
+    pairs, _passes = method_of(recipe).first_stage(len(train))
+    if not pairs:
         return 0.0
-    together, steps = 2 * recipe.training.batch_size, math.ceil(texts / (2 * recipe.training.batch_size))
+    together, texts = 2 * recipe.training.batch_size, 2 * pairs * epochs
     waste = _waste(recipe, train, together, packable)
     once = cost.epoch_work(shape, train, EVERYTHING, recipe.training, waste, 0)
-    return once * texts / len(train) + steps * cost.step_work(shape.total, recipe.training)
+    return once * texts / len(train) + math.ceil(texts / together) * cost.step_work(shape.total, recipe.training)
 
 
 def shape_for(recipe: Recipe, task: Task[Any, Any], folder: ModelFolder) -> Shape:
@@ -186,9 +182,13 @@ def is_packable(recipe: Recipe, family: str) -> bool:
 
 
 def steps_of(recipe: Recipe, rows: int) -> tuple[int, int]:
-    """(optimiser steps of a run, steps an epoch)."""
-    per_epoch = max(1, -(-rows // recipe.training.batch_size))
-    steps = max(1, math.ceil(recipe.training.epochs * per_epoch))
+    """(optimiser steps of a run, steps an epoch); of a first stage on pairs, its own."""
+    method = method_of(recipe)
+    if not takes_steps(recipe):
+        return 0, 1
+    examples, epochs = method.first_stage(rows) if method.body_first else (rows, recipe.training.epochs)
+    per_epoch = max(1, -(-examples // recipe.training.batch_size))
+    steps = max(1, math.ceil(epochs * per_epoch))
     return min(steps, recipe.training.max_steps or steps), per_epoch
 
 

@@ -170,11 +170,10 @@ def _without_effect(training: TrainingSpec) -> Iterator[Finding]:
             yield Finding("misfit", ("training", name), message)
 
 
-OF_STEPS = (  # keys under training that speak of optimiser steps
-    "epochs", "max_steps", "max_minutes", "batch_size", "token_budget", "order", "optimizer", "learning_rate",
-    "head_learning_rate", "layer_decay", "weight_decay", "l1", "l2_sp", "schedule", "warmup", "clip",
-    "ema", "objective", "label_smoothing", "gradient_checkpointing",
-    "evaluate_every", "patience", "stop_at", "checkpoint_every", "keep_checkpoints",
+OF_STEPS = (  # keys under training that speak of optimiser steps, beside those of `set_aside`
+    "max_steps", "max_minutes", "batch_size", "token_budget", "order", "optimizer", "head_learning_rate",
+    "layer_decay", "weight_decay", "l1", "l2_sp", "schedule", "warmup", "clip", "ema", "objective", "label_smoothing",
+    "gradient_checkpointing", "evaluate_every", "patience", "stop_at", "checkpoint_every", "keep_checkpoints",
 )  # fmt: skip
 OF_THE_FIT = (  # which a stage before it lacks
     "head_learning_rate", "evaluate_every", "patience", "stop_at", "objective", "label_smoothing",
@@ -183,7 +182,24 @@ OF_THE_FIT = (  # which a stage before it lacks
 
 def takes_steps(recipe: Recipe) -> bool:
     """Whether anything in a run learns by steps: the fit itself, or a stage before it."""
-    return method_of(recipe).stepwise or method_of(recipe).epochs is not None
+    return method_of(recipe).stepwise or method_of(recipe).body_first
+
+
+def set_aside(recipe: Recipe) -> Iterator[Finding]:
+    """Length and rate of a fit by steps where there is none; `weitiao new` writes both, for any method."""
+    method = method_of(recipe)
+    for name in ("epochs", "learning_rate"):
+        if method.stepwise or name not in recipe.training.model_fields_set:
+            continue
+        if method.body_first:
+            message = _(
+                "`training.{name}` is set aside: the first stage of `method: {method}` goes by `{own}`, {value:g}"
+            )
+        else:
+            message = _("`training.{name}` is set aside: `method: {method}` takes no steps")
+        own = f"body_{name}"
+        values = {"own": f"method.{own}", "value": getattr(method, own, 0.0)}
+        yield Finding("set-aside", ("training", name), message.format(name=name, method=recipe.method.name, **values))
 
 
 def _without_steps(recipe: Recipe) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from weitiao.models.reference import PREFIXES
 from weitiao.recipe import Recipe, Source
 from weitiao.recipe.specs import share_of
 from weitiao.verbs.preparing.encoding import SHORTEST
-from weitiao.verbs.preparing.frame import takes_steps
+from weitiao.verbs.preparing.frame import method_of
 from weitiao.verbs.preparing.preflight import Preflight
 
 
@@ -24,8 +24,8 @@ def resolved(found: Preflight, memory: Container[str] = ()) -> Recipe:
     """
     recipe = anchored(found.recipe, memory)
     training: dict[str, Any] = {}
-    if takes_steps(recipe):
-        training |= {"learning_rate": learning_rate(recipe), "epochs": epochs(recipe)}
+    if method_of(recipe).stepwise:
+        training["learning_rate"] = learning_rate(recipe)
     if found.max_length >= SHORTEST:
         training["max_length"] = found.max_length
     if found.dataset is not None and "dev" in found.dataset.records:
@@ -56,14 +56,7 @@ def anchored(recipe: Recipe, memory: Container[str] = ()) -> Recipe:
 
 def learning_rate(recipe: Recipe) -> float:
     """The peak learning rate: the recipe's, else the method's."""
-    own: float = type(recipe.method.options).learning_rate  # type: ignore[attr-defined]
-    return recipe.training.learning_rate or own
-
-
-def epochs(recipe: Recipe) -> float:
-    """Passes over the rows: the recipe's, else the method's, else those of every recipe."""
-    own: float | None = type(recipe.method.options).epochs  # type: ignore[attr-defined]
-    return recipe.training.epochs if own is None or "epochs" in recipe.training.model_fields_set else own
+    return recipe.training.learning_rate or method_of(recipe).learning_rate
 
 
 def absolute(source: Source | None) -> Source | None:
