@@ -14,6 +14,8 @@ import weitiao
 from weitiao.artifact import read_json
 from weitiao.errors import Interrupted, Refused
 from weitiao.models.tiny import tiny
+from weitiao.recipe import load_recipe
+from weitiao.verbs.preparing.frame import frame, set_aside
 
 WORDS = {"neg": "bad poor awful", "pos": "good nice great"}
 
@@ -43,7 +45,7 @@ def same_bytes(one: Path, other: Path) -> bool:
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("few")
-    weitiao.train(few(folder))
+    weitiao.train(few(folder) | {"training": {"batch_size": 16, "epochs": 9, "learning_rate": 5.0}})
     return folder / "run"
 
 
@@ -56,6 +58,9 @@ def test_the_first_stage_learns_from_pairs_and_leaves_no_weights_behind(straight
     assert sorted(path.name for path in (straight / "embed").iterdir()) == ["fit.json", "log.jsonl"]
     report = read_json(straight / "report.json")
     assert report["learnt"]["settled"]["first_stage"]["steps"] == stage["steps"]
+    kept = load_recipe(straight / "recipe.yaml", frame())
+    assert (kept.training.epochs, kept.training.learning_rate) == (3, None)  # of other methods, and so as they were
+    assert not list(set_aside(kept))
     assert report["learnt"]["trained"] == report["learnt"]["parameters"]
 
 

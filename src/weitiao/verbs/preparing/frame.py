@@ -170,7 +170,8 @@ def _without_effect(training: TrainingSpec) -> Iterator[Finding]:
             yield Finding("misfit", ("training", name), message)
 
 
-OF_STEPS = (  # keys under training that speak of optimiser steps, beside those of `set_aside`
+SET_ASIDE = ("epochs", "learning_rate")  # keys under training, where a method without steps stands in the recipe
+OF_STEPS = (  # keys under training that speak of optimiser steps, beside those
     "max_steps", "max_minutes", "batch_size", "token_budget", "order", "optimizer", "head_learning_rate",
     "layer_decay", "weight_decay", "l1", "l2_sp", "schedule", "warmup", "clip", "ema", "objective", "label_smoothing",
     "gradient_checkpointing", "evaluate_every", "patience", "stop_at", "checkpoint_every", "keep_checkpoints",
@@ -188,8 +189,8 @@ def takes_steps(recipe: Recipe) -> bool:
 def set_aside(recipe: Recipe) -> Iterator[Finding]:
     """Length and rate of a fit by steps where there is none; `weitiao new` writes both, for any method."""
     method = method_of(recipe)
-    for name in ("epochs", "learning_rate"):
-        if method.stepwise or name not in recipe.training.model_fields_set:
+    for name in SET_ASIDE:
+        if method.stepwise or getattr(recipe.training, name) == TrainingSpec.model_fields[name].default:
             continue
         if method.body_first:
             message = _(

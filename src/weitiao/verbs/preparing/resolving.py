@@ -8,10 +8,10 @@ from typing import Any
 
 from weitiao.data.sources import HUB
 from weitiao.models.reference import PREFIXES
-from weitiao.recipe import Recipe, Source
+from weitiao.recipe import Recipe, Source, TrainingSpec
 from weitiao.recipe.specs import share_of
 from weitiao.verbs.preparing.encoding import SHORTEST
-from weitiao.verbs.preparing.frame import method_of
+from weitiao.verbs.preparing.frame import SET_ASIDE, method_of
 from weitiao.verbs.preparing.preflight import Preflight
 
 
@@ -26,6 +26,8 @@ def resolved(found: Preflight, memory: Container[str] = ()) -> Recipe:
     training: dict[str, Any] = {}
     if method_of(recipe).stepwise:
         training["learning_rate"] = learning_rate(recipe)
+    else:
+        training |= {name: TrainingSpec.model_fields[name].default for name in SET_ASIDE}
     if found.max_length >= SHORTEST:
         training["max_length"] = found.max_length
     if found.dataset is not None and "dev" in found.dataset.records:
