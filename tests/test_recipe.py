@@ -467,6 +467,13 @@ def test_the_resolved_recipe_reads_back_to_the_same(tmp_path: Path, extra: str) 
     assert dump_recipe(again) == dump_recipe(recipe)
 
 
+def test_the_share_of_rows_that_may_go_is_written_as_a_percentage_too(tmp_path: Path) -> None:
+    assert load(tmp_path, BASE, ["data.max_dropped=5%"]).data.max_dropped == 0.05
+    assert load(tmp_path, BASE, ["data.max_dropped=0.05"]).data.max_dropped == 0.05
+    assert refused(tmp_path, BASE, ["data.max_dropped=500%"])
+    assert refused(tmp_path, BASE, ["data.max_dropped=five"])
+
+
 def test_a_default_dev_share_is_not_written_as_a_wish(tmp_path: Path) -> None:
     assert "dev" not in load(tmp_path, dump_recipe(load(tmp_path, BASE))).data.model_fields_set
     wished = load(tmp_path, BASE, ["data.dev=10%"])

@@ -97,7 +97,7 @@ class DataSpec(Options):
         default=17, description="seed of shares and limits; apart from `seed`, so that several seeds see the same rows"
     )
     max_dropped: float = Field(
-        default=0.01, ge=0, le=1, description="share of faulty rows above which the run is refused"
+        default=0.01, ge=0, le=1, description="share of faulty rows above which the run is refused, such as 5% or 0.05"
     )
 
     @field_validator("splits", mode="before")
@@ -116,6 +116,13 @@ class DataSpec(Options):
             if name not in SPLITS:
                 raise ValueError(_("'{name}' is not a split; expected train, dev or test").format(name=name))
         return value
+
+    @field_validator("max_dropped", mode="before", json_schema_input_type=float | str)
+    @classmethod
+    def _percent_as_share(cls, value: object) -> object:
+        """5% is how `dev` and `test` write a share."""
+        share = share_of(value) if isinstance(value, str) else None
+        return value if share is None else share
 
     @field_validator("dev", "test", mode="before")
     @classmethod
