@@ -16,14 +16,14 @@ from tests.verbs.trained import recipe
 import weitiao
 from weitiao.cli import main
 from weitiao.errors import ProblemsFound, Refused
-from weitiao.evaluation.intervals import Resampling
+from weitiao.evaluation.intervals import Resampling, interval
 from weitiao.metrics.classification import single_label_metrics
 from weitiao.models.tiny import tiny
 from weitiao.records import ClassifyPrediction, ClassifyRecord
 from weitiao.text import load_tokenizer
 from weitiao.verbs.choose import samples_of
 from weitiao.verbs.choosing.candidates import coverage, unknown_id
-from weitiao.verbs.choosing.ranking import Candidate, Samples, by_score
+from weitiao.verbs.choosing.ranking import Candidate, Ranking, Samples, by_score
 from weitiao.verbs.preparing.frame import read_draft
 from weitiao.verbs.preparing.preflight import inspect
 
@@ -125,23 +125,33 @@ def test_a_recipe_without_a_model_may_be_given_some(reviews: dict[str, Any], tmp
     assert [each.reason for each in ranking.candidates] == [""]
 
 
-def test_the_best_of_a_metric_is_the_highest_and_of_equals_the_smaller() -> None:
-    records = [ClassifyRecord(file="a", line=n, group="", text="t", text_pair=None, labels=("a",)) for n in range(20)]
-    right, wrong = (
-        ClassifyPrediction(labels=(label,), confidence=1.0, scores={"a": 1.0}, abstained=False) for label in "ab"
-    )
-    answers = {"big": [right] * 20, "small": [right] * 20, "worse": [wrong] * 20}
-    from weitiao.evaluation.intervals import interval
-
+def ranked(rows: int, sizes: dict[str, int], right: set[str]) -> Ranking:
+    """Models of these sizes, of which some answer all of so many rows rightly and the others none."""
+    records = [ClassifyRecord(file="a", line=n, group="", text="t", text_pair=None, labels=("a",)) for n in range(rows)]
+    made = {
+        label: ClassifyPrediction(labels=(label,), confidence=1.0, scores={"a": 1.0}, abstained=False) for label in "ab"
+    }
+    answers = {name: [made["a" if name in right else "b"]] * rows for name in sizes}
     metric = single_label_metrics(["a", "b"])[0]
-    sizes = {"worse": 1, "big": 9, "small": 2}
     candidates = [
         Candidate(name, parameters=size, score=interval(metric, answers[name], records, Resampling(100)))
         for name, size in sizes.items()
     ]
-    ranking = by_score(
+    return by_score(
         [*candidates, Candidate("gone", "missing")], answers, Samples([], records, "dev"), metric, Resampling(100)
     )
+
+
+@pytest.mark.parametrize(("rows", "few", "shown"), [(2, True, False), (6, True, True), (100, False, True)])
+def test_few_scored_rows_are_warned_of_and_the_fewest_show_no_lead(rows: int, few: bool, shown: bool) -> None:
+    said = "\n".join(ranked(rows, {"good": 1, "bad": 2}, {"good"}).sentences)
+    assert (f"{rows} rows to score are few: below 100" in said) is few
+    assert ("its lead over bad is more than chance" in said) is shown
+    assert ("no difference from bad is shown" in said) is not shown
+
+
+def test_the_best_of_a_metric_is_the_highest_and_of_equals_the_smaller() -> None:
+    ranking = ranked(20, {"worse": 1, "big": 9, "small": 2}, {"big", "small"})
     assert [each.name for each in ranking.candidates] == ["small", "big", "worse", "gone"]
 
 

@@ -17,6 +17,8 @@ from weitiao.records import Prediction, Record
 
 STRANGE = 0.01  # share of unknown pieces from which it is said
 CUT = 0.05  # share of cut texts from which it is said
+FEWEST = 6  # scored rows that can show a lead: of five, all for one model are no more than chance by a sign test
+ENOUGH = 100  # scored rows, below which the 95 % interval of a share reaches 10 points to each side: 1.96 sqrt(1/4n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +165,20 @@ def _of_scores(
         split=split_title(split),
         train=f"{train_rows:,}",
     )
+    if scored_rows < ENOUGH:
+        words = _(
+            "{rows} rows to score are few: below {enough} a share is known to within 10 points at best; give more, such "
+            "as data.dev=30%"
+        )
+        yield words.format(rows=scored_rows, enough=ENOUGH)
     if lead is not None:
-        yield _lead(first, scored[1], lead)
+        yield _lead(first, scored[1], lead, shown=scored_rows >= FEWEST and not lead.low <= 0 <= lead.high)
     yield _("training may change the order of models whose scores lie close together; train those to be sure")
 
 
-def _lead(first: Candidate, second: Candidate, lead: Score) -> str:
+def _lead(first: Candidate, second: Candidate, lead: Score, *, shown: bool) -> str:
     values = {"model": second.name, "gap": lead.shown("+")}
-    if lead.low <= 0 <= lead.high:
+    if not shown:
         cheaper = min(first, second, key=lambda each: each.seconds or 0.0)
         words = _("no difference from {model} is shown: {gap}; {cheaper} trains faster, in about {time}")
         return words.format(cheaper=cheaper.name, time=duration(cheaper.seconds or 0.0), **values)
