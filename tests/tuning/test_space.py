@@ -155,7 +155,6 @@ def test_every_mistake_with_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("space", "sentence"),
     [
-        ({"training.epochs": 3}, "nothing to search"),
         ({"a.b": [1, 2], "a": {"b": [3, 4]}}, "`a.b` is given twice"),
         ({"a.b": [1, 1]}, "`a.b` has a choice twice"),
         ({"a": {"low": 1, "high": 2, "log": 1}}, "`log` is true or false; got 1"),

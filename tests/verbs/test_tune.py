@@ -46,6 +46,13 @@ def said(folder: Path, space: Any, made: dict[str, Any] | None = None, **options
     return str(caught.value).replace(str(folder) + "/", "").splitlines()
 
 
+def test_a_space_of_single_values_has_nothing_to_search_once_its_keys_are_right(tmp_path: Path) -> None:
+    (wrong,) = said(tmp_path, {"training.epoch": 3})
+    assert wrong.endswith("unknown key 'training.epoch'; did you mean 'epochs'?")
+    (right,) = said(tmp_path, {"training.epochs": 3})
+    assert right.startswith("nothing to search: expected a list of choices or a range")
+
+
 def test_mistakes_in_the_space_are_told_with_file_and_line_before_anything_runs(tmp_path: Path) -> None:
     path = tmp_path / "space.yaml"
     path.write_text(
@@ -143,6 +150,7 @@ def test_what_a_search_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert not (tmp_path / "study/trials/1").exists()  # nothing was trained
     assert set(result["seeds"]["best"]) == set(result["seeds"]["recipe"]) == {"18", "19"}  # the search had 17
     assert result["comparison"]["split"] == "dev"
+    assert result["seconds"] > sum(each["seconds"] for each in result["trials"])  # the comparison takes time too
     assert read_json(tmp_path / "study/tune.json") == result
     assert {each.name for each in (tmp_path / "study/trials/0").iterdir()} == {"recipe.yaml", "log.jsonl", "fit.json"}
     assert (tmp_path / "study/tune.html").read_text("utf-8").startswith("<!doctype html>")

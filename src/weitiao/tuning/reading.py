@@ -90,6 +90,14 @@ def parse_space(written: Written) -> Space:
     return space
 
 
+def nothing_to_search(written: Written, space: Space) -> list[Problem]:
+    """A space of nothing but single values; not told before their keys are known to be a recipe's."""
+    if space.dimensions:
+        return []
+    message = _("nothing to search: expected a list of choices or a range {low, high} for at least one key")
+    return [Problem("bad-space", message, file=written.file)]
+
+
 def _found(message: str, file: str, line: int = 0) -> ProblemsFound:
     return ProblemsFound([Problem("bad-space", message, file=file, line=line)])
 
@@ -125,9 +133,6 @@ class _Parser:
 
     def space(self) -> Space:
         dimensions, constants = self._section(self.written.tree, (), (), "")
-        if not dimensions and not self.problems:
-            message = _("nothing to search: expected a list of choices or a range {low, high} for at least one key")
-            self.problems.append(Problem("bad-space", message, file=self.written.file))
         twice = [each for index, each in enumerate(dimensions) if each.keys in {d.keys for d in dimensions[:index]}]
         for each in twice:
             message = _("`{key}` is given twice; keep one of them").format(key=".".join(each.keys))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -38,6 +39,21 @@ class TrialResult(Part):
     reason: str = Field(description="why it was pruned, impossible, or failed")
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The winner beside the recipe as it is.
+
+    Args:
+        comparison: of their answers.
+        seeds: side -> seed -> score.
+        seconds: that their fits and answers took.
+    """
+
+    comparison: Comparison
+    seeds: Mapping[str, Mapping[str, float]]
+    seconds: float
+
+
 class TuneResult(Part):
     """A whole search."""
 
@@ -49,7 +65,7 @@ class TuneResult(Part):
     pruner: str | None
     against: list[str]
     counts: dict[State, int]
-    seconds: float = Field(description="in which at least one trial ran")
+    seconds: float = Field(description="in which at least one trial ran, and those of the comparison after them")
     trials: list[TrialResult]
     best: int = Field(description="number of the best trial; with costs, the best score of the front")
     front: list[int] = Field(description="trials that no other beats in everything; one where nothing is weighed")
@@ -95,8 +111,7 @@ def make_result(
     *,
     task: str,
     recipe: str,
-    comparison: Comparison | None = None,
-    seeds: dict[str, dict[str, float]] | None = None,
+    compared: Compared | None = None,
 ) -> TuneResult:
     """The result of a study that has a best trial."""
     from weitiao import __version__
@@ -111,8 +126,9 @@ def make_result(
         weitiao=__version__, task=task, metric=study.about.metric, higher=study.about.higher,
         sampler=study.search.sampler, pruner=study.search.pruner, against=list(study.search.against),
         counts={state: sum(each.state == state for each in trials) for state in states},
-        seconds=busy_seconds(study.trials()), trials=trials, best=best, front=front, importance=importance(study),
-        comparison=comparison, seeds=seeds or {}, recipe=recipe,
+        seconds=busy_seconds(study.trials()) + (compared.seconds if compared else 0.0), trials=trials, best=best, front=front, importance=importance(study),
+        comparison=compared.comparison if compared else None,
+        seeds={side: dict(scores) for side, scores in compared.seeds.items()} if compared else {}, recipe=recipe,
     )  # fmt: skip
 
 

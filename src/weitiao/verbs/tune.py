@@ -19,8 +19,8 @@ from weitiao.messages import _, language
 from weitiao.recipe import Recipe, dump_recipe, load_recipe
 from weitiao.training.signals import StopSignal
 from weitiao.tuning.page import render_page
-from weitiao.tuning.reading import Written, parse_space, read_space
-from weitiao.tuning.result import TuneResult, best_number, make_result, why_none
+from weitiao.tuning.reading import Written, nothing_to_search, parse_space, read_space
+from weitiao.tuning.result import Compared, TuneResult, best_number, make_result, why_none
 from weitiao.tuning.search import TRIALS, Facts, Search, misfits, open_optuna, refuse_unknown
 from weitiao.tuning.space import Given, Space
 from weitiao.tuning.study import About, Study, StudyFolder, used_up
@@ -31,7 +31,6 @@ from weitiao.verbs.searching.sampled import mistakes, refuse_hopeless
 from weitiao.verbs.searching.workers import cluster_workers, measured_rows, trial_recipe, work, worker_processes
 
 if TYPE_CHECKING:
-    from weitiao.evaluation.compare import Comparison
     from weitiao.verbs.clusters.session import Cluster
     from weitiao.verbs.fitting.fit import OnEvent
 
@@ -137,7 +136,7 @@ def _begin(
     written, parsed, problems = _read_space(space)
     problems = [*(problem for problem in found.problems if problem.severity == "error"), *problems]
     if parsed is not None:
-        problems += mistakes(found.recipe, written, parsed)
+        problems += mistakes(found.recipe, written, parsed) or nothing_to_search(written, parsed)
     if parsed is None or problems:
         raise ProblemsFound(problems)
     evaluations = _evaluations(found, parsed)
@@ -271,14 +270,13 @@ def _finish(study: Study, on_event: OnEvent, stop: Callable[[], bool]) -> Tuned:
     recipe = load_recipe(folder.recipe, frame())
     best = trial_recipe(study, recipe, study.space.draw(Given(study.trials()[number].params)), "best")
     best.refuse()
-    comparison: Comparison | None = None
-    scores: dict[str, dict[str, float]] = {}
+    compared: Compared | None = None
     if study.search.seeds:
         plain = inspect(recipe, full=True)
         sides = Sides(best, plain, folder.final(f"trial-{number}"), folder.final("recipe"))
-        comparison, scores = compare_with_recipe(sides, study.search.seeds, on_event, stop)
+        compared = compare_with_recipe(sides, study.search.seeds, on_event, stop)
     text = dump_recipe(resolved(best))
-    result = make_result(study, task=recipe.task.name, recipe=text, comparison=comparison, seeds=scores)
+    result = make_result(study, task=recipe.task.name, recipe=text, compared=compared)
     with language(recipe.report.language) if recipe.report.language else nullcontext():
         write_text(folder.best, text)
         write_text(folder.page, render_page(result, study.space))

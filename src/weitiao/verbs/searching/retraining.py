@@ -6,6 +6,7 @@ test split is not looked at. Rows that several seeds answer are drawn together.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from weitiao.evaluation.intervals import Resampling, difference, interval
 from weitiao.messages import _
 from weitiao.metrics import value_of
 from weitiao.records import Record
+from weitiao.tuning.result import Compared
 from weitiao.verbs.fitting.fit import OnEvent, Part, answers
 from weitiao.verbs.preparing.preflight import Preflight
 from weitiao.verbs.searching.trials import Fit, fit_part, fits_of
@@ -46,18 +48,18 @@ class Answered:
     Args:
         units: of each row, so that one row is drawn with all its seeds.
         scores: seed -> headline metric.
+        seconds: that fits and answers took; of a fit that was done before, what it took then.
     """
 
     predictions: list[Any]
     records: list[Record]
     units: list[Hashable]
     scores: dict[str, float]
+    seconds: float = 0.0
 
 
-def compare_with_recipe(
-    sides: Sides, seeds: int, on_event: OnEvent, stop: Callable[[], bool]
-) -> tuple[Comparison, dict[str, dict[str, float]]]:
-    """(comparison, side -> seed -> score).
+def compare_with_recipe(sides: Sides, seeds: int, on_event: OnEvent, stop: Callable[[], bool]) -> Compared:
+    """Both sides trained, and their answers to the same rows compared.
 
     Raises:
         Interrupted: `stop` asked for it; what is trained is not trained again.
@@ -66,7 +68,8 @@ def compare_with_recipe(
     best = _answers(sides.best, sides.best_folder, seeds, lambda seed: _phase(on_event, phase, seed), stop)
     phase_as_is = _("training the recipe as it is, seed {seed}")
     plain = _answers(sides.recipe, sides.recipe_folder, seeds, lambda seed: _phase(on_event, phase_as_is, seed), stop)
-    return _comparison(sides.recipe, best, plain), {BEST: best.scores, RECIPE: plain.scores}
+    scores = {BEST: best.scores, RECIPE: plain.scores}
+    return Compared(_comparison(sides.recipe, best, plain), scores, best.seconds + plain.seconds)
 
 
 def _phase(on_event: OnEvent, text: str, seed: int) -> None:
@@ -84,8 +87,10 @@ def _answers(
         start = len(answered.records)
         for fit in fits_of(found, seed, 1, split_seed=found.recipe.data.split_seed + seed):
             own = RunFolder(folder / str(seed) / fit.name)
-            fit_part(found, fit, own, folder / "cache", _silent, stop)
+            began = time.monotonic()
+            fitted = fit_part(found, fit, own, folder / "cache", _silent, stop)
             _add(answered, found, fit, own)
+            answered.seconds += max(time.monotonic() - began, fitted.seconds)
         answered.scores[str(seed)] = value_of(metric, answered.predictions[start:], answered.records[start:])
     return answered
 
