@@ -69,7 +69,13 @@ def test_below_baseline():
     points = [(0.85, None, 0.2), (0.85, None, 0.1)]
     gap = Score(value=-0.07, low=-0.11, high=-0.03)
     verdict = judge(replace(course(points), over_baseline=gap, baseline="gazetteer"))
-    assert codes(verdict) == ("under-fitted", ["below-baseline"])
+    assert codes(verdict) == ("over-fitted", ["below-baseline", "rows-learnt"])
+    assert [each.key for each in verdict.changes] == ["model.dropout"]
+    assert explain(verdict.findings[1]).startswith("The training loss ended at 0.100, and guessing gives 1.099: the")
+    halfway = [(0.85, None, 0.9), (0.85, None, 0.5)]
+    assert codes(judge(replace(course(halfway), over_baseline=gap, baseline="gazetteer"))) == (
+        "under-fitted", ["below-baseline"],
+    )  # fmt: skip
     assert explain(verdict.findings[0]) == (
         "The score is below that of Gazetteer, a cheap baseline: difference -0.070, interval -0.110 to -0.030."
     )

@@ -6,6 +6,7 @@ least loss there is counts as 0.
 
     over-fitted    dev-fell         the dev metric ended more than the noise below its best while the training loss fell
                    dev-loss-rose    the dev loss ended 20 % above its lowest and at twice the training loss
+                   rows-learnt      no-gain or below-baseline, though the training loss ended below 20 % of guessing's
     under-fitted   no-gain          the score is not above the majority baseline's, by the paired interval
                    below-baseline   the score is below the best cheap baseline's, by the paired interval
                    learnt-little    the training loss ended above 80 % of that of guessing, ln(classes)
@@ -13,7 +14,8 @@ least loss there is counts as 0.
     fine           settled          none of these; settled-at-best: and the last evaluation is as good as the best
     unknown        too-few          no two evaluations on dev to compare
 
-Over-fitting is looked for first; the best checkpoint on dev is what a run keeps, so it costs time more than score. Of
+Over-fitting is looked for first; the best checkpoint on dev is what a run keeps, so it costs time more than score. A
+poor score of a model that knows its training rows is no under-fitting either: longer training would not mend it. Of
 no-gain and below-baseline the head may be the cause: a stock head begins with layers that pretraining never saw (a
 pooler that many checkpoints lack, RoBERTa's dense layer), and then the changes begin with `model.head=mean`.
 """
@@ -32,6 +34,7 @@ from weitiao.messages import _
 ROSE = 1.2  # dev loss against its lowest
 GAP = 2.0  # dev loss against training loss
 LITTLE = 0.8  # training loss against that of guessing
+LEARNT = 0.2  # and from which the training rows are known
 POOR = frozenset({"no-gain", "below-baseline"})  # findings about the score itself
 
 
@@ -77,6 +80,10 @@ def judge(course: Course) -> Verdict:
     if over:
         return Verdict(kind="over-fitted", findings=over, changes=_less(points, course.metric))
     under = _found(UNDER, course, points)
+    learnt = _rows_learnt(course, points)
+    if under and learnt is not None and all(finding.code in POOR for finding in under):
+        changes = [*_other_head(course, under), Change(key="model.dropout", value="0.2")]
+        return Verdict(kind="over-fitted", findings=[*under, learnt], changes=changes)
     if under:
         return Verdict(kind="under-fitted", findings=under, changes=_more(points, course, under))
     if len(points) < 2:
@@ -155,13 +162,30 @@ def _below_baseline(course: Course, points: Sequence[DevPoint]) -> Finding | Non
 
 
 def _learnt_little(course: Course, points: Sequence[DevPoint]) -> Finding | None:
+    share = _share_of_guessing(course, points)
+    if share is None or share <= LITTLE:
+        return None
+    return Finding(code="learnt-little", figures=_losses(course, points))
+
+
+def _rows_learnt(course: Course, points: Sequence[DevPoint]) -> Finding | None:
+    share = _share_of_guessing(course, points)
+    if share is None or share > LEARNT:
+        return None
+    return Finding(code="rows-learnt", figures=_losses(course, points))
+
+
+def _share_of_guessing(course: Course, points: Sequence[DevPoint]) -> float | None:
+    """The last training loss where guessing is 1 and a perfect answer 0; None where it cannot be told."""
     loss = points[-1].train_loss if points else None
     if loss is None or course.classes < 2 or not course.own_loss:
         return None
-    guessing, least = math.log(course.classes), least_loss(course.label_smoothing, course.classes)
-    if loss - least <= LITTLE * (guessing - least):
-        return None
-    return Finding(code="learnt-little", figures={"train_loss": loss, "guessing": guessing})
+    least = least_loss(course.label_smoothing, course.classes)
+    return (loss - least) / (math.log(course.classes) - least)
+
+
+def _losses(course: Course, points: Sequence[DevPoint]) -> dict[str, float | str]:
+    return {"train_loss": points[-1].train_loss or 0.0, "guessing": math.log(course.classes)}
 
 
 def least_loss(smoothing: float, classes: int) -> float:
@@ -213,9 +237,7 @@ def _less(points: Sequence[DevPoint], metric: str) -> list[Change]:
 
 
 def _more(points: Sequence[DevPoint], course: Course, found: Sequence[Finding]) -> list[Change]:
-    changes = []
-    if course.head == "stock" and any(finding.code in POOR for finding in found):
-        changes.append(Change(key="model.head", value="mean"))
+    changes = _other_head(course, found)
     if points:
         changes.append(Change(key="training.epochs", value=_number(2 * points[-1].epoch)))
     if course.curves.learning_rate:
@@ -223,6 +245,12 @@ def _more(points: Sequence[DevPoint], course: Course, found: Sequence[Finding]) 
     if course.method != "full":
         changes.append(Change(key="method", value="full"))
     return changes
+
+
+def _other_head(course: Course, found: Sequence[Finding]) -> list[Change]:
+    """Of a poor score a stock head may be the cause."""
+    poor = course.head == "stock" and any(finding.code in POOR for finding in found)
+    return [Change(key="model.head", value="mean")] if poor else []
 
 
 def _number(value: float) -> str:
@@ -265,6 +293,10 @@ def explain(finding: Finding) -> str:
         ),
         "below-baseline": _(
             "The score is below that of {baseline}, a cheap baseline: difference {gap}, interval {low} to {high}."
+        ),
+        "rows-learnt": _(
+            "The training loss ended at {train_loss}, and guessing gives {guessing}: the training rows were learnt, so "
+            "longer training is no help; more rows are, or a model that suits them better."
         ),
         "learnt-little": _("The training loss ended at {train_loss}; guessing gives {guessing}."),
         "still-improving": _(
