@@ -200,6 +200,17 @@ def test_a_description_of_a_label_that_no_row_has(tmp_path: Path) -> None:
     assert problems(made) == ["`method.descriptions` names the label 'poss', which no row has; did you mean 'pos'?"]
 
 
+def test_labels_without_a_description_are_told(tmp_path: Path) -> None:
+    found = weitiao.check(few(tmp_path, method={"name": "zero_shot", "descriptions": {"pos": "good"}}, training={}))
+    assert [(each.message, each.severity) for each in found.problems if each.code == "no-description"] == [
+        ("`method.descriptions` says nothing of the label 'neg', for which its own name stands", "warning")
+    ]
+    for descriptions in (WORDS, {}):
+        method = {"name": "zero_shot", "descriptions": descriptions}
+        found = weitiao.check(few(tmp_path, method=method, training={}))
+        assert "no-description" not in [each.code for each in found.problems]
+
+
 def test_a_language_model_answers_without_training(tmp_path: Path) -> None:
     made = few(tmp_path, method="zero_shot", training={})
     tiny("bert", tmp_path / "speaking", texts=["good bad film"] * 3, speaks="masked")

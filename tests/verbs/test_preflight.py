@@ -310,6 +310,20 @@ def test_an_objective_and_an_average_have_their_price(here: Path) -> None:
     assert plain.work < averaged.work < 1.1 * plain.work
 
 
+def test_an_average_over_more_steps_than_there_are_is_warned_of(here: Path) -> None:
+    """Ten steps: an average over a hundred would be made of the steps in which nothing was learnt yet."""
+
+    def said(ema: float) -> list[str]:
+        found = inspect(recipe(training={"max_steps": 10, "epochs": 99, "ema": ema}), full=False)
+        return [str(each.message) for each in found.problems if each.code == "long-average"]
+
+    assert said(0.99) == [
+        "`training.ema` 0.99 averages over about 100 steps, but the whole of training has 10; give at most 0.9, or "
+        "remove it"
+    ]
+    assert said(0.9) == []
+
+
 def test_windows_of_a_row_share_a_step(here: Path) -> None:
     of_one = make_plan(recipe(training={"batch_size": 32}), BIG, "bert", uncut(train=np.full(3200, 28)), 2)
     of_four = make_plan(recipe(training={"batch_size": 8}), BIG, "bert", uncut(4, train=np.full(3200, 28)), 2)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from weitiao.messages import _
+from weitiao.messages import _, ngettext
 from weitiao.methods.options import Learning, MethodOptions, on_mean_head
 from weitiao.models.reference import ModelFolder
 from weitiao.models.shape import Shape
@@ -128,6 +128,17 @@ class ZeroShotOptions(MethodOptions):
                 message = _("`method.descriptions` names the label '{label}', which no row has{hint}")
                 text = message.format(label=label, hint=did_you_mean(label, seen))
                 yield Finding("unknown-label", ("method", "descriptions", label), text)
+
+    def doubts(self, labels: Sequence[str]) -> Iterator[Finding]:
+        left = [label for label in labels if label not in self.descriptions]
+        if self.descriptions and left:
+            message = ngettext(
+                "`method.descriptions` says nothing of the label {labels}, for which its own name stands",
+                "`method.descriptions` says nothing of the labels {labels}, for which their own names stand",
+                len(left),
+            )
+            text = message.format(labels=", ".join(f"'{label}'" for label in left))
+            yield Finding("no-description", ("method", "descriptions"), text)
 
     def learning(self, shape: Shape, *, packable: bool) -> Learning:  # noqa: ARG002
         return Learning(shape.depth, embeddings=False, cached=True)

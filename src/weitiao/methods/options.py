@@ -74,6 +74,10 @@ class MethodOptions(Options):
         """Why the method cannot work with these rows, split -> Records."""
         yield from ()
 
+    def doubts(self, labels: Sequence[str]) -> Iterator[Finding]:  # noqa: ARG002
+        """What is odd about the method with these labels, and stops nothing."""
+        yield from ()
+
     def first_stage(self, rows: int) -> tuple[int, float]:  # noqa: ARG002
         """(pairs of texts at most, passes over them) of the stage in which the body learns first, for the plan."""
         return 0, 0.0

@@ -209,6 +209,7 @@ class _Inspection:
         if train and "dev" not in dataset.records:
             self._add(self._needs_dev())
         self._add(method_of(self.recipe).unfit(dataset.records))
+        self._add(method_of(self.recipe).doubts(self.found.labels), "warning")
         if train:
             self._add(self._metric_of_these_rows())
         folds = self.recipe.folds
@@ -326,6 +327,7 @@ class _Inspection:
             found.plan = make_plan(self.recipe, shape, found.folder.family, encoded.measured, len(found.labels))
             self._truncation(encoded, found.plan)
             self._warmup(found.plan)
+            self._average(found.plan)
 
     def _truncation(self, encoded: Encoded, plan: Plan) -> None:
         cut = sum(plan.truncated.values())
@@ -363,3 +365,15 @@ class _Inspection:
                 warmup=int(warmup), steps=plan.steps
             )
             self._add([Finding("misfit", ("training", "warmup"), message)])
+
+    def _average(self, plan: Plan) -> None:
+        """A running average that would need more steps than there are to forget where the weights began."""
+        ema = self.recipe.training.ema
+        horizon = 0 if ema is None else round(1 / (1 - ema))
+        if not 0 < plan.steps < horizon:
+            return
+        message = _(
+            "`training.ema` {ema:g} averages over about {horizon:,} steps, but the whole of training has {steps}; "
+            "give at most {most:g}, or remove it"
+        ).format(ema=ema, horizon=horizon, steps=plan.steps, most=int(1000 * (1 - 1 / plan.steps)) / 1000)
+        self._add([Finding("long-average", ("training", "ema"), message)], "warning")
