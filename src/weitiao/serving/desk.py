@@ -70,7 +70,7 @@ class Desk:
         """
         predictor = self.find(name)
         items = self._items(_parse(body))
-        records = [self._record(predictor, item, index) for index, item in enumerate(items)]
+        records = [self._record(predictor, item, index) for index, item in enumerate(items, start=1)]
         with self._lock:
             answers = predictor.answer(records)
         predictions = [each.model_dump(mode="json") for each in answers.predictions]
