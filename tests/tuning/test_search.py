@@ -89,6 +89,10 @@ def test_samplers_are_made(name: str) -> None:
     assert make_sampler(Search(sampler=name), 3) is not None
 
 
+def test_tpe_keeps_away_from_what_other_workers_are_trying() -> None:
+    assert make_sampler(Search(sampler="tpe"), 3)._constant_liar  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("name", PRUNERS)
 def test_pruners_are_made(name: str) -> None:
     assert name in type(make_pruner(Search(pruner=name), 4)).__name__.lower()

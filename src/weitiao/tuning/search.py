@@ -153,8 +153,10 @@ def make_sampler(search: Search, drawn: int) -> BaseSampler:
     seed = (search.seed * 1_000_003 + drawn) % 2**32
     made: BaseSampler
     match search.sampler:
-        case "tpe":
-            made = samplers.TPESampler(n_startup_trials=STARTUP, seed=seed)
+        case (
+            "tpe"
+        ):  # constant_liar: other workers' running trials count as poor ones, so that no two try the same place
+            made = samplers.TPESampler(n_startup_trials=STARTUP, seed=seed, constant_liar=True)
         case "cmaes":
             try:
                 import cmaes  # noqa: F401
