@@ -126,7 +126,8 @@ def make_result(
         weitiao=__version__, task=task, metric=study.about.metric, higher=study.about.higher,
         sampler=study.search.sampler, pruner=study.search.pruner, against=list(study.search.against),
         counts={state: sum(each.state == state for each in trials) for state in states},
-        seconds=busy_seconds(study.trials()) + (compared.seconds if compared else 0.0), trials=trials, best=best, front=front, importance=importance(study),
+        seconds=busy_seconds(study.trials()) + (compared.seconds if compared else 0.0), trials=trials, best=best,
+        front=front, importance=importance(study),
         comparison=compared.comparison if compared else None,
         seeds={side: dict(scores) for side, scores in compared.seeds.items()} if compared else {}, recipe=recipe,
     )  # fmt: skip

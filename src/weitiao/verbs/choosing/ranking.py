@@ -167,8 +167,8 @@ def _of_scores(
     )
     if scored_rows < ENOUGH:
         words = _(
-            "{rows} rows to score are few: below {enough} a share is known to within 10 points at best; give more, such "
-            "as data.dev=30%"
+            "{rows} rows to score are few: below {enough} a share is known to within 10 points at best; give more, "
+            "such as data.dev=30%"
         )
         yield words.format(rows=scored_rows, enough=ENOUGH)
     if lead is not None:
