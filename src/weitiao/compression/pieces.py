@@ -209,7 +209,11 @@ def _parts(processor: Mapping[str, Any] | None) -> Sequence[Any]:
     """A post-processor, or those that it is a sequence of."""
     if not processor:
         return ()
-    return [each for part in processor["processors"] for each in _parts(part)] if "processors" in processor else [processor]
+    return (
+        [each for part in processor["processors"] for each in _parts(part)]
+        if "processors" in processor
+        else [processor]
+    )
 
 
 def _wrapped(processor: Mapping[str, Any] | None) -> Iterator[int]:

@@ -143,9 +143,11 @@ class Needs:
         trimmed = replace(self.tokenizer, backend=built(self.pieces.trimmed(new)), memo={})
         before = encoded(self.source, self.records[split])
         after = encoded(self.source, self.records[split], trimmed)
-        changed = {
-            one.group for one, other in zip(before, after, strict=True) if not _same(one, other, new)
-        } if len(before) == len(after) else {feature.group for feature in before}
+        changed = (
+            {one.group for one, other in zip(before, after, strict=True) if not _same(one, other, new)}
+            if len(before) == len(after)
+            else {feature.group for feature in before}
+        )
         unknown = self._unknown_id
         counts = [sum(map(len, each)) for each in (before, after)]
         shares = [

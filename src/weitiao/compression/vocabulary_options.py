@@ -22,7 +22,7 @@ class VocabularyOptions(StepOptions):
     )
     characters: Literal["all", "seen"] = Field(
         default="all",
-        description="pieces of one character: all of the model's, so that no text gets unknown, or those that were seen",
+        description="pieces of one character: all that the model has, so that no text gets unknown, or those seen",
     )
 
     def told(self, facts: Facts) -> Iterator[str]:
@@ -35,8 +35,8 @@ class VocabularyOptions(StepOptions):
         fresh = facts.get("fresh")
         if fresh:
             yield _(
-                "Other texts may be cut differently. Kept from {rows} training rows alone, {same} of the {texts} texts of "
-                "{split} would be cut as before; tokens {tokens}, unknown tokens {unknown} instead of {unknown_before}."
+                "Other texts may be cut differently. Kept from {rows} training rows alone, {same} of the {texts} texts "
+                "of {split} would be cut as before; tokens {tokens}, unknown tokens {unknown} instead of {unknown_before}."
             ).format(
                 rows=fresh["rows"],
                 same=f"{fresh['same']:.1%}",
