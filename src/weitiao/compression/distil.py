@@ -42,9 +42,9 @@ class Distil(Step):
             teacher, list(enumerate(matched)), temperature=options.temperature, soft=options.soft,
             hidden=options.hidden, gold=options.gold,
         )  # fmt: skip
-        widths = [int(each.backbone.config.get_text_config().hidden_size) for each in (student, teacher)]
-        if widths[0] != widths[1]:
-            student.add_module(PROJECTIONS, nn.ModuleList(nn.Linear(*widths, bias=False) for _layer in matched))
+        width, wide = (int(each.backbone.config.get_text_config().hidden_size) for each in (student, teacher))
+        if width != wide:
+            student.add_module(PROJECTIONS, nn.ModuleList(nn.Linear(width, wide, bias=False) for _layer in matched))
         texts = _unlabelled(source)
         train = rows_of(source, "train")
         assert train is not None  # refused otherwise
@@ -60,8 +60,8 @@ class Distil(Step):
         return {
             "layers": matched,
             "depth": len(teacher.stack),
-            "width": widths[0],
-            "teacher_width": widths[1],
+            "width": width,
+            "teacher_width": wide,
             "before": before,
             "after": after,
             "measured": len(shown),

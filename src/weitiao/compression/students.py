@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from weitiao.compression.base import Source
 from weitiao.compression.layout import Layout, layout_of
@@ -90,18 +91,15 @@ def _cut(made: nn.Module, teacher: nn.Module, layout: Layout) -> None:
             if name in theirs and theirs[name].ndim == tensor.ndim:
                 owner = name.rpartition(".")[0]
                 blocks = 3 if owner.endswith(FUSED) else layout.halves if owner.endswith(layout.inner) else 1
-                tensor.copy_(_first(theirs[name], tensor.shape, blocks))
+                axis = tensor.ndim - 1 if isinstance(made.get_submodule(owner), Conv1D) else 0  # of the outputs
+                parts = zip(tensor.chunk(blocks, axis), theirs[name].chunk(blocks, axis), strict=True)
+                for part, whole in parts:
+                    part.copy_(_first(whole, part.shape))
 
 
-def _first(tensor: Tensor, shape: Sequence[int], blocks: int = 1) -> Tensor:
-    """The first entries of each axis; where the outputs are several blocks, of each block (GPT-2's are the last axis)."""
-    if blocks == 1:
-        return tensor[tuple(slice(size) for size in shape)]
-    axis = next(place for place in (-1, 0) if tensor.shape[place] % blocks == 0 and shape[place] != tensor.shape[place])
-    axis = 0 if tensor.ndim == 2 and tensor.shape[0] == blocks * tensor.shape[1] else axis
-    small = list(shape)
-    small[axis] //= blocks
-    return torch.cat([_first(each, small) for each in tensor.chunk(blocks, axis)], axis)
+def _first(tensor: Tensor, shape: Sequence[int]) -> Tensor:
+    """The first entries of each axis."""
+    return tensor[tuple(slice(size) for size in shape)]
 
 
 def _cut_head(student: Network, teacher: Network) -> None:

@@ -36,7 +36,8 @@ class VocabularyOptions(StepOptions):
         if fresh:
             yield _(
                 "Other texts may be cut differently. Kept from {rows} training rows alone, {same} of the {texts} texts "
-                "of {split} would be cut as before; tokens {tokens}, unknown tokens {unknown} instead of {unknown_before}."
+                "of {split} would be cut as before; tokens {tokens}, unknown tokens {unknown} instead of "
+                "{unknown_before}."
             ).format(
                 rows=fresh["rows"],
                 same=f"{fresh['same']:.1%}",
