@@ -17,13 +17,21 @@ __all__ = ["STEPS", "STEP_OPTIONS", "StepOptions"]
 STEPS = Table(
     "step",
     {
+        "bits": "weitiao.compression.bits:Bits",
+        "distil": "weitiao.compression.distil:Distil",
+        "prune": "weitiao.compression.prune:Prune",
         "sparsify": "weitiao.compression.sparsify:Sparsify",
+        "vocabulary": "weitiao.compression.vocabulary:Vocabulary",
     },
 )
 
 STEP_OPTIONS: Mapping[str, type[StepOptions]] = Table(
     "step_option",
     {
+        "bits": "weitiao.compression.bits_options:BitsOptions",
+        "distil": "weitiao.compression.distil_options:DistilOptions",
+        "prune": "weitiao.compression.prune_options:PruneOptions",
         "sparsify": "weitiao.compression.sparsify_options:SparsifyOptions",
+        "vocabulary": "weitiao.compression.vocabulary_options:VocabularyOptions",
     },
 )

@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from weitiao.models.network import Network
 
 Facts = Mapping[str, Any]  # what a step did, JSON-able
-Form = Literal["torch", "onnx"]
+Form = Literal["torch", "onnx", "rounded"]
 ONNX_FILE = "model.onnx"
 BATCHED = 1e-4  # float rounding stays below it; what is above depends on the texts of a batch
+ROUNDED_FILE = "rounded.safetensors"
 
 
 def form_of(folder: Path) -> Form:
-    """What a `model/` folder holds: torch weights, or an ONNX graph."""
-    return "onnx" if (folder / ONNX_FILE).is_file() else "torch"
+    """What a `model/` folder holds: torch weights, or an ONNX graph, or torch weights of which some are rounded."""
+    if (folder / ONNX_FILE).is_file():
+        return "onnx"
+    return "rounded" if (folder / ROUNDED_FILE).is_file() else "torch"
 
 
 class StepOptions(Options):

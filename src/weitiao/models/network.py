@@ -34,6 +34,7 @@ from weitiao.models.dropout import use_fast_dropout
 from weitiao.models.heads import HEADS, Head, HeadSpec, Loss, pretrained
 from weitiao.models.packing import FIRST_TOKEN, NAME, PACKABLE, WORTH_PACKING, Packing, packed_layers, plan_packing
 from weitiao.models.quiet import quiet
+from weitiao.models.rounded import PARTS, load_rounded, rounded_modules, save_rounded
 from weitiao.models.stack import Stack, find_stacks, supplied
 from weitiao.models.weights import WEIGHTS
 
@@ -219,15 +220,17 @@ class Network(nn.Module):
         inserted = {name: self.get_parameter(name).detach().contiguous() for name in sorted(self.inserted)}
         if inserted:
             save_file(inserted, folder / ADDED_WEIGHTS)
+        save_rounded(self, folder)
 
     def _save_backbone(self, folder: Path) -> None:
+        apart = self.inserted | {f"{name}.{part}" for name, _each in rounded_modules(self) for part in PARTS}
         state = {
             name: value.contiguous()
             for name, value in self.backbone.state_dict().items()
-            if f"backbone.{name}" not in self.inserted
+            if f"backbone.{name}" not in apart
         }
         if not self.part:
-            self.backbone.save_pretrained(folder, state_dict=state if self.inserted else None)
+            self.backbone.save_pretrained(folder, state_dict=state if apart else None)
             return
         self.backbone.config.save_pretrained(folder)
         tensors = {f"{self.part}.{name}": value for name, value in state.items()}
@@ -278,6 +281,7 @@ def load(folder: Path, *, trust_remote_code: bool = False) -> Network:
     saved = read_json(folder / "task.json")
     options = {"labels": saved["labels"], **saved["network"], "trust_remote_code": trust_remote_code}
     network = build(folder, NetworkSpec(**options))
+    network.added -= load_rounded(network, folder)
     if network.added:
         raise _incomplete(folder, min(network.added))
     _load_head(network, folder)
