@@ -37,9 +37,7 @@ def carry_over(network: Network, folder: Path, *, trust_remote_code: bool = Fals
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
             if name not in old or old[name].ndim != tensor.ndim:
-                message = _(
-                    "{folder}: has no '{name}' to go on with; keep the head and options of that run"
-                )
+                message = _("{folder}: has no '{name}' to go on with; keep the head and options of that run")
                 raise Refused(message.format(folder=folder, name=name))
             places = [
                 _places(*sizes, before, after) for sizes in zip(old[name].shape, tensor.shape, strict=True)

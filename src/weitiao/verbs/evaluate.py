@@ -156,9 +156,7 @@ def _leaks(trained: Dataset, fresh: Dataset) -> list[Problem]:
     return [each for each in found if each.code in ACROSS]
 
 
-def _load(
-    recipe: Recipe, spec: DataSpec, memory: Mapping[str, Any] | None = None, read: Read | None = None
-) -> Dataset:
+def _load(recipe: Recipe, spec: DataSpec, memory: Mapping[str, Any] | None = None, read: Read | None = None) -> Dataset:
     task = task_of(recipe)
     found = load_data(
         spec,

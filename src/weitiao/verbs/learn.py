@@ -1,12 +1,12 @@
-"""`weitiao learn`: a served run and new labelled rows in; a run that goes on from it, and whether it is served now, out.
+"""`weitiao learn`: a served run and new labelled rows in; a run that goes on from it out, served where the gate holds.
 
     OUTPUT/  an ordinary run, and
       rows/          what it was trained and measured on, see learning/rows.py
       learnt.json    what was asked, the rows, the gate's figures, and whether the run was promoted
 
-It goes on from `promotion.current(RUN)` with `weitiao train` itself: a recipe with `model.continues`, new rows mixed with
-replayed old ones, and, where the task's head can be compared with its old answers, the objective `lwf`. Nothing that is
-there is overwritten: the new run is a folder of its own, and only RUN/promoted.json says which one is served.
+It goes on from `promotion.current(RUN)` by `weitiao train` itself: a recipe with `model.continues`, new rows mixed with
+replayed old ones, and, where the task's head can be compared with its old answers, the objective `lwf`. Nothing is
+overwritten: the new run is a folder of its own, and RUN/promoted.json says which one is served.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from weitiao.artifact import RunFolder, open_run, read_json, replacing_folder, write_json, write_text
 from weitiao.errors import Refused
 from weitiao.messages import _
-from weitiao.recipe import Choice, Recipe, dump_recipe, load_recipe
+from weitiao.recipe import Choice, Recipe, dump_recipe, load_recipe, recipe_tree
 from weitiao.serving import promotion
 from weitiao.serving.feedback.store import POSTGRES, SQLITE, FeedbackStore
 from weitiao.training.options import OBJECTIVE_OPTIONS, without_distribution
@@ -165,7 +165,7 @@ def _begin(
     folder = RunFolder(Path(output) if output else _free(base))
     folder.refuse_if_taken()
     on_event({"kind": "phase", "text": _("reading old and new rows")})
-    rows = mixed(served, *_source(own, new, served), replay=how.replay, hold_out=how.hold_out, data=data)
+    rows = mixed(served, *_source(own, new), replay=how.replay, hold_out=how.hold_out, data=data)
     recipe, notes = _recipe(own, served, rows, folder, how, overrides)
     asked = {
         "run": str(base.absolute()), "served": str(served.path.absolute()), "margin": how.margin, "promote": promote,
@@ -178,7 +178,7 @@ def _begin(
     return folder, asked
 
 
-def _source(recipe: Recipe, new: Any, served: RunFolder) -> tuple[Recipe, Any]:
+def _source(recipe: Recipe, new: Any) -> tuple[Recipe, Any]:
     """The new rows, and the recipe by which their columns are read: a store's rows have the task's own fields."""
     if not isinstance(new, str | Path) or not is_store(str(new)):
         return recipe, new
@@ -213,7 +213,8 @@ def _recipe(
     teacher = served.model.absolute()
     objective = None
     if how.weight and (reason := without_distribution(own, task_of(own), crf=False)):
-        notes.append(_("without a distance from the old answers, for {reason}; old rows are replayed").format(reason=reason))
+        message = _("without a distance from the old answers, for {reason}; old rows are replayed")
+        notes.append(message.format(reason=reason))
     elif how.weight:
         options = OBJECTIVE_OPTIONS["lwf"].model_validate(
             {"teacher": str(teacher), "weight": float(how.weight), "temperature": float(how.temperature)}
@@ -236,7 +237,7 @@ def _recipe(
         "seeds": 1, "folds": None, "output": str(folder.path),
     }  # fmt: skip
     made = own.model_copy(update=changed)
-    return anchored(load_recipe(made, frame(), overrides)), notes
+    return anchored(load_recipe(recipe_tree(made), frame(), overrides)), notes
 
 
 def _free(run: Path) -> Path:

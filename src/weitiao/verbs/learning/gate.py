@@ -3,9 +3,9 @@
 Both answer the same rows, and the difference of the task's headline metric is resampled in pairs. It holds where
 - on held-out new rows the interval of the difference lies above zero;
 - on the old dev rows its lower end lies above minus the margin: shown to be no worse, not merely not shown to be worse;
-- on the new rows, where answers are single labels of two or more kinds, the interval of Matthews' correlation lies above
-  zero: labels that were shuffled among new classes are no reason to promote, though a model that does not know these
-  classes is always wrong about them and easily beaten.
+- on the new rows, where answers are single labels of two or more kinds, the interval of Matthews' correlation lies
+  above zero. A model that does not know the new classes is always wrong about them, so that even one that learnt
+  shuffled labels is better; its answers then have nothing to do with the labels, and this is what tells.
 """
 
 from __future__ import annotations
@@ -115,9 +115,7 @@ def _measured(metric: Any, answered: Answered, spec: EvaluationSpec) -> Measured
     )
 
 
-def _association(
-    task: Task[Any, Any], labels: Sequence[str], new: Answered, spec: EvaluationSpec
-) -> Score | None:
+def _association(task: Task[Any, Any], labels: Sequence[str], new: Answered, spec: EvaluationSpec) -> Score | None:
     """Of the run that went on, on the new rows; None where there is nothing to associate."""
     metric = next((each for each in task.metrics(labels) if each.name == ASSOCIATION), None)
     if metric is None or len({task.answer(record) for record in new.records}) < 2:
