@@ -1,4 +1,4 @@
-"""`weitiao learn`: go on from the served model with new labelled rows, and promote what came of it where that is safe."""
+"""`weitiao learn`: go on from the served model with new labelled rows, and promote the result where the gate holds."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ def learn(
         typer.Option(
             "--replay",
             metavar="N|SHARE",
-            help=N_(
-                "Old training rows to mix in, such as 500 or 20%. Default: as many as new ones, at least 10 a label."
-            ),
+            help=N_("Old training rows to mix in, such as 500 or 20%. Default: as many as new, 10 a label."),
         ),
     ] = "",
     hold_out: Annotated[
