@@ -15,6 +15,7 @@ from weitiao.cli import (
     curve,
     doctor,
     evaluate,
+    feedback,
     learn,
     listing,
     models,
@@ -68,6 +69,10 @@ def command() -> Any:
     shelf.command("merge", cls=Command, help=adapters.MERGE_ABOUT)(adapters.merge)
     shelf.callback()(_nothing)
     app.add_typer(shelf, name="adapters")
+    data = _group(feedback.DATA_ABOUT)
+    data.command("feedback", cls=Command, help=feedback.ABOUT)(feedback.feedback)
+    data.callback()(_nothing)
+    app.add_typer(data, name="data")
     return typer.main.get_command(app)
 
 
