@@ -43,9 +43,10 @@ def cells(quick: bool) -> list[Cell]:
     size = {"train_rows": 12, "dev_rows": 4, "test_rows": 4, "increments": 1, "epochs": 1.0} if quick else {
         "train_rows": 20, "dev_rows": 20, "test_rows": 20, "increments": INCREMENTS, "epochs": 3.0,
     }  # fmt: skip
-    ways = [Cell(way, {"kind": "chain", "way": way, **size}) for way in WAYS]
+    ways = [Cell(way, {"kind": "chain", "options": options, **size}) for way, options in WAYS.items()]
     full = [Cell(f"full-{step}", {"kind": "full", "step": step, **size}) for step in range(1, size["increments"] + 1)]
-    poison = [Cell(f"poison-{what}", {"kind": "poison", "what": what, **size}) for what in ("new", "old")]
+    poisoned = {"kind": "poison", "options": WAYS["learn"], **size}
+    poison = [Cell(f"poison-{what}", {**poisoned, "what": what}) for what in ("new", "old")]
     return [*ways[:1], *poison, *ways[1:], *reversed(full)]
 
 
@@ -73,7 +74,7 @@ def _chain(settings: Settings, workspace: Path) -> dict[str, Any]:
         began = time.monotonic()
         made = weitiao.learn(
             served, _rows("train", _of_step(step), settings, folder / f"new-{step}.csv"),
-            output=folder / f"run-{step}", promote=False, **WAYS[settings["way"]],
+            output=folder / f"run-{step}", promote=False, **settings["options"],
         )  # fmt: skip
         served = made.output
         scores = _accuracy(served, settings, step)
@@ -100,7 +101,7 @@ def _poison(settings: Settings, workspace: Path) -> dict[str, Any]:
     split = "train" if settings["what"] == "new" else "spare"
     made = weitiao.learn(
         workspace / "start" / "run", _rows(split, intents, settings, folder / "poison.csv", shuffled=True),
-        output=folder / "run", promote=True, **WAYS["learn"],
+        output=folder / "run", promote=True, **settings["options"],
     )  # fmt: skip
     return {**_accuracy(made.output, settings, 1 if settings["what"] == "new" else 0), **_gate(made)}
 
