@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from weitiao.verbs.curve import curve as curve
     from weitiao.verbs.doctor import doctor as doctor
     from weitiao.verbs.evaluate import evaluate as evaluate
+    from weitiao.verbs.learn import learn as learn
     from weitiao.verbs.listing import entries as list_entries
     from weitiao.verbs.new import new as new
     from weitiao.verbs.predict import predict as predict
@@ -62,6 +63,7 @@ _WHERE = {
     "curve": "weitiao.verbs.curve:curve",
     "doctor": "weitiao.verbs.doctor:doctor",
     "evaluate": "weitiao.verbs.evaluate:evaluate",
+    "learn": "weitiao.verbs.learn:learn",
     "list_adapters": "weitiao.verbs.adapters:entries",
     "list_entries": "weitiao.verbs.listing:entries",
     "load": "weitiao.serving.predictor:load",
@@ -93,6 +95,7 @@ __all__ = [
     "curve",
     "doctor",
     "evaluate",
+    "learn",
     "list_adapters",
     "list_entries",
     "load",

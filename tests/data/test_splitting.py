@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from weitiao.data import Item
 from weitiao.data.dedup import fold
-from weitiao.data.splitting import folds, take_nested, take_sample, take_share
+from weitiao.data.splitting import folds, take_balanced, take_nested, take_sample, take_share
 from weitiao.errors import Refused
 
 
@@ -145,3 +145,21 @@ def test_nested_shares_grow_and_keep_groups_and_strata() -> None:
         assert all(groups.count(group) == 2 for group in groups)
     assert take_nested(items, (0.125, 1.0), seed=3)[0] == shares[0]
     assert take_nested(items, (0.125, 1.0), seed=4)[0] != shares[0]
+
+
+def test_a_balanced_sample_has_as_many_of_each_kind_as_there_are() -> None:
+    kinds = [*("a" * 50), *("b" * 50), *("c" * 4)]
+    items = [Item("f", row, f"text {row}", kind) for row, kind in enumerate(kinds)]
+    taken = take_balanced(items, kinds, 44, seed=3)
+    assert Counter(kinds[row] for row in taken) == {"a": 20, "b": 20, "c": 4}
+    assert taken == sorted(set(taken))
+    backwards = take_balanced(items[::-1], kinds[::-1], 44, seed=3)
+    assert {items[row].surface for row in taken} == {items[::-1][row].surface for row in backwards}
+    assert take_balanced(items, kinds, 44, seed=4) != taken
+    assert take_balanced(items, kinds, 500, seed=3) == list(range(104))
+
+
+def test_a_balanced_sample_takes_groups_whole() -> None:
+    items = [Item("f", row, f"text {row}", "a", group=f"g{row // 4}") for row in range(40)]
+    taken = take_balanced(items, ["a"] * 40, 18, seed=3)
+    assert len(taken) == 16 and set(Counter(items[row].group for row in taken).values()) == {4}

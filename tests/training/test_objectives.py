@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from tests.models.families import MEAN_ONLY, assert_gradients_equal, features, folder, gradients_of, lively, network
+from tests.models.families import (
+    LABELS,
+    MEAN_ONLY,
+    assert_gradients_equal,
+    features,
+    folder,
+    gradients_of,
+    lively,
+    network,
+)
 from tests.training.fits import run
 from weitiao.errors import NonFiniteLoss, Refused
 from weitiao.models.batch import Batch, collate
@@ -21,8 +30,9 @@ from weitiao.models.inference import infer
 from weitiao.models.network import Network, NetworkSpec, build
 from weitiao.tasks import TASKS
 from weitiao.training import OBJECTIVE_OPTIONS, OBJECTIVES
-from weitiao.training.objectives import FGM, RDrop
-from weitiao.training.options import ONE_ANSWER, FGMOptions, ObjectiveOptions, RDropOptions
+from weitiao.training.objectives import FGM, LwF, RDrop
+from weitiao.training.options import ONE_ANSWER, FGMOptions, LwFOptions, ObjectiveOptions, RDropOptions
+from weitiao.verbs.fitting.keeping import save_model
 
 R_DROP, ADVERSARIAL = RDrop(RDropOptions(weight=0.7)), FGM(FGMOptions(epsilon=0.3))
 
@@ -39,10 +49,11 @@ def mean(losses: Sequence[Loss]) -> float:
 
 
 def test_every_objective_has_options() -> None:
-    assert set(OBJECTIVES) == set(OBJECTIVE_OPTIONS) == {"plain", "rdrop", "fgm"}
+    assert set(OBJECTIVES) == set(OBJECTIVE_OPTIONS) == {"plain", "rdrop", "fgm", "lwf"}
     for name, options in OBJECTIVE_OPTIONS.items():
-        assert issubclass(options, ObjectiveOptions) and options().work >= 1, name
-        assert callable(OBJECTIVES[name](options()))
+        given = options(**({"teacher": "run/model"} if name == "lwf" else {}))
+        assert issubclass(options, ObjectiveOptions) and given.work >= 1, name
+        assert callable(OBJECTIVES[name](given))
 
 
 def test_heads_that_diverge_are_those_that_check_lets_pass() -> None:
@@ -83,6 +94,50 @@ def test_without_dropout_r_drop_is_twice_the_plain_loss() -> None:
     made = network("bert")
     batch = collate(features("bert", 6, longest=9), made.spec.pad_id)
     assert mean([R_DROP(made, batch)]) == pytest.approx(2 * mean([made.loss(batch)]), rel=1e-6)
+
+
+def taught(target: Path, classes: int, **options: Any) -> tuple[LwF, Network]:
+    """The objective with a teacher of so many classes, and the teacher."""
+    teacher = lively(build(folder("bert"), NetworkSpec("classify", "stock", LABELS[:classes], dropout=0.0)))
+    card = {"task": "classify", "labels": LABELS[:classes], "max_length": 32,
+            "network": {"head": "classify", "kind": "stock", "labels": LABELS[:classes]}}  # fmt: skip
+    save_model(teacher, card, target, base=folder("bert"), tokenizer=None)
+    return LwF(LwFOptions(teacher=str(target), **options)), teacher.eval()
+
+
+def test_lwf_is_the_loss_and_the_distance_over_old_classes(tmp_path: Path) -> None:
+    objective, teacher = taught(tmp_path / "model", 2, weight=0.7, temperature=3.0)
+    made = lively(network("bert"), 0.1)
+    batch = collate(features("bert", 6, longest=9), made.spec.pad_id)
+    loss, plain = objective(made, batch), made.loss(batch)
+    old, new = (each.outputs(batch)["logits"][:, :2] / 3.0 for each in (teacher, made))
+    p, q = (torch.distributions.Categorical(logits=each) for each in (old, new))
+    apart = (torch.distributions.kl_divergence(p, q) + torch.distributions.kl_divergence(q, p)) / 2
+    assert apart.sum().item() > 1e-3
+    torch.testing.assert_close(loss.total, plain.total + 0.7 * 9.0 * apart.sum())
+    assert float(loss.weight) == float(plain.weight)
+
+
+def test_lwf_teaches_nothing_to_the_teacher_and_draws_nothing(tmp_path: Path) -> None:
+    objective, _teacher = taught(tmp_path / "model", 3)
+    made = network("bert")
+    torch.manual_seed(4)
+    objective(made, collate(features("bert", 6, longest=9), made.spec.pad_id)).total.backward()
+    assert torch.equal(torch.rand(2), torch.rand(2, generator=torch.Generator().manual_seed(4)))
+    assert all(each.grad is None for each in objective.teacher(made).parameters())
+
+
+def test_lwf_splits_as_the_loss_does(tmp_path: Path) -> None:
+    objective, _teacher = taught(tmp_path / "model", 2)
+    made = lively(network("bert"), 0.05)
+    rows = features("bert", 8, longest=12)
+
+    def losses(*parts: Sequence[int]) -> list[Loss]:
+        return [objective(made, collate([rows[row] for row in part], made.spec.pad_id, part)) for part in parts]
+
+    whole, split = losses(range(8)), losses([5, 2], [7], [0, 6, 1, 4], [3])
+    assert mean(split) == pytest.approx(mean(whole), rel=1e-6)
+    assert_gradients_equal(gradients(made, split), gradients(made, whole))
 
 
 def test_fgm_moves_each_row_against_its_loss() -> None:

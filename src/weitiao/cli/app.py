@@ -16,6 +16,8 @@ from weitiao.cli import (
     curve,
     doctor,
     evaluate,
+    feedback,
+    learn,
     listing,
     models,
     new,
@@ -46,6 +48,7 @@ VERBS = (
     (tune.tune, "tune", tune.ABOUT),
     (convert.convert, "convert", convert.ABOUT),
     (serve.serve, "serve", serve.ABOUT),
+    (learn.learn, "learn", learn.ABOUT),
     (quickstart.quickstart, "quickstart", quickstart.ABOUT),
     (schema.schema, "schema", schema.ABOUT),
     (listing.listing, "list", listing.ABOUT),
@@ -68,6 +71,10 @@ def command() -> Any:
     shelf.command("merge", cls=Command, help=adapters.MERGE_ABOUT)(adapters.merge)
     shelf.callback()(_nothing)
     app.add_typer(shelf, name="adapters")
+    data = _group(feedback.DATA_ABOUT)
+    data.command("feedback", cls=Command, help=feedback.ABOUT)(feedback.feedback)
+    data.callback()(_nothing)
+    app.add_typer(data, name="data")
     return typer.main.get_command(app)
 
 

@@ -20,6 +20,14 @@ def serve(
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help=N_("Address to listen on."))] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", metavar="PORT", help=N_("Port to listen on."))] = 8000,
     base: Base = None,
+    feedback: Annotated[
+        str | None,
+        typer.Option(
+            "--feedback",
+            metavar="URL",
+            help=N_("Database for corrections: sqlite:///PATH, or postgresql://...; without it none are taken."),
+        ),
+    ] = None,
 ) -> None:
     """Load the runs, then answer until stopped."""
     from weitiao.serving.server import serve as serve_runs
@@ -30,6 +38,7 @@ def serve(
         host=host,
         port=port,
         base=base,
+        feedback=feedback,
         on_ready=lambda url, names: say(
             _("serving {names} at {url} (documentation: {url}/docs); stop with Ctrl+C").format(
                 names=", ".join(names), url=url

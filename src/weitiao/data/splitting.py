@@ -92,6 +92,32 @@ def take_sample(items: Sequence[Item], count: int, seed: int) -> list[int]:
     return sorted(row for rows, quota in zip(groups, quotas, strict=True) for row in rows[:quota])
 
 
+def take_balanced(items: Sequence[Item], kinds: Sequence[str], count: int, seed: int) -> list[int]:
+    """Indices, ascending, of about `count` items, as many of each kind as there are; units are taken whole.
+
+    A kind that has fewer leaves its places to the others.
+
+    Args:
+        items: the rows.
+        kinds: the kind of each row, such as its label.
+        count: rows wanted; all of them where there are no more.
+        seed: of the choice inside a kind.
+    """
+    strata: dict[str, list[_Unit]] = defaultdict(list)
+    for unit in sorted(_units(items, seed), key=lambda each: each.key):
+        strata[kinds[unit.rows[0]]].append(unit)
+    taken: list[int] = []
+    smallest_first = sorted(strata.items(), key=lambda each: (_rows(each[1]), each[0]))
+    for place, (_kind, units) in enumerate(smallest_first):
+        quota = (count - len(taken)) / (len(smallest_first) - place)
+        rows: list[int] = []
+        for unit in units:
+            if len(rows) + len(unit.rows) <= round(quota):
+                rows += unit.rows
+        taken += rows
+    return sorted(taken)
+
+
 def folds(items: Sequence[Item], k: int, seed: int) -> list[list[int]]:
     """Indices of the rows that each of `k` folds holds out; stratified, and no group or surface is in two folds.
 

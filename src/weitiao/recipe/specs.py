@@ -52,6 +52,11 @@ class ModelSpec(Options):
         default=None, ge=0, lt=1, description="dropout rate everywhere; default: what the model's config says"
     )
     revision: str | None = Field(default=None, description="hub revision (branch, tag or commit)")
+    continues: bool = Field(
+        default=False,
+        description="go on with the head too, where `name` is the model/ folder of a run: its labels keep their places "
+        "and new ones stand behind them",
+    )
     trust_remote_code: bool = Field(
         default=False, description="run code that comes with a hub model; never needed for folders of known families"
     )

@@ -17,12 +17,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from weitiao.messages import _
+from weitiao.serving.bodies import read_body
 from weitiao.serving.desk import Desk, Limits, RequestError
 from weitiao.serving.docs import docs_page
+from weitiao.serving.feedback.api import routes as feedback_routes
+from weitiao.serving.feedback.store import FeedbackStore
 from weitiao.serving.predictor import Predictor
 
 
-def build_app(predictors: Sequence[Predictor], limits: Limits | None = None) -> FastAPI:
+def build_app(
+    predictors: Sequence[Predictor], limits: Limits | None = None, feedback: FeedbackStore | None = None
+) -> FastAPI:
     """The web application that answers for these predictors."""
     desk = Desk(predictors, limits or Limits())
     app = FastAPI(title="weitiao", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
@@ -41,6 +46,8 @@ def build_app(predictors: Sequence[Predictor], limits: Limits | None = None) -> 
     )
     app.add_api_route("/health", lambda: {"status": "ok", "models": list(desk.predictors)}, methods=["GET"])
     app.add_api_route("/docs", lambda: HTMLResponse(docs_page(app.openapi())), methods=["GET"], include_in_schema=False)
+    if feedback is not None:
+        app.include_router(feedback_routes(desk, feedback))
     app.add_exception_handler(RequestError, _rejected)
     app.add_exception_handler(HTTPException, _no_such_page)
     return app
@@ -57,24 +64,6 @@ async def _no_such_page(request: Request, error: Exception) -> JSONResponse:
     if status == 405:
         reason = _("{path} does not take {method}; see /docs").format(path=request.url.path, method=request.method)
     return JSONResponse({"detail": reason}, status_code=status, headers=headers)
-
-
-async def read_body(request: Request, limit: int) -> bytes:
-    """The body, read no further than the limit.
-
-    Raises:
-        RequestError: it is larger (413).
-    """
-    reason = _("the body is larger than {limit} bytes").format(limit=limit)
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
-        raise RequestError(413, reason)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise RequestError(413, reason)
-    return bytes(body)
 
 
 def _described(name: str, predictor: Predictor, limits: Limits) -> dict[str, Any]:

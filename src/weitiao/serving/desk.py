@@ -70,7 +70,7 @@ class Desk:
         """
         predictor = self.find(name)
         items = self._items(_parse(body))
-        records = [self._record(predictor, item, index) for index, item in enumerate(items, start=1)]
+        records = [self.record(predictor, item, index) for index, item in enumerate(items, start=1)]
         with self._lock:
             answers = predictor.answer(records)
         predictions = [each.model_dump(mode="json") for each in answers.predictions]
@@ -93,7 +93,12 @@ class Desk:
             )
         return items
 
-    def _record(self, predictor: Predictor, item: Any, index: int) -> Record:
+    def record(self, predictor: Predictor, item: Any, index: int) -> Record:
+        """The record in one item of a body.
+
+        Raises:
+            RequestError: it cannot be used.
+        """
         try:
             record = predictor.task.record.model_validate(item)
             self._check_length(item, index)

@@ -13,6 +13,7 @@ from typing import Any
 from weitiao.errors import MissingExtra, Refused
 from weitiao.messages import _, system_reason
 from weitiao.serving.desk import Limits
+from weitiao.serving.feedback.store import FeedbackStore
 from weitiao.serving.shelf import load_together
 
 HIGHEST_PORT = 65535
@@ -25,6 +26,7 @@ def serve(
     port: int = 8000,
     limits: Limits | None = None,
     base: str | None = None,
+    feedback: str | None = None,
     on_ready: Callable[[str, Sequence[str]], None] | None = None,
 ) -> None:
     """Load the runs and answer until SIGINT or SIGTERM; open requests are finished first.
@@ -35,11 +37,13 @@ def serve(
         port: port to listen on; 0 for a free one.
         limits: what a request may hold.
         base: the pretrained model of the adapters, in place of the one that each names.
+        feedback: address of the database for corrections; without one they are not taken.
         on_ready: told the address and the names.
 
     Raises:
         MissingExtra: the extra `serve` is not installed.
         Refused: the address cannot be listened on.
+        Unreachable: the database does not answer.
     """
     try:
         import uvicorn
@@ -50,7 +54,7 @@ def serve(
     listening = _listen(host, port)
     try:
         predictors = load_together(runs, base=base)
-        app = build_app(predictors, limits)
+        app = build_app(predictors, limits, None if feedback is None else FeedbackStore.open(feedback))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False))
         if on_ready is not None:
             shown, bound = listening.getsockname()[:2]

@@ -30,6 +30,11 @@ def in_natural_order(labels: Iterable[str]) -> list[str]:
     return sorted(distinct, key=lambda label: (_natural_key(label), label))
 
 
+def extended(known: Sequence[str], found: Iterable[str]) -> list[str]:
+    """The labels that a model knows, in its order, and behind them those that only new rows have."""
+    return list(dict.fromkeys([*known, *found]))
+
+
 def _as_number(label: str) -> float | None:
     return float(label) if re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", label) else None
 

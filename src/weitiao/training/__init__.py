@@ -17,5 +17,6 @@ OBJECTIVES = Table(
         "plain": "weitiao.training.objectives:Plain",
         "rdrop": "weitiao.training.objectives:RDrop",
         "fgm": "weitiao.training.objectives:FGM",
+        "lwf": "weitiao.training.objectives:LwF",
     },
 )

@@ -8,6 +8,7 @@ in `OBJECTIVES` of this package. Another package adds both under one name: entry
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -58,15 +59,7 @@ class RDropOptions(ObjectiveOptions):
     )  # Liang et al. 2021: alpha of 0.1 to 1 for language understanding (section 4.2), 5 for translation (4.1)
 
     def misfits(self, recipe: Recipe, task: Task[Any, Any]) -> Iterator[Finding]:
-        options = task.head_options()
-        reason = ""
-        if task.head not in ONE_ANSWER:
-            reason = _("the task '{task}' answers with none").format(task=recipe.task.name)
-        elif options.get("crf"):
-            reason = _("a CRF answers with a whole sequence; set task.crf=false")
-        elif options.get("loss") == "ranking":
-            reason = _("the loss 'ranking' compares the rows of a step; take another task.loss")
-        if reason:
+        if reason := without_distribution(recipe, task, crf=True):
             message = _("`training.objective: rdrop` compares two distributions over one answer, and {reason}")
             yield Finding("misfit", KEY, message.format(reason=reason))
         if recipe.model.dropout == 0:
@@ -82,6 +75,22 @@ class RDropOptions(ObjectiveOptions):
                 "set model.dropout, such as 0.1"
             )
             yield Finding("misfit", KEY, message)
+
+
+def without_distribution(recipe: Recipe, task: Task[Any, Any], *, crf: bool) -> str:
+    """Why two answers of the task cannot be compared as distributions; empty where they can.
+
+    Args:
+        crf: whether the answer of a CRF, a whole sequence, is none.
+    """
+    options = task.head_options()
+    if task.head not in ONE_ANSWER:
+        return _("the task '{task}' answers with none").format(task=recipe.task.name)
+    if crf and options.get("crf"):
+        return _("a CRF answers with a whole sequence; set task.crf=false")
+    if options.get("loss") == "ranking":
+        return _("the loss 'ranking' compares the rows of a step; take another task.loss")
+    return ""
 
 
 class FGMOptions(ObjectiveOptions):
@@ -102,11 +111,33 @@ class FGMOptions(ObjectiveOptions):
             yield Finding("misfit", KEY, message)
 
 
+class LwFOptions(ObjectiveOptions):
+    """Learning without Forgetting: the answers of an earlier model are soft targets, too (Li & Hoiem 2016)."""
+
+    work: ClassVar[float] = 4 / 3  # once forward more, in the teacher
+    teacher: str = Field(min_length=1, description="the earlier model: the model/ folder of a run of the same task")
+    weight: float = Field(
+        default=1.0, gt=0, description="of the distance from the teacher's answers against the loss"
+    )  # Li & Hoiem 2016, section 3: lambda_o is 1 in most of their experiments
+    temperature: float = Field(
+        default=2.0, ge=1, description="what logits are divided by, so that small probabilities count"
+    )  # Li & Hoiem 2016, section 3, after Hinton et al. 2015
+
+    def misfits(self, recipe: Recipe, task: Task[Any, Any]) -> Iterator[Finding]:
+        if reason := without_distribution(recipe, task, crf=False):
+            message = _("`training.objective: lwf` compares two distributions over one answer, and {reason}")
+            yield Finding("misfit", KEY, message.format(reason=reason))
+        if not (Path(self.teacher) / "task.json").is_file():
+            message = _("`teacher` is {folder}, where there is no task.json; expected the model/ folder of a run")
+            yield Finding("misfit", KEY, message.format(folder=self.teacher))
+
+
 OBJECTIVE_OPTIONS: Mapping[str, type[ObjectiveOptions]] = Table(
     "objective_option",
     {
         "plain": "weitiao.training.options:PlainOptions",
         "rdrop": "weitiao.training.options:RDropOptions",
         "fgm": "weitiao.training.options:FGMOptions",
+        "lwf": "weitiao.training.options:LwFOptions",
     },
 )

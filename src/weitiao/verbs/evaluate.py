@@ -6,7 +6,7 @@ mapping of columns. Nothing in the run folder is changed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from weitiao.recipe import DataSpec, Recipe, dump_recipe, load_recipe
 from weitiao.records import Prediction, Record
 from weitiao.verbs.predict import same_kind
 from weitiao.verbs.preparing.frame import frame, task_of
-from weitiao.verbs.preparing.memory import MEMORY
+from weitiao.verbs.preparing.memory import MEMORY, named
 
 if TYPE_CHECKING:
     from weitiao.evaluation.report import RunFacts
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from weitiao.serving.predictor import Predictor
 
 AS_FOUND = dict.fromkeys(("format", "encoding", "delimiter", "header", "sheet"))
+Read = Callable[..., Record]  # as `task.read`
 LEAKS = {"exact-leak", "near-duplicate-leak"}
 ACROSS = {*LEAKS, "conflicting-labels-across"}  # what `audit` says of two sets of rows
 
@@ -97,20 +98,24 @@ def evaluate(run: Any, *, data: Any = None, predictor: Predictor | None = None) 
     return _measured(folder, recipe, rows, name, trained, note=note + remark, problems=problems, predictor=predictor)
 
 
-def own_data(folder: RunFolder, recipe: Recipe) -> Dataset:
+def own_data(folder: RunFolder, recipe: Recipe, *, data: Any = None, read: Read | None = None) -> Dataset:
     """The run's rows, read again.
+
+    Args:
+        data: rows in Python, of a run that was trained on such.
+        read: in place of the task's.
 
     Raises:
         Refused: they are not what the run was trained on.
     """
     saved = read_json(folder.data)
-    if any(file.get("format") == MEMORY for file in saved.get("files", [])):
+    if data is None and any(file.get("format") == MEMORY for file in saved.get("files", [])):
         raise Refused(
             _("{path}: the run was trained on rows in memory, which are not kept; hand rows over as `data`").format(
                 path=folder.path
             )
         )
-    found = _load(recipe, recipe.data)
+    found = _load(recipe, recipe.data, named(data), read)
     expected = {split: each["fingerprint"] for split, each in saved.get("splits", {}).items()}
     changed = sorted(
         split
@@ -126,8 +131,11 @@ def own_data(folder: RunFolder, recipe: Recipe) -> Dataset:
     return found
 
 
-def new_data(recipe: Recipe, data: Any) -> Dataset:
+def new_data(recipe: Recipe, data: Any, *, read: Read | None = None) -> Dataset:
     """New labelled rows, under the split `train`, read with the run's mapping of columns; they may lack the group's.
+
+    Args:
+        read: in place of the task's.
 
     Raises:
         Refused: they cannot be used.
@@ -140,7 +148,7 @@ def new_data(recipe: Recipe, data: Any) -> Dataset:
             "fields": fields, "max_dropped": 1.0, **AS_FOUND, **same_kind(recipe, _name_of(data)),
         }
     )  # fmt: skip
-    found = _load(recipe, spec, {"train": data} if in_memory else None)
+    found = _load(recipe, spec, {"train": data} if in_memory else None, read)
     if not found.records.get("train"):
         raise Refused(_("{name}: no row that can be measured").format(name=_name_of(data)))
     return found
@@ -152,12 +160,12 @@ def _leaks(trained: Dataset, fresh: Dataset) -> list[Problem]:
     return [each for each in found if each.code in ACROSS]
 
 
-def _load(recipe: Recipe, spec: DataSpec, memory: Mapping[str, Any] | None = None) -> Dataset:
+def _load(recipe: Recipe, spec: DataSpec, memory: Mapping[str, Any] | None = None, read: Read | None = None) -> Dataset:
     task = task_of(recipe)
     found = load_data(
         spec,
         fields=task.fields,
-        read=task.read,
+        read=read or task.read,
         answer=task.answer,
         surface=task.surface,
         memory=memory,

@@ -22,6 +22,7 @@ from weitiao.methods import METHODS
 from weitiao.methods.base import Method
 from weitiao.methods.frozen_cache import FrozenCache
 from weitiao.metrics import value_of
+from weitiao.models.growing import carry_over
 from weitiao.models.inference import Frozen, infer, infer_with_loss
 from weitiao.models.network import Network, NetworkSpec, build, load
 from weitiao.recipe import Recipe, recipe_tree
@@ -264,6 +265,8 @@ def _network(found: Preflight, records: Sequence[Record], seed: int) -> Network:
     spec = network_spec(recipe, found.task, found.labels, found.tokenizer.pad_id, targets)
     torch.manual_seed(seed)
     network = build(found.folder.path, spec)
+    if recipe.model.continues:
+        carry_over(network, found.folder.path, trust_remote_code=recipe.model.trust_remote_code)
     if recipe.training.gradient_checkpointing:
         network.checkpoint_gradients()
     return network

@@ -24,8 +24,10 @@ from weitiao.recipe import Draft, Finding, Recipe
 from weitiao.recipe.source import Places
 from weitiao.records import Feature
 from weitiao.tasks import Task
+from weitiao.tasks.labels import extended
 from weitiao.text import Tokenizer, load_tokenizer
 from weitiao.verbs.planning.plan import Plan, make_plan, shape_for
+from weitiao.verbs.preparing.continuing import continued
 from weitiao.verbs.preparing.encoding import Encoded, encode_splits, length_limit
 from weitiao.verbs.preparing.frame import LOSS, NEED_DEV, method_of, metric_names, set_aside, task_of
 from weitiao.verbs.preparing.method_choice import is_open, settle
@@ -204,7 +206,7 @@ class _Inspection:
         self.found.dataset = dataset
         self._place(dataset.problems, "data")
         train = dataset.records.get("train", [])
-        self.found.labels = task.label_space(train) or list(method_of(self.recipe).labels)
+        self.found.labels = self._labels(task.label_space(train) or list(method_of(self.recipe).labels))
         self._place(task.audit(dataset.records, self.found.labels), "task")
         if train and "dev" not in dataset.records:
             self._add(self._needs_dev())
@@ -218,6 +220,15 @@ class _Inspection:
                 folds=folds, rows=len(train)
             )
             self._add([Finding("misfit", ("folds",), message)])
+
+    def _labels(self, found: Sequence[str]) -> Sequence[str]:
+        """The labels of the rows, behind those of the model that is gone on with; of numbers, that model's scale."""
+        if not self.recipe.model.continues:
+            return found
+        known = self._try("continues", ("model", "continues"), lambda: continued(self.recipe))
+        if known is None or self.found.task.labels_are == "scale":
+            return known or ()
+        return extended(known, found)
 
     def _place(self, problems: Sequence[Problem], section: str) -> None:
         """Problems of a room that knows no recipe; those without a file are about this section of it."""

@@ -1,0 +1,311 @@
+"""`weitiao learn`: a served run and new labelled rows in; a run that goes on from it out, served where the gate holds.
+
+    OUTPUT/  an ordinary run, and
+      rows/          what it was trained and measured on, see learning/rows.py
+      learnt.json    what was asked, the rows, the gate's figures, and whether the run was promoted
+
+It goes on from `promotion.current(RUN)` by `weitiao train` itself: a recipe with `model.continues`, new rows mixed with
+replayed old ones, and, where the task's head can be compared with its old answers, the objective `lwf`. Nothing is
+overwritten: the new run is a folder of its own, and RUN/promoted.json says which one is served.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weitiao.artifact import RunFolder, open_run, read_json, replacing_folder, write_json, write_text
+from weitiao.errors import Refused
+from weitiao.messages import _
+from weitiao.recipe import Choice, Recipe, dump_recipe, load_recipe, recipe_tree
+from weitiao.serving import promotion
+from weitiao.serving.feedback.store import POSTGRES, SQLITE, FeedbackStore
+from weitiao.training.options import OBJECTIVE_OPTIONS, without_distribution
+from weitiao.verbs.evaluate import own_data
+from weitiao.verbs.learning.rows import DEV, NEW_DEV, ROWS, Mixed, mixed, note
+from weitiao.verbs.preparing.frame import frame, method_of, task_of
+from weitiao.verbs.preparing.resolving import anchored
+from weitiao.verbs.run import Run
+from weitiao.verbs.train import train
+
+if TYPE_CHECKING:
+    from weitiao.verbs.learning.gate import Gate
+
+LEARNT = "learnt.json"
+HOLD_OUT, MARGIN = 0.25, 0.01
+AT_THE_END = 10**9  # steps between evaluations: none before the last, so that the held-out rows choose no checkpoint
+SQLITE_FILES = {".db", ".sqlite", ".sqlite3"}
+OnEvent = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What came of it.
+
+    Args:
+        run: the run that was asked for.
+        served: the one that was gone on from.
+        output: the new run.
+        rows: how many of each kind.
+        new_labels: what the new run can answer and the served one cannot.
+        gate: the figures.
+        promoted: whether the new run is served now.
+        notes: what is worth knowing, in sentences.
+    """
+
+    run: Path
+    served: Path
+    output: Path
+    rows: dict[str, int]
+    new_labels: Sequence[str]
+    gate: Gate
+    promoted: bool
+    notes: Sequence[str] = field(default_factory=tuple)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "run": str(self.run),
+            "served": str(self.served),
+            "output": str(self.output),
+            "rows": self.rows,
+            "new_labels": list(self.new_labels),
+            "gate": {**self.gate.model_dump(mode="json"), "holds": self.gate.holds},
+            "promoted": self.promoted,
+            "notes": list(self.notes),
+        }
+
+
+def learn(
+    run: Any,
+    new: Any = None,
+    *,
+    output: Path | str | None = None,
+    replay: str | int | None = None,
+    hold_out: float = HOLD_OUT,
+    weight: float = 1.0,
+    temperature: float = 2.0,
+    margin: float = MARGIN,
+    promote: bool = True,
+    overrides: Sequence[str] = (),
+    data: Any = None,
+    resume: Path | str | None = None,
+    on_event: OnEvent = lambda _event: None,
+) -> Learnt:
+    """Go on from the served model with new labelled rows, measure old and new ones, and promote where the gate holds.
+
+    Args:
+        run: the run that is served, or the one in whose place another is.
+        new: a file with the columns of the run's own rows, the address of a feedback store, or rows in Python.
+        output: folder of the new run; default: beside the run, `-learnt-1` and so on behind its name.
+        replay: old training rows to mix in: a number, a share such as 20%, or None for as many as there are new ones
+            and at least ten of each label.
+        hold_out: share of the new rows that are not trained on but measured.
+        weight, temperature: of the objective `lwf`; a weight of 0 leaves it out.
+        margin: what the headline metric may lose on the old rows.
+        promote: whether the new run is to be served where the gate holds.
+        overrides: `key=value` changes to the recipe, such as training.epochs=2.
+        data: the old rows, of a run that was trained on rows in Python.
+        resume: folder of a new run that was interrupted; takes none of the above but `run`.
+        on_event: told of phases, problems, steps and evaluations.
+
+    Raises:
+        Refused: the run cannot be gone on from, or the rows cannot be used; nothing was written.
+        Interrupted: SIGINT or SIGTERM; what is there is kept.
+    """
+    base = Path(getattr(run, "path", run))
+    if resume is not None:
+        folder = RunFolder(Path(resume))
+        asked = _asked(folder)
+    else:
+        if new is None:
+            raise Refused(_("there is nothing to learn from; name a file of labelled rows or a feedback store"))
+        folder, asked = _begin(
+            base, new, output, _How(replay, hold_out, weight, temperature, margin), promote, overrides, data, on_event
+        )
+    _fit(folder, on_event, new=resume is None)
+    return _judged(base, folder, asked, on_event)
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How a run goes on; as in `learn`."""
+
+    replay: str | int | None
+    hold_out: float
+    weight: float
+    temperature: float
+    margin: float
+
+    def check(self) -> None:
+        if not 0 < self.hold_out < 1:
+            raise Refused(_("hold_out is {got}; expected a share between 0 and 1").format(got=self.hold_out))
+        if self.weight < 0 or self.margin < 0:
+            raise Refused(_("weight and margin must not be below 0"))
+
+
+def _begin(
+    base: Path,
+    new: Any,
+    output: Path | str | None,
+    how: _How,
+    promote: bool,
+    overrides: Sequence[str],
+    data: Any,
+    on_event: OnEvent,
+) -> tuple[RunFolder, dict[str, Any]]:
+    """The folder of the new run with its rows and its recipe in it, and what was asked."""
+    how.check()
+    served = open_run(promotion.current(base))
+    own = load_recipe(served.recipe, frame())
+    _refuse_if_closed(served, own)
+    folder = RunFolder(Path(output) if output else _free(base))
+    folder.refuse_if_taken()
+    on_event({"kind": "phase", "text": _("reading old and new rows")})
+    rows = mixed(served, *_source(own, new), replay=how.replay, hold_out=how.hold_out, data=data)
+    recipe, notes = _recipe(own, served, rows, folder, how, overrides)
+    asked = {
+        "run": str(base.absolute()), "served": str(served.path.absolute()), "margin": how.margin, "promote": promote,
+        "rows": rows.counts(), "notes": [*notes, *note(rows)], "files": list(rows.files), "ledger": dict(rows.ledger),
+    }  # fmt: skip
+    with replacing_folder(folder.path) as beside:
+        rows.write(beside / ROWS)
+        write_text(RunFolder(beside).recipe, dump_recipe(recipe))
+        write_json(beside / LEARNT, {"asked": asked})
+    return folder, asked
+
+
+def _source(recipe: Recipe, new: Any) -> tuple[Recipe, Any]:
+    """The new rows, and the recipe by which their columns are read: a store's rows have the task's own fields."""
+    if not isinstance(new, str | Path) or not is_store(str(new)):
+        return recipe, new
+    rows = FeedbackStore.open(str(new)).training_rows()
+    if not rows:
+        raise Refused(_("{url}: there is no feedback yet").format(url=new))
+    return recipe, rows
+
+
+def is_store(source: str) -> bool:
+    """Whether a source is a feedback store and not a file of rows."""
+    return source.startswith((SQLITE, *POSTGRES)) or Path(source).suffix.lower() in SQLITE_FILES
+
+
+def _refuse_if_closed(served: RunFolder, recipe: Recipe) -> None:
+    """Runs that cannot be gone on from, and why."""
+    if not method_of(recipe).stepwise or not method_of(recipe).needs_rows:
+        message = _(
+            "{path}: the method '{method}' settles in one go and cannot go on; train again on old and new rows together"
+        )
+        raise Refused(message.format(path=served.path, method=recipe.method.name))
+    if not any(served.model.glob("*.safetensors")):
+        message = _("{path}: holds no weights that can be trained; go on from the run that it was made from")
+        raise Refused(message.format(path=served.path))
+
+
+def _recipe(
+    own: Recipe, served: RunFolder, rows: Mixed, folder: RunFolder, how: _How, overrides: Sequence[str]
+) -> tuple[Recipe, list[str]]:
+    """The recipe of the new run, and what is to be said about it."""
+    notes = []
+    teacher = served.model.absolute()
+    objective = None
+    if how.weight and (reason := without_distribution(own, task_of(own), crf=False)):
+        message = _("without a distance from the old answers, for {reason}; old rows are replayed")
+        notes.append(message.format(reason=reason))
+    elif how.weight:
+        options = OBJECTIVE_OPTIONS["lwf"].model_validate(
+            {"teacher": str(teacher), "weight": float(how.weight), "temperature": float(how.temperature)}
+        )
+        objective = Choice(name="lwf", options=options)
+    if served.adapter.is_dir():
+        notes.append(
+            _("the adapter of {path} is merged into its base, and the new one is trained on that").format(
+                path=served.path
+            )
+        )
+    changed = {
+        "model": own.model.model_copy(
+            update={"name": str(teacher), "continues": True, "reinit_layers": 0, "revision": None}
+        ),
+        "data": rows.spec(folder.path.absolute() / ROWS, own.data),
+        "training": own.training.model_copy(
+            update={"objective": objective, "evaluate_every": AT_THE_END, "patience": None, "stop_at": None}
+        ),
+        "seeds": 1, "folds": None, "output": str(folder.path),
+    }  # fmt: skip
+    made = own.model_copy(update=changed)
+    return anchored(load_recipe(recipe_tree(made), frame(), overrides)), notes
+
+
+def _free(run: Path) -> Path:
+    """The first folder beside the run that is not there yet."""
+    number = 1
+    while (path := run.absolute().with_name(f"{run.absolute().name}-learnt-{number}")).exists():
+        number += 1
+    return path
+
+
+def _asked(folder: RunFolder) -> dict[str, Any]:
+    """What an interrupted run was begun with."""
+    if not (folder.path / LEARNT).is_file():
+        raise Refused(_("{path}: not begun by weitiao learn (no {file} in it)").format(path=folder.path, file=LEARNT))
+    asked: dict[str, Any] = read_json(folder.path / LEARNT)["asked"]
+    return asked
+
+
+def _fit(folder: RunFolder, on_event: OnEvent, *, new: bool) -> None:
+    """Train; a new folder that is refused before the first step goes again."""
+    try:
+        train(resume=folder.path, on_event=on_event)
+    except Refused:
+        if new and not folder.data.is_file():
+            shutil.rmtree(folder.path)
+        raise
+
+
+def _judged(base: Path, folder: RunFolder, asked: dict[str, Any], on_event: OnEvent) -> Learnt:
+    """Measure both models, write the gate's figures down, and promote where it holds."""
+    on_event({"kind": "phase", "text": _("measuring the served and the new model on old and new rows")})
+    served = Path(asked["served"])
+    gate, new_labels = _gate(served, folder, float(asked["margin"]))
+    promoted = gate.holds and bool(asked["promote"])
+    if promoted:
+        figures = gate.model_dump(mode="json", exclude={"reasons"})
+        why = _("better on new rows and not worse on old ones")
+        promotion.promote(base, folder.path, why=why, gate=figures, instead_of=served)
+    made = Learnt(base, served, folder.path, asked["rows"], new_labels, gate, promoted, tuple(asked["notes"]))
+    write_json(folder.path / LEARNT, {"asked": asked, **made.as_json()})
+    return made
+
+
+def _gate(served: Path, folder: RunFolder, margin: float) -> tuple[Gate, list[str]]:
+    """The gate's figures, and the labels that only the new run has."""
+    from weitiao.serving.predictor import Predictor
+    from weitiao.verbs.learning.gate import Answered, judge
+
+    recipe = load_recipe(folder.recipe, frame())
+    before, after = Predictor.load(served), Predictor.load(folder.path)
+    dev = own_data(folder, recipe).records["dev"]
+    parts = {
+        name: [record for record in dev if Path(record.file).name == f"{name}.jsonl"] for name in (DEV, NEW_DEV)
+    }  # fmt: skip
+    old, new = (
+        Answered(records=rows, served=before.predict(rows), learnt=after.predict(rows)) for rows in parts.values()
+    )
+    gate = judge(after.task, after.labels, old=old, new=new, spec=recipe.evaluation, margin=margin)
+    known = set(before.labels)
+    added = [label for label in after.labels if label not in known] if after.task.labels_are == "classes" else []
+    return gate, added
+
+
+def roll_back(run: Any, *, why: str = "") -> Path:
+    """Let what was served before the promoted run be served again, and give its folder; see `promotion.roll_back`."""
+    return promotion.roll_back(Path(getattr(run, "path", run)), why=why)
+
+
+def opened(made: Learnt) -> Run:
+    """The new run."""
+    return Run(made.output)

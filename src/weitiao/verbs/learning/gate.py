@@ -1,0 +1,129 @@
+"""The gate: whether a run that went on may be served in the place of the one it went on from.
+
+Both answer the same rows, and the difference of the task's headline metric is resampled in pairs. It holds where
+- on held-out new rows the interval of the difference lies above zero;
+- on the old dev rows its lower end lies above minus the margin: shown to be no worse, not merely not shown to be worse;
+- on the new rows, where answers are single labels of two or more kinds, the interval of Matthews' correlation lies
+  above zero. A model that does not know the new classes is always wrong about them, so that even one that learnt
+  shuffled labels is better; its answers then have nothing to do with the labels, and this is what tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from weitiao.evaluation.intervals import Resampling, Score, difference, interval
+from weitiao.messages import _
+from weitiao.metrics import value_of
+from weitiao.recipe import EvaluationSpec
+from weitiao.tasks import Task
+
+MARGIN = 0.01
+FEWEST = 10  # new rows; the resamples of fewer say too little
+ASSOCIATION = "mcc"
+
+
+class Measured(BaseModel):
+    """Two models on the same rows, in the headline metric."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int
+    served: float = Field(description="of the model that is served")
+    learnt: float = Field(description="of the one that went on")
+    difference: Score = Field(description="learnt minus served, with the interval of the paired bootstrap")
+
+
+class Gate(BaseModel):
+    """The figures, and what follows from them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    metric: str
+    margin: float
+    confidence: float
+    old: Measured = Field(description="on the dev rows of the served run")
+    new: Measured = Field(description="on held-out new rows")
+    association: Score | None = Field(description="Matthews' correlation of answers and labels on the new rows")
+    reasons: tuple[str, ...] = Field(description="why it does not hold; empty where it does")
+
+    @property
+    def holds(self) -> bool:
+        """Whether the run may be promoted."""
+        return not self.reasons
+
+
+class Answered(BaseModel):
+    """Rows, and what both models say of them."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    records: Sequence[Any]
+    served: Sequence[Any]
+    learnt: Sequence[Any]
+
+
+def judge(
+    task: Task[Any, Any],
+    labels: Sequence[str],
+    *,
+    old: Answered,
+    new: Answered,
+    spec: EvaluationSpec,
+    margin: float = MARGIN,
+) -> Gate:
+    """Compare both models and say whether the gate holds; an answer that a model cannot give counts as wrong.
+
+    Args:
+        labels: of the run that went on, which knows all those of the other.
+    """
+    metric = task.metrics(labels)[0]
+    on_old, on_new = (_measured(metric, each, spec) for each in (old, new))
+    association = _association(task, labels, new, spec)
+    reasons = []
+    if on_new.rows < FEWEST:
+        reasons.append(
+            _("only {rows} new rows were held out, and fewer than {fewest} say too little").format(
+                rows=on_new.rows, fewest=FEWEST
+            )
+        )
+    if not on_new.difference.low > 0:
+        message = _("it is not shown to be better on the new rows ({metric} {gap})")
+        reasons.append(message.format(metric=metric.name, gap=on_new.difference.shown("+")))
+    if not on_old.difference.low > -margin:
+        message = _("it is not shown to lose less than {margin:g} on the old rows ({metric} {gap})")
+        reasons.append(message.format(margin=margin, metric=metric.name, gap=on_old.difference.shown("+")))
+    if association is not None and not association.low > 0:
+        message = _("its answers to the new rows have no more to do with their labels than chance ({name} {score})")
+        reasons.append(message.format(name=ASSOCIATION, score=association.shown("+")))
+    return Gate(
+        metric=metric.name, margin=margin, confidence=spec.confidence, old=on_old, new=on_new, association=association,
+        reasons=tuple(reasons),
+    )  # fmt: skip
+
+
+def _measured(metric: Any, answered: Answered, spec: EvaluationSpec) -> Measured:
+    records = answered.records
+    return Measured(
+        rows=len(records),
+        served=value_of(metric, answered.served, records),
+        learnt=value_of(metric, answered.learnt, records),
+        difference=difference(metric, answered.learnt, answered.served, records, _resampling(records, spec)),
+    )
+
+
+def _association(task: Task[Any, Any], labels: Sequence[str], new: Answered, spec: EvaluationSpec) -> Score | None:
+    """Of the run that went on, on the new rows; None where there is nothing to associate."""
+    metric = next((each for each in task.metrics(labels) if each.name == ASSOCIATION), None)
+    if metric is None or len({task.answer(record) for record in new.records}) < 2:
+        return None
+    return interval(metric, new.learnt, new.records, _resampling(new.records, spec))
+
+
+def _resampling(records: Sequence[Any], spec: EvaluationSpec) -> Resampling:
+    groups = [record.group for record in records]
+    units = [group or str(row) for row, group in enumerate(groups)] if any(groups) else None
+    return Resampling(spec.resamples, spec.confidence, units=units)

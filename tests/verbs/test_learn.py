@@ -1,0 +1,256 @@
+"""`weitiao learn`: where rows go, what the gate says, what is promoted, and what is refused with nothing written."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.verbs.trained import BAD, GOOD, OTHER, recipe
+
+import weitiao
+from weitiao.artifact import read_json
+from weitiao.cli import main
+from weitiao.errors import Interrupted, ProblemsFound, Refused
+from weitiao.recipe import EvaluationSpec
+from weitiao.records import ClassifyPrediction, ClassifyRecord
+from weitiao.serving.feedback.store import Feedback, FeedbackStore
+from weitiao.serving.promotion import PROMOTED, Promotions, current
+from weitiao.tasks import TASKS
+from weitiao.verbs.learn import LEARNT, learn, roll_back
+from weitiao.verbs.learning.gate import Answered, Gate, judge
+from weitiao.verbs.learning.rows import wanted
+
+STILL = ("training.epochs=0.1", "training.learning_rate=1e-9")  # learns next to nothing, in a step
+
+
+def review(rng: random.Random, first: Sequence[str], number: int) -> str:
+    return " ".join([rng.choice(first), *rng.choices(OTHER, k=3), f"9{number:03}"])
+
+
+def rows_of(count: int, *, seed: int = 5) -> list[dict[str, str]]:
+    """More rows of the kind that `trained.recipe` writes."""
+    rng = random.Random(seed)
+    kinds = ((GOOD, "pos"), (BAD, "neg"))
+    return [{"review": review(rng, kinds[n % 2][0], n), "stars": kinds[n % 2][1]} for n in range(count)]
+
+
+def write(path: Path, rows: Sequence[dict[str, str]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that has hardly learnt anything, with its data beside it."""
+    folder = tmp_path_factory.mktemp("learn")
+    made = recipe(folder, training={"max_steps": 2, "batch_size": 16, "learning_rate": 3e-3})
+    return weitiao.train(made).path
+
+
+@pytest.fixture
+def run(trained: Path) -> Path:
+    """The same, served itself."""
+    (trained / PROMOTED).unlink(missing_ok=True)
+    return trained
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+# ------------------------------------------------------------------------------------------------ the verb
+
+
+def test_what_is_better_and_not_worse_is_promoted_and_rolled_back(run: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    made = learn(
+        run, write(tmp_path / "new.csv", rows_of(120)), output=tmp_path / "better",
+        replay="100%", overrides=["training.max_steps=60", "training.epochs=9"],
+    )  # fmt: skip
+    assert made.gate.holds and made.promoted, made.gate.reasons
+    assert current(run) == made.output == tmp_path / "better"
+    assert {path: path.read_bytes() for path in before} == before  # nothing of the served run changed
+    (change,) = Promotions.of(run).history
+    assert change.gate["new"]["difference"]["low"] > 0 and change.before == "."
+    assert (made.output / "report.json").is_file() and (made.output / "model/task.json").is_file()
+    assert weitiao.evaluate(made.output).what == "test"
+    assert roll_back(run, why="a try") == run == current(run)
+
+
+def test_rows_go_where_they_belong(run: Path, tmp_path: Path) -> None:
+    old = list(csv.DictReader((run.parent / "train.csv").open(encoding="utf-8")))
+    test = list(csv.DictReader((run.parent / "test.csv").open(encoding="utf-8")))
+    new = [*rows_of(40), {**old[0], "stars": "mixed"}, {**test[0], "stars": "mixed"}]
+    new += [{"review": f"film film {n}", "stars": "mixed"} for n in range(12)]
+    made = learn(run, write(tmp_path / "new.csv", new), output=tmp_path / "out", replay=30, overrides=STILL)
+    parts = {path.stem: lines(path) for path in (tmp_path / "out/rows").iterdir()}
+    assert set(parts) == {"replayed", "new", "dev", "new-dev", "test", "rest"}
+    assert len(parts["replayed"]) == 30
+    labels = [row["label"] for row in parts["replayed"]]
+    assert abs(labels.count("pos") - labels.count("neg")) <= 1
+    held, learnt = ({row["text"] for row in parts[name]} for name in ("new-dev", "new"))
+    assert not held & learnt and len(held) == made.rows["new-dev"] >= 13
+    assert {row["label"] for row in parts["new-dev"]} == {"pos", "neg", "mixed"}
+    everything = [row["text"] for name in ("replayed", "new", "rest") for row in parts[name]]
+    assert old[0]["review"] in learnt | held or old[0]["review"] in {row["text"] for row in parts["dev"]}
+    assert everything.count(old[0]["review"]) <= 1  # the correction stands in the old row's place
+    assert test[0]["review"] not in learnt | held and made.rows["left_out"] >= 1
+    assert all(row["origin"].rpartition(":")[2].isdecimal() for row in parts["replayed"])
+    assert made.new_labels == ["mixed"]
+    assert read_json(made.output / "model/task.json")["labels"] == ["neg", "pos", "mixed"]
+    kept = read_json(made.output / LEARNT)
+    assert kept["asked"]["ledger"]["read"] == len(new) and kept["gate"]["holds"] is made.gate.holds
+    data = read_json(made.output / "data.json")
+    assert data["ledger"]["read"] == sum(made.rows[name] for name in ("replayed", "new", "dev", "new-dev", "test"))
+
+    again = learn(made.output, rows_of(20, seed=8), output=tmp_path / "again", replay="50%", overrides=STILL)
+    pool = made.rows["replayed"] + made.rows["new"] + made.rows["rest"]
+    assert again.rows["replayed"] + again.rows["rest"] == pool - again.rows["corrected"]
+    assert again.rows["dev"] == made.rows["dev"] + made.rows["new-dev"]
+
+
+def test_a_model_that_learns_nothing_answers_as_before_and_is_not_promoted(run: Path, tmp_path: Path) -> None:
+    made = learn(run, rows_of(60), output=tmp_path / "still", overrides=STILL)
+    assert made.gate.old.served == made.gate.old.learnt and made.gate.new.served == made.gate.new.learnt
+    assert made.gate.old.difference.low == 0.0
+    assert "not shown to be better on the new rows" in made.gate.reasons[0]
+    assert not made.promoted and current(run) == run and made.output.is_dir()
+
+
+def test_corrections_of_a_store_are_learnt(run: Path, tmp_path: Path) -> None:
+    store = FeedbackStore.open(tmp_path / "feedback.db")
+    for row in rows_of(24):
+        store.add(Feedback("run", "1", "classify", {"text": row["review"]}, {}, {"label": row["stars"]}, {}))
+    made = learn(run, f"sqlite:///{tmp_path / 'feedback.db'}", output=tmp_path / "out", overrides=STILL)
+    assert made.rows["new"] + made.rows["new-dev"] == 24
+    with pytest.raises(Refused, match="there is no feedback yet"):
+        learn(run, f"sqlite:///{tmp_path / 'empty.db'}", output=tmp_path / "none")
+
+
+def test_an_interrupted_run_goes_on_to_its_gate(run: Path, tmp_path: Path) -> None:
+    def stop(event: dict[str, Any]) -> None:
+        if event.get("kind") == "phase" and event["text"] == "opening the model":
+            raise Interrupted("stopped here")
+
+    with pytest.raises(Interrupted):
+        learn(run, rows_of(60), output=tmp_path / "cut", overrides=STILL, on_event=stop)
+    assert "gate" not in read_json(tmp_path / "cut" / LEARNT)
+    made = learn(run, resume=tmp_path / "cut")
+    assert made.gate == learn(run, rows_of(60), output=tmp_path / "whole", overrides=STILL).gate
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"new": None}, "there is nothing to learn from"),
+        ({"hold_out": 1.5}, "hold_out is 1.5; expected a share between 0 and 1"),
+        ({"replay": "many"}, "replay is 'many'; expected a number of rows, or a share such as 20%"),
+        ({"margin": -1.0}, "weight and margin must not be below 0"),
+        ({"new": [{"review": "one", "stars": "pos"}]}, "1 new rows can be learnt from; at least two"),
+        ({"overrides": ["training.epochs=never"]}, "training.epochs"),
+        ({"overrides": ["model.head=mean"]}, "to go on with; keep the head"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_and_nothing_is_left(
+    run: Path, tmp_path: Path, changes: dict[str, Any], sentence: str
+) -> None:
+    given: dict[str, Any] = {"new": rows_of(40), **changes}
+    with pytest.raises(Refused, match=sentence):
+        learn(run, output=tmp_path / "out", **given)
+    if "model.head=mean" not in str(changes):  # found once weights are open, as with every run that breaks there
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_run_without_dev_rows_or_steps_cannot_go_on(run: Path, tmp_path: Path) -> None:
+    text = (run / "recipe.yaml").read_text("utf-8")
+    try:
+        (run / "recipe.yaml").write_text(text.replace("name: full", "name: logistic"), "utf-8")
+        with pytest.raises((Refused, ProblemsFound)):
+            learn(run, rows_of(40), output=tmp_path / "out")
+    finally:
+        (run / "recipe.yaml").write_text(text, "utf-8")
+
+
+def test_the_command_says_what_came_of_it(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    new = str(write(tmp_path / "new.csv", rows_of(60)))
+    asked = ["learn", str(run), "--new", new, "--output", str(tmp_path / "out"), "--require", *STILL]
+    assert main(asked) == 1
+    out = capsys.readouterr().out
+    assert "not promoted: it is not shown to be better on the new rows" in out and "the served run stays" in out
+    assert main(["learn", str(run), "--roll-back"]) == 2
+    assert "nothing to roll back" in capsys.readouterr().err
+    assert main(["learn", str(run)]) == 2
+    assert "--new is missing" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------------ the gate
+
+
+def answered(gold: Sequence[str], served: Sequence[str], learnt: Sequence[str]) -> Answered:
+    def said(labels: Sequence[str]) -> list[ClassifyPrediction]:
+        return [
+            ClassifyPrediction(labels=(label,), confidence=1.0, scores={label: 1.0}, abstained=False)
+            for label in labels
+        ]
+
+    records = [
+        ClassifyRecord(file="f", line=n, group="", text=f"t {n}", text_pair=None, labels=(label,))
+        for n, label in enumerate(gold, start=1)
+    ]
+    return Answered(records=records, served=said(served), learnt=said(learnt))
+
+
+def judged(old: Answered, new: Answered, **options: Any) -> Gate:
+    return judge(TASKS["classify"](), ["a", "b", "c", "d"], old=old, new=new, spec=EvaluationSpec(), **options)
+
+
+SAME = answered("ab" * 100, "ab" * 100, "ab" * 100)
+BETTER = answered("cd" * 20, "aa" * 20, "cd" * 20)
+
+
+def test_better_on_new_and_the_same_on_old_holds() -> None:
+    gate = judged(SAME, BETTER)
+    assert gate.holds and gate.new.difference.value == 1.0 and gate.old.difference.low == 0.0
+    assert gate.association is not None and gate.association.value == 1.0
+
+
+def test_a_loss_on_old_rows_within_the_margin_must_be_shown() -> None:
+    gold = "ab" * 100
+    worse = answered(gold, gold, "b" + gold[1:])  # one of 200 rows: half a point, but perhaps more
+    gate = judged(worse, BETTER)
+    assert gate.old.difference.value == pytest.approx(-0.005) and gate.old.difference.low <= -0.01
+    assert "lose less than 0.01 on the old rows" in gate.reasons[0] and len(gate.reasons) == 1
+    assert judged(worse, BETTER, margin=0.03).holds
+
+
+def test_shuffled_labels_of_new_classes_are_not_promoted() -> None:
+    rng = random.Random(1)
+    learnt = "".join(rng.choices("cd", k=40))
+    gate = judged(SAME, answered("cd" * 20, "ab" * 20, learnt))
+    assert gate.new.difference.low > 0  # better than a model that cannot answer with them, and yet
+    assert not gate.holds and "no more to do with their labels than chance" in gate.reasons[0]
+
+
+def test_one_new_class_has_nothing_to_be_associated_with() -> None:
+    gate = judged(SAME, answered("c" * 20, "a" * 20, "c" * 20))
+    assert gate.association is None and gate.holds
+
+
+def test_few_new_rows_say_too_little() -> None:
+    gate = judged(SAME, answered("c" * 9, "a" * 9, "c" * 9))
+    assert gate.reasons == ("only 9 new rows were held out, and fewer than 10 say too little",)
+
+
+def test_replay_is_a_number_a_share_or_as_many_as_new() -> None:
+    task = TASKS["classify"]()
+    assert wanted("20%", 5, [None] * 50, task) == 10  # type: ignore[list-item]
+    assert wanted(30, 5, [None] * 50, task) == 30  # type: ignore[list-item]
+    assert wanted("80", 5, [None] * 50, task) == 50  # type: ignore[list-item]
