@@ -22,6 +22,7 @@ from weitiao.serving.desk import Desk, Limits, RequestError
 from weitiao.serving.docs import docs_page
 from weitiao.serving.feedback.api import routes as feedback_routes
 from weitiao.serving.feedback.store import FeedbackStore
+from weitiao.serving.page.api import routes as page_routes
 from weitiao.serving.predictor import Predictor
 
 
@@ -48,6 +49,7 @@ def build_app(
     app.add_api_route("/docs", lambda: HTMLResponse(docs_page(app.openapi())), methods=["GET"], include_in_schema=False)
     if feedback is not None:
         app.include_router(feedback_routes(desk, feedback))
+    app.include_router(page_routes(desk, feedback=feedback is not None))
     app.add_exception_handler(RequestError, _rejected)
     app.add_exception_handler(HTTPException, _no_such_page)
     return app
