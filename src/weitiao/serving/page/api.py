@@ -39,11 +39,12 @@ HEADERS = {
 }
 
 
-def routes(desk: Desk, *, feedback: bool) -> APIRouter:
+def routes(desk: Desk, *, feedback: bool, drift: bool = True) -> APIRouter:
     """The addresses of the page.
 
     Args:
         feedback: whether corrections are taken.
+        drift: whether `/v1/drift` is there.
     """
     router = APIRouter(include_in_schema=False)
 
@@ -55,7 +56,7 @@ def routes(desk: Desk, *, feedback: bool) -> APIRouter:
     def models() -> Response:
         names: Sequence[str] = list(desk.predictors)
         forms: list[dict[str, Any]] = [{"name": name, **form_of(desk.find(name))} for name in names]
-        return JSONResponse({"models": forms, "feedback": feedback}, headers=HEADERS)
+        return JSONResponse({"models": forms, "feedback": feedback, "drift": drift}, headers=HEADERS)
 
     @router.get("/page/texts.json")
     def said() -> Response:

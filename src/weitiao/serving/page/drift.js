@@ -21,7 +21,7 @@ function measure(each) {
 }
 
 function shown(each, value) {
-  if (typeof value !== "object") return each.name === "lengths" ? value.toFixed(1) : percent(value);
+  if (typeof value !== "object") return ["lengths", "scores"].includes(each.name) ? value.toFixed(2) : percent(value);
   return Object.entries(value).map(([label, share]) => `${label} ${percent(share)}`).join(", ");
 }
 

@@ -34,7 +34,7 @@ ASKED = ("query", "question", "text", "text_pair", "head", "tail")  # in the ord
 
 
 def form_of(predictor: Predictor) -> dict[str, Any]:
-    """As JSON: task, kind of answer, fields to ask for, labels by their kind, and which field of a row is the answer."""
+    """As JSON: task, kind of answer, what to ask for, labels by their kind, which field of a row is the answer."""
     task = predictor.task
     specs = {spec.name: spec for spec in task.fields if not spec.only_labelled}
     known = predictor.fields

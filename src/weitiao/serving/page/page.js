@@ -7,7 +7,7 @@ import { field, find, make, say, speak } from "./pieces.js";
 
 const LONG = new Set(["text", "text_pair"]); // fields of several lines
 const part = (name) => document.getElementById(name);
-const page = { texts: {}, models: [], feedback: false, model: null, language: "en", key: "", values: {}, last: null };
+const page = { texts: {}, models: [], feedback: false, drift: false, model: null, language: "en", key: "", values: {}, last: null };
 
 start();
 
@@ -31,6 +31,7 @@ async function load() {
   if (!found) return;
   page.models = found.models;
   page.feedback = found.feedback;
+  page.drift = found.drift;
   page.model = page.models[0];
   turn(page.language);
 }
@@ -172,6 +173,7 @@ async function correct(button, read) {
 }
 
 async function showDrift() {
+  if (!page.drift) return;
   const place = part("drift"), model = page.model;
   const answer = await fetch("v1/drift", { headers: headers() }).catch(() => null);
   if (!answer?.ok || model !== page.model) return;

@@ -103,6 +103,7 @@ def _drift() -> dict[str, str]:
         "measure_unknown": _("Unknown tokens"),
         "measure_unseen": _("Tokens that training never saw"),
         "measure_confidence": _("Confidence"),
+        "measure_scores": _("Answered numbers"),
         "measure_labels": _("Predicted labels"),
         "in_training": _("in training"),
         "now": _("now"),
