@@ -20,8 +20,11 @@ from weitiao.messages import _
 from weitiao.serving.bodies import read_body
 from weitiao.serving.desk import Desk, Limits, RequestError
 from weitiao.serving.docs import docs_page
+from weitiao.serving.drift.api import routes as drift_routes
+from weitiao.serving.drift.watch import Watch
 from weitiao.serving.feedback.api import routes as feedback_routes
 from weitiao.serving.feedback.store import FeedbackStore
+from weitiao.serving.page.api import routes as page_routes
 from weitiao.serving.predictor import Predictor
 
 
@@ -48,6 +51,10 @@ def build_app(
     app.add_api_route("/docs", lambda: HTMLResponse(docs_page(app.openapi())), methods=["GET"], include_in_schema=False)
     if feedback is not None:
         app.include_router(feedback_routes(desk, feedback))
+    watch = Watch(desk.find)
+    desk.observers.append(watch)
+    app.include_router(drift_routes(watch, desk.predictors.keys))
+    app.include_router(page_routes(desk, feedback=feedback is not None))
     app.add_exception_handler(RequestError, _rejected)
     app.add_exception_handler(HTTPException, _no_such_page)
     return app

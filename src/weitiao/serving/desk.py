@@ -7,7 +7,7 @@ Models run one request at a time.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from weitiao.errors import Refused
 from weitiao.messages import _
-from weitiao.records import Record
+from weitiao.records import Prediction, Record
 from weitiao.serving.predictor import Predictor
 from weitiao.tables import did_you_mean
 from weitiao.tasks import RowFault
@@ -45,6 +45,7 @@ class Desk:
     """Answers for the loaded predictors, one at a time."""
 
     def __init__(self, predictors: Sequence[Predictor], limits: Limits) -> None:
+        self.observers: list[Callable[[str, Sequence[Record], Sequence[Prediction]], None]] = []
         self.predictors = _by_name(predictors)
         self.limits = limits
         self._lock = Lock()
@@ -73,6 +74,8 @@ class Desk:
         records = [self.record(predictor, item, index) for index, item in enumerate(items, start=1)]
         with self._lock:
             answers = predictor.answer(records)
+        for observer in self.observers:
+            observer(name, records, answers.predictions)
         predictions = [each.model_dump(mode="json") for each in answers.predictions]
         return {"model": name, "predictions": predictions, "truncated": answers.truncated}
 

@@ -14,6 +14,7 @@ from weitiao.evaluation.schema import DataSummary, Learnt, Timing
 from weitiao.evaluation.writing import write_report
 from weitiao.recipe import Recipe, dump_recipe
 from weitiao.records import Prediction, Record
+from weitiao.serving.drift.reference import Reference
 from weitiao.tasks import Settings, Task
 from weitiao.text import CHINESE, han_share
 from weitiao.verbs.fitting.fit import Fitted, answers, measured_part
@@ -27,6 +28,10 @@ def report(found: Preflight, folder: RunFolder, fits: Fits) -> None:
     predictions, settings = answers(found, folder, part)
     write_predictions(found.task, folder, part.records, predictions)
     records = found.dataset.records if found.dataset else {}
+    Reference.of(
+        found.task, found.tokenizer, train=records.get("train") or part.records, measured=part.records,
+        predictions=predictions,
+    ).write(folder.path)  # fmt: skip
     made = measure(
         found.task, found.labels, predictions=predictions, records=part.records, split=split,
         train=records.get("train", []), dev=records.get("dev", []), spec=found.recipe.evaluation,
