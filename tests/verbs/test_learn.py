@@ -66,6 +66,11 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
 # ------------------------------------------------------------------------------------------------ the verb
 
 
@@ -86,8 +91,7 @@ def test_what_is_better_and_not_worse_is_promoted_and_rolled_back(run: Path, tmp
 
 
 def test_rows_go_where_they_belong(run: Path, tmp_path: Path) -> None:
-    old = list(csv.DictReader((run.parent / "train.csv").open(encoding="utf-8")))
-    test = list(csv.DictReader((run.parent / "test.csv").open(encoding="utf-8")))
+    old, test = (table(run.parent / f"{name}.csv") for name in ("train", "test"))
     new = [*rows_of(40), {**old[0], "stars": "mixed"}, {**test[0], "stars": "mixed"}]
     new += [{"review": f"film film {n}", "stars": "mixed"} for n in range(12)]
     made = learn(run, write(tmp_path / "new.csv", new), output=tmp_path / "out", replay=30, overrides=STILL)
