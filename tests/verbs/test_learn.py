@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tests.verbs.trained import BAD, GOOD, OTHER, recipe
 import weitiao
 from weitiao.artifact import read_json
 from weitiao.cli import main
-from weitiao.errors import Interrupted, ProblemsFound, Refused
+from weitiao.errors import Interrupted, Refused
 from weitiao.recipe import EvaluationSpec
 from weitiao.records import ClassifyPrediction, ClassifyRecord
 from weitiao.serving.feedback.store import Feedback, FeedbackStore
@@ -173,14 +174,29 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_left(
         assert not (tmp_path / "out").exists()
 
 
-def test_a_run_without_dev_rows_or_steps_cannot_go_on(run: Path, tmp_path: Path) -> None:
-    text = (run / "recipe.yaml").read_text("utf-8")
-    try:
-        (run / "recipe.yaml").write_text(text.replace("name: full", "name: logistic"), "utf-8")
-        with pytest.raises((Refused, ProblemsFound)):
-            learn(run, rows_of(40), output=tmp_path / "out")
-    finally:
-        (run / "recipe.yaml").write_text(text, "utf-8")
+def test_what_cannot_go_on_is_refused_with_the_reason(run: Path, tmp_path: Path) -> None:
+    broken = Path(shutil.copytree(run, tmp_path / "broken"))
+    weights = [path.rename(path.with_suffix(".away")) for path in (broken / "model").glob("*.safetensors")]
+    with pytest.raises(Refused, match="holds no weights that can be trained"):
+        learn(broken, rows_of(40), output=tmp_path / "out")
+    for path in weights:
+        path.rename(path.with_suffix(".safetensors"))
+    card = read_json(broken / "model/task.json")
+    card["network"]["additions"] = [{"name": "prompt"}]
+    (broken / "model/task.json").write_text(json.dumps(card), "utf-8")
+    with pytest.raises(Refused, match="put parts of its own into the model"):
+        learn(broken, rows_of(40), output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_export_with_the_tasks_own_columns_is_read(run: Path, tmp_path: Path) -> None:
+    named = Path(shutil.copytree(run, tmp_path / "named"))
+    text = (named / "recipe.yaml").read_text("utf-8")
+    (named / "recipe.yaml").write_text(text.replace("fields: {}", "fields: {text: review, label: stars}"), "utf-8")
+    export = [{"id": n, "text": row["review"], "label": [row["stars"]]} for n, row in enumerate(rows_of(40))]
+    (tmp_path / "export.jsonl").write_text("".join(json.dumps(row) + "\n" for row in export), "utf-8")
+    made = learn(named, tmp_path / "export.jsonl", output=tmp_path / "out", overrides=STILL)
+    assert made.rows["new"] + made.rows["new-dev"] + made.rows["left_out"] == 40
 
 
 def test_the_command_says_what_came_of_it(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

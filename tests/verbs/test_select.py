@@ -79,7 +79,7 @@ def test_density_is_the_mean_cosine_of_the_nearest() -> None:
 
 def test_centres_are_far_from_each_other_and_from_what_is_labelled() -> None:
     vectors = directions(0, 1, 90, 91, 180)
-    worth = np.array([1.0, 0.9, 1.0, 0.9, 0.5])
+    worth = np.array([1.0, 0.9, 1.0, 0.9, 0.3])
     assert k_center(vectors, worth, 2) == [0, 2]
     assert k_center(vectors, worth, 1, directions(0)) == [2]
     assert sorted(k_center(vectors, worth, 9)) == [0, 1, 2, 3, 4]
