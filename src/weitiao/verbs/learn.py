@@ -217,8 +217,8 @@ def _refuse_if_closed(served: RunFolder, recipe: Recipe) -> None:
         raise Refused(message.format(path=served.path, method=recipe.method.name))
     if read_json(served.model / TASK_FILE).get("network", {}).get("additions"):
         message = _(
-            "{path}: the method '{method}' put parts of its own into the model, which cannot be gone on with; train again "
-            "on old and new rows together"
+            "{path}: the method '{method}' put parts of its own into the model, which cannot be gone on with; train "
+            "again on old and new rows together"
         )
         raise Refused(message.format(path=served.path, method=recipe.method.name))
     if not any(served.model.glob("*.safetensors")):
