@@ -189,6 +189,18 @@ def test_what_cannot_go_on_is_refused_with_the_reason(run: Path, tmp_path: Path)
     assert not (tmp_path / "out").exists()
 
 
+def test_a_recipe_continues_only_a_model_of_its_own_task(run: Path, tmp_path: Path) -> None:
+    asked = recipe(run.parent, output=str(tmp_path / "out"))
+    tiny = weitiao.check({**asked, "model": {**asked["model"], "continues": True}})
+    assert [each.code for each in tiny.problems if each.severity == "error"] == ["continues"]
+    assert "is no model/ folder of one" in str(tiny.problems)
+    (tmp_path / "model").mkdir()
+    card = {**read_json(run / "model/task.json"), "task": "tag"}
+    (tmp_path / "model/task.json").write_text(json.dumps(card), "utf-8")
+    other = weitiao.check({**asked, "model": {"name": str(tmp_path / "model"), "continues": True}})
+    assert "answers the task tag, and the recipe is of the task classify" in str(other.problems)
+
+
 def test_an_export_with_the_tasks_own_columns_is_read(run: Path, tmp_path: Path) -> None:
     named = Path(shutil.copytree(run, tmp_path / "named"))
     text = (named / "recipe.yaml").read_text("utf-8")

@@ -32,7 +32,6 @@ from weitiao.verbs.learning.rows import DEV, NEW_DEV, ROWS, Mixed, mixed, note
 from weitiao.verbs.predict import same_kind
 from weitiao.verbs.preparing.frame import frame, method_of, task_of
 from weitiao.verbs.preparing.resolving import anchored
-from weitiao.verbs.run import Run
 from weitiao.verbs.train import train
 
 if TYPE_CHECKING:
@@ -325,8 +324,3 @@ def _gate(served: Path, folder: RunFolder, margin: float) -> tuple[Gate, list[st
 def roll_back(run: Any, *, why: str = "") -> Path:
     """Let what was served before the promoted run be served again, and give its folder; see `promotion.roll_back`."""
     return promotion.roll_back(Path(getattr(run, "path", run)), why=why)
-
-
-def opened(made: Learnt) -> Run:
-    """The new run."""
-    return Run(made.output)
