@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from weitiao.verbs.quickstart import quickstart as quickstart
     from weitiao.verbs.run import Run as Run
     from weitiao.verbs.schema import schema as schema
+    from weitiao.verbs.select import select as select
     from weitiao.verbs.train import train as train
     from weitiao.verbs.tune import tune as tune
 
@@ -73,6 +74,7 @@ _WHERE = {
     "predict_file": "weitiao.verbs.predict:predict_file",
     "quickstart": "weitiao.verbs.quickstart:quickstart",
     "schema": "weitiao.verbs.schema:schema",
+    "select": "weitiao.verbs.select:select",
     "serve": "weitiao.serving.server:serve",
     "train": "weitiao.verbs.train:train",
     "tune": "weitiao.verbs.tune:tune",
@@ -105,6 +107,7 @@ __all__ = [
     "predict_file",
     "quickstart",
     "schema",
+    "select",
     "serve",
     "train",
     "tune",

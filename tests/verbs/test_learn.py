@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tests.verbs.trained import BAD, GOOD, OTHER, recipe
 import weitiao
 from weitiao.artifact import read_json
 from weitiao.cli import main
-from weitiao.errors import Interrupted, ProblemsFound, Refused
+from weitiao.errors import Interrupted, Refused
 from weitiao.recipe import EvaluationSpec
 from weitiao.records import ClassifyPrediction, ClassifyRecord
 from weitiao.serving.feedback.store import Feedback, FeedbackStore
@@ -66,6 +67,11 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
 # ------------------------------------------------------------------------------------------------ the verb
 
 
@@ -86,8 +92,7 @@ def test_what_is_better_and_not_worse_is_promoted_and_rolled_back(run: Path, tmp
 
 
 def test_rows_go_where_they_belong(run: Path, tmp_path: Path) -> None:
-    old = list(csv.DictReader((run.parent / "train.csv").open(encoding="utf-8")))
-    test = list(csv.DictReader((run.parent / "test.csv").open(encoding="utf-8")))
+    old, test = (table(run.parent / f"{name}.csv") for name in ("train", "test"))
     new = [*rows_of(40), {**old[0], "stars": "mixed"}, {**test[0], "stars": "mixed"}]
     new += [{"review": f"film film {n}", "stars": "mixed"} for n in range(12)]
     made = learn(run, write(tmp_path / "new.csv", new), output=tmp_path / "out", replay=30, overrides=STILL)
@@ -169,14 +174,41 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_left(
         assert not (tmp_path / "out").exists()
 
 
-def test_a_run_without_dev_rows_or_steps_cannot_go_on(run: Path, tmp_path: Path) -> None:
-    text = (run / "recipe.yaml").read_text("utf-8")
-    try:
-        (run / "recipe.yaml").write_text(text.replace("name: full", "name: logistic"), "utf-8")
-        with pytest.raises((Refused, ProblemsFound)):
-            learn(run, rows_of(40), output=tmp_path / "out")
-    finally:
-        (run / "recipe.yaml").write_text(text, "utf-8")
+def test_what_cannot_go_on_is_refused_with_the_reason(run: Path, tmp_path: Path) -> None:
+    broken = Path(shutil.copytree(run, tmp_path / "broken"))
+    weights = [path.rename(path.with_suffix(".away")) for path in (broken / "model").glob("*.safetensors")]
+    with pytest.raises(Refused, match="holds no weights that can be trained"):
+        learn(broken, rows_of(40), output=tmp_path / "out")
+    for path in weights:
+        path.rename(path.with_suffix(".safetensors"))
+    card = read_json(broken / "model/task.json")
+    card["network"]["additions"] = [{"name": "prompt"}]
+    (broken / "model/task.json").write_text(json.dumps(card), "utf-8")
+    with pytest.raises(Refused, match="put parts of its own into the model"):
+        learn(broken, rows_of(40), output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_recipe_continues_only_a_model_of_its_own_task(run: Path, tmp_path: Path) -> None:
+    asked = recipe(run.parent, output=str(tmp_path / "out"))
+    tiny = weitiao.check({**asked, "model": {**asked["model"], "continues": True}})
+    assert [each.code for each in tiny.problems if each.severity == "error"] == ["continues"]
+    assert "is no model/ folder of one" in str(tiny.problems)
+    (tmp_path / "model").mkdir()
+    card = {**read_json(run / "model/task.json"), "task": "tag"}
+    (tmp_path / "model/task.json").write_text(json.dumps(card), "utf-8")
+    other = weitiao.check({**asked, "model": {"name": str(tmp_path / "model"), "continues": True}})
+    assert "answers the task tag, and the recipe is of the task classify" in str(other.problems)
+
+
+def test_an_export_with_the_tasks_own_columns_is_read(run: Path, tmp_path: Path) -> None:
+    named = Path(shutil.copytree(run, tmp_path / "named"))
+    text = (named / "recipe.yaml").read_text("utf-8")
+    (named / "recipe.yaml").write_text(text.replace("fields: {}", "fields: {text: review, label: stars}"), "utf-8")
+    export = [{"id": n, "text": row["review"], "label": [row["stars"]]} for n, row in enumerate(rows_of(40))]
+    (tmp_path / "export.jsonl").write_text("".join(json.dumps(row) + "\n" for row in export), "utf-8")
+    made = learn(named, tmp_path / "export.jsonl", output=tmp_path / "out", overrides=STILL)
+    assert made.rows["new"] + made.rows["new-dev"] + made.rows["left_out"] == 40
 
 
 def test_the_command_says_what_came_of_it(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

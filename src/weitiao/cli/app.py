@@ -24,6 +24,7 @@ from weitiao.cli import (
     predict,
     quickstart,
     schema,
+    select,
     serve,
     train,
     tune,
@@ -73,6 +74,7 @@ def command() -> Any:
     app.add_typer(shelf, name="adapters")
     data = _group(feedback.DATA_ABOUT)
     data.command("feedback", cls=Command, help=feedback.ABOUT)(feedback.feedback)
+    data.command("select", cls=Command, help=select.ABOUT)(select.select)
     data.callback()(_nothing)
     app.add_typer(data, name="data")
     return typer.main.get_command(app)

@@ -11,7 +11,7 @@ from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, print_json
 from weitiao.messages import _
 
-DATA_ABOUT = N_("Rows to train on: from corrections.")
+DATA_ABOUT = N_("Rows to train on: from corrections, or the texts to label next.")
 ABOUT = N_("Write the corrections that a server took as rows to train on.")
 
 

@@ -18,17 +18,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao.artifact import RunFolder, open_run, read_json, replacing_folder, write_json, write_text
+from weitiao.data.fields import GROUP, SPLIT
+from weitiao.data.reading import stream_rows
 from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.recipe import Choice, Recipe, dump_recipe, load_recipe, recipe_tree
 from weitiao.serving import promotion
+from weitiao.serving.cards import TASK_FILE
 from weitiao.serving.feedback.store import POSTGRES, SQLITE, FeedbackStore
 from weitiao.training.options import OBJECTIVE_OPTIONS, without_distribution
 from weitiao.verbs.evaluate import own_data
 from weitiao.verbs.learning.rows import DEV, NEW_DEV, ROWS, Mixed, mixed, note
+from weitiao.verbs.predict import same_kind
 from weitiao.verbs.preparing.frame import frame, method_of, task_of
 from weitiao.verbs.preparing.resolving import anchored
-from weitiao.verbs.run import Run
 from weitiao.verbs.train import train
 
 if TYPE_CHECKING:
@@ -179,13 +182,24 @@ def _begin(
 
 
 def _source(recipe: Recipe, new: Any) -> tuple[Recipe, Any]:
-    """The new rows, and the recipe by which their columns are read: a store's rows have the task's own fields."""
-    if not isinstance(new, str | Path) or not is_store(str(new)):
+    """The new rows, and the recipe by which their columns are read.
+
+    A store's rows have the task's own fields. So may a file, such as an annotator's export: where it has none of the
+    columns that the recipe names, they are told as those of a recipe that names none.
+    """
+    unnamed = recipe.model_copy(update={"data": recipe.data.model_copy(update={"fields": {}})})
+    if not isinstance(new, str | Path):
         return recipe, new
-    rows = FeedbackStore.open(str(new)).training_rows()
-    if not rows:
-        raise Refused(_("{url}: there is no feedback yet").format(url=new))
-    return recipe, rows
+    if is_store(str(new)):
+        rows = FeedbackStore.open(str(new)).training_rows()
+        if not rows:
+            raise Refused(_("{url}: there is no feedback yet").format(url=new))
+        return unnamed, rows
+    named = {str(column).partition(".")[0] for name, column in recipe.data.fields.items() if name not in (GROUP, SPLIT)}
+    if not named or not Path(new).is_file():
+        return recipe, new
+    columns = stream_rows(str(new), **same_kind(recipe, str(new))).columns
+    return (recipe if named & {*columns, *map(str, range(1, len(columns) + 1))} else unnamed), new
 
 
 def is_store(source: str) -> bool:
@@ -198,6 +212,12 @@ def _refuse_if_closed(served: RunFolder, recipe: Recipe) -> None:
     if not method_of(recipe).stepwise or not method_of(recipe).needs_rows:
         message = _(
             "{path}: the method '{method}' settles in one go and cannot go on; train again on old and new rows together"
+        )
+        raise Refused(message.format(path=served.path, method=recipe.method.name))
+    if read_json(served.model / TASK_FILE).get("network", {}).get("additions"):
+        message = _(
+            "{path}: the method '{method}' put parts of its own into the model, which cannot be gone on with; train "
+            "again on old and new rows together"
         )
         raise Refused(message.format(path=served.path, method=recipe.method.name))
     if not any(served.model.glob("*.safetensors")):
@@ -304,8 +324,3 @@ def _gate(served: Path, folder: RunFolder, margin: float) -> tuple[Gate, list[st
 def roll_back(run: Any, *, why: str = "") -> Path:
     """Let what was served before the promoted run be served again, and give its folder; see `promotion.roll_back`."""
     return promotion.roll_back(Path(getattr(run, "path", run)), why=why)
-
-
-def opened(made: Learnt) -> Run:
-    """The new run."""
-    return Run(made.output)
