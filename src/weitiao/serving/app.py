@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, create_model
 from starlette.concurrency import run_in_threadpool
@@ -22,9 +22,13 @@ from weitiao.serving.docs import docs_page
 from weitiao.serving.predictor import Predictor
 
 
-def build_app(predictors: Sequence[Predictor], limits: Limits | None = None) -> FastAPI:
-    """The web application that answers for these predictors."""
-    desk = Desk(predictors, limits or Limits())
+def build_app(desk: Desk, *, routers: Sequence[APIRouter] = ()) -> FastAPI:
+    """The web application that answers for a desk.
+
+    Args:
+        desk: the models, and what a request may hold.
+        routers: of `serving.page`, `serving.feedback` and `serving.drift`; each is made by its `routes(...)`.
+    """
     app = FastAPI(title="weitiao", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
 
     async def predict(request: Request) -> JSONResponse:
@@ -41,6 +45,8 @@ def build_app(predictors: Sequence[Predictor], limits: Limits | None = None) -> 
     )
     app.add_api_route("/health", lambda: {"status": "ok", "models": list(desk.predictors)}, methods=["GET"])
     app.add_api_route("/docs", lambda: HTMLResponse(docs_page(app.openapi())), methods=["GET"], include_in_schema=False)
+    for router in routers:
+        app.include_router(router)
     app.add_exception_handler(RequestError, _rejected)
     app.add_exception_handler(HTTPException, _no_such_page)
     return app

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.records import Record
+from weitiao.serving.observers import Observer, Observers
 from weitiao.serving.predictor import Predictor
 from weitiao.tables import did_you_mean
 from weitiao.tasks import RowFault
@@ -42,11 +43,14 @@ class RequestError(Exception):
 
 
 class Desk:
-    """Answers for the loaded predictors, one at a time."""
+    """Answers for the loaded predictors, one at a time, and tells observers what it answered."""
 
-    def __init__(self, predictors: Sequence[Predictor], limits: Limits) -> None:
+    def __init__(
+        self, predictors: Sequence[Predictor], limits: Limits | None = None, observers: Sequence[Observer] = ()
+    ) -> None:
         self.predictors = _by_name(predictors)
-        self.limits = limits
+        self.limits = limits or Limits()
+        self.observers = Observers(observers)
         self._lock = Lock()
 
     def find(self, name: str) -> Predictor:
@@ -73,6 +77,7 @@ class Desk:
         records = [self._record(predictor, item, index) for index, item in enumerate(items)]
         with self._lock:
             answers = predictor.answer(records)
+        self.observers.tell(name, records, answers.predictions)
         predictions = [each.model_dump(mode="json") for each in answers.predictions]
         return {"model": name, "predictions": predictions, "truncated": answers.truncated}
 

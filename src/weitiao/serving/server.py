@@ -12,7 +12,7 @@ from typing import Any
 
 from weitiao.errors import MissingExtra, Refused
 from weitiao.messages import _, system_reason
-from weitiao.serving.desk import Limits
+from weitiao.serving.desk import Desk, Limits
 from weitiao.serving.shelf import load_together
 
 HIGHEST_PORT = 65535
@@ -50,7 +50,7 @@ def serve(
     listening = _listen(host, port)
     try:
         predictors = load_together(runs, base=base)
-        app = build_app(predictors, limits)
+        app = build_app(Desk(predictors, limits))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False))
         if on_ready is not None:
             shown, bound = listening.getsockname()[:2]
