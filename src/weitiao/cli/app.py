@@ -15,6 +15,7 @@ from weitiao.cli import (
     curve,
     doctor,
     evaluate,
+    keys,
     listing,
     models,
     new,
@@ -66,6 +67,12 @@ def command() -> Any:
     shelf.command("merge", cls=Command, help=adapters.MERGE_ABOUT)(adapters.merge)
     shelf.callback()(_nothing)
     app.add_typer(shelf, name="adapters")
+    ring = _group(keys.ABOUT)
+    ring.command("add", cls=Command, help=keys.ADD_ABOUT)(keys.add)
+    ring.command("list", cls=Command, help=keys.LIST_ABOUT)(keys.listing)
+    ring.command("remove", cls=Command, help=keys.REMOVE_ABOUT)(keys.remove)
+    ring.callback()(_nothing)
+    app.add_typer(ring, name="keys")
     return typer.main.get_command(app)
 
 

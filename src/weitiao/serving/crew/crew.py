@@ -34,6 +34,16 @@ class Watcher(Protocol):
         ...
 
 
+class Unwatched:
+    """Nobody is told."""
+
+    def batch(self, model: str, records: int, tokens: int, seconds: float) -> None:
+        """Nothing is done."""
+
+    def fault(self, kind: str, detail: str) -> None:
+        """Nothing is done."""
+
+
 class Crew:
     """Answers requests by its stations until it retires."""
 
@@ -65,9 +75,9 @@ class Crew:
             lane.start()
 
     @property
-    def ready(self) -> bool:
-        """Whether a station could be asked now."""
-        return any(self._up)
+    def up(self) -> int:
+        """Stations that could be asked now."""
+        return sum(self._up)
 
     def submit(self, model: str, questions: Sequence[Question], timeout: float) -> Future[list[Prediction]]:
         """Queue a request.

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Protocol
 
 from weitiao.errors import Refused
@@ -195,13 +194,3 @@ def _environment(threads: int) -> dict[str, str]:
         environment.setdefault("OMP_NUM_THREADS", str(threads))
     return environment
 
-
-def fingerprint(folder: Path) -> str:
-    """Which version of a model answers: twelve hex digits of the sha256 over the files of its folder."""
-    import hashlib
-
-    total = hashlib.sha256()
-    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
-        with path.open("rb") as stream:
-            total.update(path.name.encode() + hashlib.file_digest(stream, "sha256").digest())
-    return total.hexdigest()[:12]

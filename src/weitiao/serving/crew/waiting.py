@@ -80,10 +80,14 @@ class Waiting:
         """Whether nothing waits and nothing is being answered."""
         return not self._pieces and not self._flying
 
+    @property
+    def pace(self) -> float:
+        """Tokens a second of all stations together; 0 before any was measured."""
+        return self.speed.tokens * self.stations
+
     def delay(self, tokens: int = 0) -> float:
         """Seconds until `tokens` more would be answered, by the measured speed; 0 before any was."""
-        speed = self.speed.tokens * self.stations
-        return (self._tokens + self._flying + tokens) / speed if speed else 0.0
+        return (self._tokens + self._flying + tokens) / self.pace if self.pace else 0.0
 
     def check(self) -> None:
         """Refuse a request before it is read, if there is no room for any.
