@@ -29,9 +29,7 @@ def serve(
     keys: Annotated[
         Path | None, typer.Option("--keys", metavar="FILE", help=N_("Ask for an API key; see: weitiao keys."))
     ] = None,
-    no_keys: Annotated[
-        bool, typer.Option("--no-keys", help=N_("Let other machines ask without a key."))
-    ] = False,
+    no_keys: Annotated[bool, typer.Option("--no-keys", help=N_("Let other machines ask without a key."))] = False,
     cors: Annotated[
         list[str] | None, typer.Option("--cors", metavar="ORIGIN", help=N_("Origin of pages that may ask."))
     ] = None,

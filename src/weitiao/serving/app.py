@@ -1,4 +1,4 @@
-"""Models over HTTP: `POST /v1/predict/{model}` typed by the task, `/v1/embeddings`, `/v1/models`, health, `/metrics`, `/docs`.
+"""Models over HTTP: `POST /v1/predict/{model}` typed by the task, `/v1/embeddings`, and what a server says of itself.
 
 A request comes in whole or not at all, is read and encoded in a thread, and waits for the crew without holding one up,
 so the server stays responsive. Nothing is loaded from elsewhere: the documentation page is plain and made here.
@@ -196,11 +196,14 @@ def _add_state(app: FastAPI, desk: Desk, meters: Meters) -> None:
         return Response(meters.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     page = {"content": {"text/plain": {"schema": {"type": "string"}}}}
-    for path, function in {"/health": health, "/health/live": live, "/health/ready": ready, "/v1/models": models}.items():
+    for path, function in {
+        "/health": health,
+        "/health/live": live,
+        "/health/ready": ready,
+        "/v1/models": models,
+    }.items():
         app.add_api_route(path, function, methods=["GET"], responses=PROBLEMS)
-    app.add_api_route(
-        "/metrics", metrics, methods=["GET"], response_class=Response, responses={**PROBLEMS, 200: page}
-    )
+    app.add_api_route("/metrics", metrics, methods=["GET"], response_class=Response, responses={**PROBLEMS, 200: page})
     app.add_api_route("/docs", lambda: HTMLResponse(docs_page(app.openapi())), methods=["GET"], include_in_schema=False)
 
 

@@ -127,7 +127,9 @@ class Desk:
         items, beside = self._items(parse(body))
         options = Options.read(beside, query)
         options.check(model.predictor)
-        return self.order(model, [self._record(model.predictor, item, index) for index, item in enumerate(items)], options)
+        return self.order(
+            model, [self._record(model.predictor, item, index) for index, item in enumerate(items)], options
+        )
 
     def order(self, model: Model, records: Sequence[Record], options: Options) -> Order:
         """An order of records that were read."""

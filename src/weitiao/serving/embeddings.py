@@ -105,7 +105,9 @@ def _record(desk: Desk, model: Model, text: str, place: int) -> EmbedRecord:
     try:
         record: EmbedRecord = model.predictor.record({"text": text})  # type: ignore[assignment]
     except RowFault as fault:
-        raise RequestError(400, _("input {index}: {reason}").format(index=place, reason=fault), param="input") from fault
+        raise RequestError(
+            400, _("input {index}: {reason}").format(index=place, reason=fault), param="input"
+        ) from fault
     return record
 
 

@@ -91,7 +91,9 @@ class Body:
         return bool(message.get("more_body", False))
 
     def _too_large(self) -> RequestError:
-        return RequestError(413, _("the body is larger than {limit} bytes").format(limit=self._intake.limits.body_bytes))
+        return RequestError(
+            413, _("the body is larger than {limit} bytes").format(limit=self._intake.limits.body_bytes)
+        )
 
 
 def check_form(headers: Headers) -> None:

@@ -57,7 +57,9 @@ def read(path: Path) -> list[Key]:
     try:
         return list(_File.model_validate(read_json(path)).keys)
     except ValidationError as error:
-        raise Refused(_("{path}: no file of keys; make one with: weitiao keys add {path} NAME").format(path=path)) from error
+        raise Refused(
+            _("{path}: no file of keys; make one with: weitiao keys add {path} NAME").format(path=path)
+        ) from error
 
 
 def add(path: Path, name: str, *, per_minute: int = PER_MINUTE) -> str:
@@ -72,7 +74,9 @@ def add(path: Path, name: str, *, per_minute: int = PER_MINUTE) -> str:
     if not name.strip() or len(name) > 100 or per_minute < 1:
         raise Refused(_("a key needs a name of at most 100 characters and at least one request a minute"))
     key = PREFIX + secrets.token_urlsafe(BYTES)
-    made = Key(name=name, sha256=_hash(key), per_minute=per_minute, created=datetime.now(UTC).isoformat(timespec="seconds"))
+    made = Key(
+        name=name, sha256=_hash(key), per_minute=per_minute, created=datetime.now(UTC).isoformat(timespec="seconds")
+    )
     _write(path, [*keys, made])
     return key
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -29,17 +29,22 @@ class Meters:
     def __init__(self, journal: Journal | None = None) -> None:
         self.registry = CollectorRegistry()
         self._journal = journal or Journal()
-        own = {"registry": self.registry}
-        self._seconds = Histogram(
-            "weitiao_request_seconds", "From the request's arrival to its answer.", ["route", "status"], buckets=SECONDS, **own
+        self._seconds = self._histogram("request_seconds", "From arrival to answer.", ["route", "status"], SECONDS)
+        self._records = self._histogram("batch_records", "Records of a batch.", ["model"], RECORDS)
+        self._tokens = self._histogram("batch_tokens", "Tokens of a batch.", ["model"], TOKENS)
+        self._batch = self._histogram("batch_seconds", "Time that a batch took.", ["model"], SECONDS)
+        self._answered = self._counter("tokens", "Tokens that were answered.", "model")
+        self._errors = self._counter("errors", "Requests that were not answered, and faults inside.", "kind")
+        self._swaps = self._counter("swaps", "New versions of a model that were put in place.", "model")
+        self._flying = Gauge(
+            "weitiao_requests_in_flight", "Requests that have arrived and are not answered.", registry=self.registry
         )
-        self._records = Histogram("weitiao_batch_records", "Records of a batch.", ["model"], buckets=RECORDS, **own)
-        self._tokens = Histogram("weitiao_batch_tokens", "Tokens of a batch.", ["model"], buckets=TOKENS, **own)
-        self._batch = Histogram("weitiao_batch_seconds", "Time that a batch took.", ["model"], buckets=SECONDS, **own)
-        self._answered = Counter("weitiao_tokens", "Tokens that were answered.", ["model"], **own)
-        self._errors = Counter("weitiao_errors", "Requests that were not answered, and faults inside.", ["kind"], **own)
-        self._swaps = Counter("weitiao_swaps", "New versions of a model that were put in place.", ["model"], **own)
-        self._flying = Gauge("weitiao_requests_in_flight", "Requests that have arrived and are not answered.", **own)
+
+    def _histogram(self, name: str, about: str, labels: Sequence[str], buckets: Sequence[float]) -> Histogram:
+        return Histogram(f"weitiao_{name}", about, labels, buckets=buckets, registry=self.registry)
+
+    def _counter(self, name: str, about: str, label: str) -> Counter:
+        return Counter(f"weitiao_{name}", about, [label], registry=self.registry)
 
     def watch(self, desk: Desk) -> None:
         """Show also what a desk has waiting."""
@@ -95,7 +100,10 @@ class _OfDesk(Collector):
             "weitiao_tokens_per_second": ("Speed of all stations over the last whole batches.", waiting.pace),
             "weitiao_stations": ("Stations that can be asked.", crew.up),
             "weitiao_ready": ("Whether requests are taken.", int(self._desk.ready)),
-            "weitiao_unobserved": ("Answered requests that observers were not told of.", self._desk.observers.unobserved),
+            "weitiao_unobserved": (
+                "Answered requests that observers were not told of.",
+                self._desk.observers.unobserved,
+            ),
             "weitiao_observer_faults": ("Faults of observers.", self._desk.observers.faults),
         }
         for name, (about, value) in figures.items():

@@ -24,10 +24,12 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    top_k: int | None = Field(None, ge=1, description="keep the probabilities of so many labels, the most likely ones")
-    probabilities: bool = Field(True, description="false leaves `scores` empty")
+    top_k: int | None = Field(
+        default=None, ge=1, description="keep the probabilities of so many labels, the most likely ones"
+    )
+    probabilities: bool = Field(default=True, description="false leaves `scores` empty")
     thresholds: dict[str, Annotated[float, Field(allow_inf_nan=False)]] | None = Field(
-        None, description="in place of those found on dev: by label, or by the name of the setting"
+        default=None, description="in place of those found on dev: by label, or by the name of the setting"
     )
 
     @classmethod

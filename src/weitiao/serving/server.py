@@ -104,6 +104,7 @@ def _serve(
     on_ready: Callable[[str, Sequence[str]], None] | None,
 ) -> None:
     from weitiao.serving.app import Doors
+    from weitiao.serving.house import House
     from weitiao.serving.meters import Meters
 
     keys = Keyring(options.keys) if options.keys is not None else None
@@ -138,7 +139,7 @@ def _server(app: Any, desk: Desk) -> uvicorn.Server:
     class Draining(uvicorn.Server):
         """Takes nothing new after the first signal, and ends once all is answered, or at the second."""
 
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
             """A signal came."""
             if desk.draining:
                 self.should_exit = self.force_exit = True

@@ -136,7 +136,7 @@ def opened(folder: Path, name: str, *, base: str | None = None) -> Model:
     else:
         source = model_folder(folder)
         card = TaskCard.read(source / TASK_FILE)
-    predictor = Predictor.of(card, cast(Any, Elsewhere()), load_tokenizer(source))
+    predictor = Predictor.of(card, cast("Any", Elsewhere()), load_tokenizer(source))
     return Model(replace(predictor, name=name), version(folder if adapter else source))
 
 

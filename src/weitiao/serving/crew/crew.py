@@ -19,7 +19,10 @@ from weitiao.serving.crew.stations import Lost, Station
 from weitiao.serving.crew.waiting import Bounds, Waiting
 
 AGAIN = 1  # seconds after which what a dead worker had may be asked again
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts to start a station again; each is twice the one before
+FIRST_PAUSE, LONGEST_PAUSE = (
+    0.5,
+    30.0,
+)  # seconds between attempts to start a station again; each is twice the one before
 
 
 class Watcher(Protocol):
@@ -52,7 +55,9 @@ class Crew:
         self.waiting = Waiting(bounds or Bounds(), len(stations))
         self._watcher = watcher
         self._up = [False] * len(stations)
-        self._lanes = [threading.Thread(target=self._work, args=(place,), daemon=True) for place in range(len(stations))]
+        self._lanes = [
+            threading.Thread(target=self._work, args=(place,), daemon=True) for place in range(len(stations))
+        ]
 
     def start(self) -> None:
         """Start every station, side by side; none is left behind where one cannot be.
@@ -155,7 +160,9 @@ class Crew:
         """After a fault in a batch: each piece by itself, so that only the one at fault ends without an answer."""
         if len(batch) == 1:
             self._watcher.fault("internal", str(fault))
-            self._end(batch, Turned(503, _("the request met a fault of the server, which is logged"), AGAIN, "internal"))
+            self._end(
+                batch, Turned(503, _("the request met a fault of the server, which is logged"), AGAIN, "internal")
+            )
             return
         for piece in batch:
             self._answer(station, [piece])

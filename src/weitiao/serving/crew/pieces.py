@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass
 
 from weitiao.records import Feature, Prediction, Record
@@ -61,15 +62,13 @@ class Ticket:
 
     def fail(self, reason: Exception) -> None:
         """End the request without an answer."""
-        if not self.future.done():
+        with suppress(InvalidStateError):
             self.future.set_exception(reason)
 
 
 def _deliver(future: Future[list[Prediction]], answers: list[Prediction]) -> None:
-    try:
+    with suppress(InvalidStateError):  # another piece has failed, or who asked has left
         future.set_result(answers)
-    except InvalidStateError:  # another piece has failed, or who asked has left
-        pass
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -193,4 +193,3 @@ def _environment(threads: int) -> dict[str, str]:
     if threads:
         environment.setdefault("OMP_NUM_THREADS", str(threads))
     return environment
-
