@@ -83,7 +83,7 @@ def build_app(desk: Desk, *, routers: Sequence[APIRouter] = (), doors: Doors | N
     """
     doors = doors or Doors()
     doors.meters.watch(desk)
-    app = FastAPI(title="weitiao", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+    app = FastAPI(title="weitiao", docs_url=None, redoc_url=None, openapi_url="/openapi.json", redirect_slashes=False)
     _add_answers(app, desk)
     _add_state(app, desk, doors.meters)
     for router in routers:

@@ -160,7 +160,7 @@ def problem(scope: Scope, error: RequestError | Turned) -> JSONResponse:
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if error.status in (408, 413) or error.kind == "draining":
+    if error.status == 408 or error.kind == "draining":
         headers["Connection"] = "close"
     body: dict[str, Any] = {"detail": str(error)}
     if scope["path"] == OPENAI:

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 from weitiao.messages import _
 
 HEAD_SECONDS = 10.0  # in which the head of a request has to be here
+LINGER_SECONDS = 2.0  # in which a client that was refused may still send
 HEAD_BYTES = 32 * 1024
 CONNECTIONS = 1000  # at once
 
@@ -20,6 +21,7 @@ class Wire(H11Protocol):
     """One connection."""
 
     head_timer: asyncio.TimerHandle | None = None
+    refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, unless there are too many that do."""
@@ -36,6 +38,8 @@ class Wire(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a request; once its head is whole, the body has a time of its own."""
+        if self.refused:
+            return
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
             self._unset_head_timer()
@@ -56,7 +60,9 @@ class Wire(H11Protocol):
             self.refuse(408, _("the head of the request took more than {limit:g} s").format(limit=HEAD_SECONDS), {})
 
     def refuse(self, status: int, reason: str, headers: dict[str, str]) -> None:
-        """Answer without the application, and hang up."""
+        """Answer without the application, and hang up; what is still sent is read, or the answer would be lost."""
+        self.refused = True
+        self._unset_head_timer()
         body = json.dumps({"detail": reason}, ensure_ascii=False).encode()
         head: dict[str, Any] = {
             "content-type": "application/json", "content-length": str(len(body)), "connection": "close", **headers
@@ -64,7 +70,9 @@ class Wire(H11Protocol):
         response = h11.Response(status_code=status, headers=list(head.items()), reason=STATUS_PHRASES[status])
         for event in (response, h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
+        self.transport.write_eof()
+        self.transport.resume_reading()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _unset_head_timer(self) -> None:
         if self.head_timer is not None:
