@@ -52,7 +52,10 @@ def test_the_beginning_of_a_vector_that_serves_alone(server: Server) -> None:
         ({"input": []}, 400, "input", "`input`: no text in it"),
         ({"input": [[1, 2]]}, 400, "input", "`input`: expected text"),
         ({"input": " "}, 400, "input", "input 0: empty text"),
-        ({"input": "a", "dimensions": 8}, 400, "dimensions", "`dimensions`: the model does not serve 8; it serves: 16, and the whole vector"),
+        (
+            {"input": "a", "dimensions": 8}, 400, "dimensions",
+            "`dimensions`: the model does not serve 8; it serves: 16, and the whole vector",
+        ),
         ({"input": "a", "model": "reviews"}, 400, "model", "the model 'reviews' does not embed; its task is classify"),
         ({"input": "a", "model": "vector"}, 404, None, "unknown model 'vector'; did you mean 'vectors'?"),
         ({"input": ["a"] * 257}, 413, None, "257 records in one request; at most 256 are answered"),

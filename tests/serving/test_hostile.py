@@ -177,7 +177,7 @@ def test_a_client_that_leaves_before_its_answer(server: Server) -> None:
 
 @pytest.mark.slow
 def test_slow_clients_are_hung_up_on_and_hold_up_nobody(server: Server) -> None:
-    """A head that never ends, byte by byte, and connections that say nothing: 408 each, others are answered meanwhile."""
+    """A head that never ends, byte by byte, and connections that say nothing: 408 each; others are answered."""
     answers: list[bytes] = []
 
     def drip() -> None:

@@ -35,6 +35,7 @@ class Limits:
     """What one request may hold, beyond it 413; and how long it may take, beyond it 429."""
 
     body_bytes: int = 4 * 1024 * 1024
+    head_bytes: int = 32 * 1024
     records: int = 256
     characters: int = 20_000  # a text; far above the tokens that models read
     deadline: float = 30.0  # seconds from its arrival to its answer, where it does not say

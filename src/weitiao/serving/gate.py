@@ -92,6 +92,8 @@ class Gate:
 
     def _check(self, scope: Scope, visit: Visit) -> None:
         headers, path = Headers(scope=scope), scope["path"]
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > (most := self._desk.limits.head_bytes):
+            raise RequestError(400, _("the head of the request is larger than {limit} bytes").format(limit=most))
         if self._desk.draining and path not in WHILE_DRAINING:
             raise Turned(503, _("the server is being stopped; send the request again"), DRAINED, "draining")
         if scope["method"] not in SAFE and not self._from_here(headers):

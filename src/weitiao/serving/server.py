@@ -134,7 +134,7 @@ def _server(app: Any, desk: Desk) -> uvicorn.Server:
     """uvicorn with our protocol, that drains before it ends."""
     import uvicorn
 
-    from weitiao.serving.wire import HEAD_BYTES, Wire
+    from weitiao.serving.wire import Wire
 
     class Draining(uvicorn.Server):
         """Takes nothing new after the first signal, and ends once all is answered, or at the second."""
@@ -153,7 +153,7 @@ def _server(app: Any, desk: Desk) -> uvicorn.Server:
 
     config = uvicorn.Config(
         app, log_level="critical", server_header=False, http=Wire, ws="none", lifespan="off",
-        h11_max_incomplete_event_size=HEAD_BYTES, timeout_graceful_shutdown=LAST_WORDS, backlog=1024,
+        h11_max_incomplete_event_size=desk.limits.head_bytes, timeout_graceful_shutdown=LAST_WORDS, backlog=1024,
     )  # fmt: skip
     return Draining(config)
 

@@ -6,7 +6,6 @@ card says. So it starts without torch, and a new version can be made ready besid
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,14 +14,12 @@ from typing import Any, cast
 
 from weitiao.errors import Refused
 from weitiao.messages import _
-from weitiao.serving.cards import TASK_FILE, AdapterCard, TaskCard, model_folder
+from weitiao.serving.cards import TASK_FILE, AdapterCard, TaskCard, model_folder, version
 from weitiao.serving.crew.crew import Crew, Watcher
 from weitiao.serving.crew.stations import Here, Loading, Station, Worker
 from weitiao.serving.crew.waiting import Bounds
 from weitiao.serving.predictor import Predictor
 from weitiao.text import load_tokenizer
-
-DIGITS = 12  # of a version
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +135,3 @@ def opened(folder: Path, name: str, *, base: str | None = None) -> Model:
         card = TaskCard.read(source / TASK_FILE)
     predictor = Predictor.of(card, cast("Any", Elsewhere()), load_tokenizer(source))
     return Model(replace(predictor, name=name), version(folder if adapter else source))
-
-
-def version(folder: Path) -> str:
-    """Which version of a model it is: hexadecimal, of the names and bytes of its files."""
-    total = hashlib.sha256()
-    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
-        with path.open("rb") as stream:
-            total.update(path.name.encode() + hashlib.file_digest(stream, "sha256").digest())
-    return total.hexdigest()[:DIGITS]

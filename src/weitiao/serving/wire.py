@@ -13,7 +13,6 @@ from weitiao.messages import _
 
 HEAD_SECONDS = 10.0  # in which the head of a request has to be here
 LINGER_SECONDS = 2.0  # in which a client that was refused may still send
-HEAD_BYTES = 32 * 1024
 CONNECTIONS = 1000  # at once
 
 
