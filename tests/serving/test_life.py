@@ -72,7 +72,7 @@ class Load:
         until(lambda: sum(self.statuses.values()) >= wanted)
 
 
-def until(true: object, seconds: float = 60) -> None:
+def until(true: object, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not true():  # type: ignore[operator]
         assert time.monotonic() < end
