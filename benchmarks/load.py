@@ -36,9 +36,7 @@ from harness import RESULTS, Bar, Benchmark, Cell, Result, Settings, Summary, ru
 STARTER, MODEL, SEED = "starter:en", "load", 11
 BELOW, ABOVE = 0.8, 1.5  # of the measured capacity
 CLIENTS = 32  # of the closed loop
-WORDS = (
-    "quick brown fox jumps lazy dog warm funny moving film dull badly acted watch again parcel damaged"  # made up
-).split(" ")
+WORDS = ["quick", "brown", "fox", "jumps", "lazy", "dog", "warm", "funny", "moving", "film", "dull", "parcel"]
 
 
 def cells(quick: bool) -> list[Cell]:
