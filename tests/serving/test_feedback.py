@@ -196,10 +196,10 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    folder = tmp_path_factory.mktemp("served")
-    predictors = [weitiao.load(kinds.run_of(task, folder)) for task in kinds.ROWS]
-    store = FeedbackStore.open(folder / "feedback.db")
+def desk(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    folder = runs
+    predictors = [weitiao.load(folder / task) for task in kinds.ROWS]
+    store = FeedbackStore.open(tmp_path_factory.mktemp("kept") / "feedback.db")
     return Desk(TestClient(build_app(predictors, feedback=store)), store, folder)
 
 
