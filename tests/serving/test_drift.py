@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 import weitiao
 from tests.serving import kinds
-from weitiao.serving.app import build_app
+from tests.serving.whole import whole
 from weitiao.serving.drift.api import Gauges
 from weitiao.serving.drift.index import by_chance, chi_square, stability_index, state_of
 from weitiao.serving.drift.reading import confidence_of, labels_of, score_of
@@ -165,10 +165,11 @@ class TestWatch:
 
 class TestServed:
     def test_requests_are_seen_at_both_addresses(self, predictor):
-        app = build_app([predictor])
+        app, desk = whole([predictor])
         client = TestClient(app)
         body = {"records": [{"text": "zebras jump"}] * 250}
         assert client.post("/v1/predict/classify", json=body).status_code == 200
+        desk.observers.settle()
         (found,) = client.get("/v1/drift").json()["models"]
         assert (found["model"], found["state"], found["requests"]) == ("classify", "large", 250)
         unseen = next(each for each in found["measures"] if each["name"] == "unseen")

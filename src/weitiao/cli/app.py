@@ -16,6 +16,7 @@ from weitiao.cli import (
     doctor,
     evaluate,
     feedback,
+    keys,
     listing,
     models,
     new,
@@ -71,6 +72,12 @@ def command() -> Any:
     data.command("feedback", cls=Command, help=feedback.ABOUT)(feedback.feedback)
     data.callback()(_nothing)
     app.add_typer(data, name="data")
+    ring = _group(keys.ABOUT)
+    ring.command("add", cls=Command, help=keys.ADD_ABOUT)(keys.add)
+    ring.command("list", cls=Command, help=keys.LIST_ABOUT)(keys.listing)
+    ring.command("remove", cls=Command, help=keys.REMOVE_ABOUT)(keys.remove)
+    ring.callback()(_nothing)
+    app.add_typer(ring, name="keys")
     return typer.main.get_command(app)
 
 

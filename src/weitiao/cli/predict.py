@@ -86,6 +86,8 @@ def _predict_file(
         run, source, output, force=force, base=base, cluster=where,
         on_rows=lambda rows: say(_("rows: {rows}").format(rows=f"{rows:,}")),
     )  # fmt: skip
+    if answered.resumed:
+        say(_("went on from an earlier call that was stopped after {rows} rows").format(rows=f"{answered.resumed:,}"))
     if answered.faulty:
         shown = "\n".join(f"  {fault}" for fault in answered.faults)
         message = ngettext(
