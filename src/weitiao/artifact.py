@@ -2,6 +2,7 @@
 
     runs/<name>/
       recipe.yaml  data.json  log.jsonl  checkpoints/  model/  report.json  report.html  README.md  predictions.jsonl
+      drift.json
       trackers/  where any are wanted
 
 A reader never sees half a file; a full disk ends in `StorageFull` with what was complete still there.

@@ -7,7 +7,8 @@
     └── Failed (1)               the run broke while running
         ├── NonFiniteLoss        NaN or Inf, with the rows of the step
         ├── NothingLearnt        a step in which no target was trained on
-        └── StorageFull          the disk is full; a run can be resumed
+        ├── StorageFull          the disk is full; a run can be resumed
+        └── Unreachable          a database does not answer
     Interrupted (130)            SIGINT or SIGTERM; the run is saved and can be resumed
 
 A message says what, got, expected, and what to do, and opens with `FILE:LINE:` where there is one.
@@ -61,6 +62,10 @@ class NothingLearnt(Failed):
 
 class StorageFull(Failed):
     """The disk is full; what was complete is kept, and a run can be resumed."""
+
+
+class Unreachable(Failed):
+    """A database does not answer, or not as it should; nothing was written into it."""
 
 
 class Interrupted(WeitiaoError):

@@ -8,7 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.serving import kinds
 from tests.serving.running import Server, running
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run of each task, named as the task; not to be changed."""
+    folder = tmp_path_factory.mktemp("runs")
+    for task in kinds.ROWS:
+        kinds.run_of(task, folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

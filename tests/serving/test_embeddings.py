@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.serving.running import Server
 
+from tests.serving.running import Server
 from weitiao.serving.predictor import Predictor
 
 

@@ -8,6 +8,7 @@ import socket
 import threading
 
 import pytest
+
 from tests.serving.running import Server
 
 PATH = "/v1/predict/reviews"

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.serving.running import Server, running
 
+from tests.serving.running import Server, running
 from weitiao.cli import main
 from weitiao.errors import Refused
 from weitiao.serving import keys

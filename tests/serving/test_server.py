@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.serving.running import Server
 
+from tests.serving.running import Server
 from weitiao.errors import Refused
 from weitiao.serving.body import characters_in
 from weitiao.serving.desk import Desk, Limits

@@ -15,6 +15,7 @@ from weitiao.cli import (
     curve,
     doctor,
     evaluate,
+    feedback,
     keys,
     listing,
     models,
@@ -67,6 +68,10 @@ def command() -> Any:
     shelf.command("merge", cls=Command, help=adapters.MERGE_ABOUT)(adapters.merge)
     shelf.callback()(_nothing)
     app.add_typer(shelf, name="adapters")
+    data = _group(feedback.DATA_ABOUT)
+    data.command("feedback", cls=Command, help=feedback.ABOUT)(feedback.feedback)
+    data.callback()(_nothing)
+    app.add_typer(data, name="data")
     ring = _group(keys.ABOUT)
     ring.command("add", cls=Command, help=keys.ADD_ABOUT)(keys.add)
     ring.command("list", cls=Command, help=keys.LIST_ABOUT)(keys.listing)

@@ -38,6 +38,14 @@ def serve(
     ] = "-",
     log_texts: Annotated[bool, typer.Option("--log-texts", help=N_("Log the texts of requests too."))] = False,
     base: Base = None,
+    feedback: Annotated[
+        str | None,
+        typer.Option(
+            "--feedback",
+            metavar="URL",
+            help=N_("Database for corrections: sqlite:///PATH, or postgresql://...; without it none are taken."),
+        ),
+    ] = None,
 ) -> None:
     """Load the runs, then answer until stopped."""
     from weitiao.serving.desk import Limits
@@ -51,7 +59,7 @@ def serve(
     say(_("loading ..."))
     options = ServerOptions(
         host=host, port=port, workers=workers, keys=keys, no_keys=no_keys, cors=tuple(cors or ()), log=log,
-        log_texts=log_texts, limits=Limits(deadline=deadline), base=base,
+        log_texts=log_texts, limits=Limits(deadline=deadline), base=base, feedback=feedback,
     )  # fmt: skip
     serve_runs(
         runs,

@@ -22,7 +22,7 @@ from weitiao.serving.crew.stations import Here
 from weitiao.serving.observers import Observer, Observers
 from weitiao.serving.options import Options
 from weitiao.serving.predictor import Predictor
-from weitiao.serving.staff import Model, Staff
+from weitiao.serving.staff import Model, Staff, version_of
 from weitiao.tables import did_you_mean
 from weitiao.tasks import RowFault
 
@@ -129,7 +129,7 @@ class Desk:
         options = Options.read(beside, query)
         options.check(model.predictor)
         return self.order(
-            model, [self._record(model.predictor, item, index) for index, item in enumerate(items)], options
+            model, [self.record(model.predictor, item, index) for index, item in enumerate(items)], options
         )
 
     def order(self, model: Model, records: Sequence[Record], options: Options) -> Order:
@@ -188,7 +188,12 @@ class Desk:
             reason = _("{count} records in one request; at most {limit} are answered")
             raise RequestError(413, reason.format(count=count, limit=self.limits.records))
 
-    def _record(self, predictor: Predictor, item: Any, index: int) -> Record:
+    def record(self, predictor: Predictor, item: Any, index: int) -> Record:
+        """The record in one item of a body.
+
+        Raises:
+            RequestError: it cannot be used.
+        """
         try:
             record = predictor.task.record.model_validate(item)
             self.check_length(item, index)
@@ -225,7 +230,7 @@ class Desk:
 def _in_process(predictors: Sequence[Predictor]) -> Staff:
     """A staff that answers in this process, ready at once."""
     crew = Crew([Here({each.name: each for each in predictors})], Unwatched())
-    staff = Staff.of([Model(each) for each in predictors], crew)
+    staff = Staff.of([Model(each, version_of(each.folder) if each.folder else "") for each in predictors], crew)
     crew.start()
     return staff
 

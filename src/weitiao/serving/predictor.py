@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,7 @@ class Predictor:
         settings: what was calibrated on dev, such as thresholds.
         name: the run's name, as it is served.
         max_length: tokens a text.
+        folder: what it was loaded from.
     """
 
     network: Network
@@ -64,6 +65,7 @@ class Predictor:
     name: str
     max_length: int
     fields: frozenset[str] | None = None
+    folder: Path | None = None
 
     @classmethod
     def load(cls, run: Path | str, *, base: Path | str | None = None, trust_remote_code: bool = False) -> Predictor:
@@ -83,12 +85,13 @@ class Predictor:
 
             source = adapter.base_folder(base, trust_remote_code=trust_remote_code)
             opened = open_adapter(adapter.folder, source, trust_remote_code=trust_remote_code)
-            return cls.of(adapter.task, opened.network, load_tokenizer(source))
+            return replace(cls.of(adapter.task, opened.network, load_tokenizer(source)), folder=Path(run))
         from weitiao.models.network import load
 
         folder = model_folder(Path(run))
         card = TaskCard.read(folder / TASK_FILE)
-        return cls.of(card, load(folder, trust_remote_code=trust_remote_code), load_tokenizer(folder))
+        network = load(folder, trust_remote_code=trust_remote_code)
+        return replace(cls.of(card, network, load_tokenizer(folder)), folder=Path(run))
 
     @classmethod
     def of(cls, card: TaskCard, network: Network, tokenizer: Tokenizer) -> Predictor:

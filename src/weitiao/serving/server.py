@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 from weitiao.errors import Interrupted, MissingExtra, Refused
 from weitiao.messages import _, system_reason
 from weitiao.serving.desk import Desk, Limits
+from weitiao.serving.drift.watch import Watch
+from weitiao.serving.feedback.store import FeedbackStore
 from weitiao.serving.journal import NOWHERE, Journal
 from weitiao.serving.keys import Keyring
 from weitiao.serving.staff import Hiring
@@ -48,6 +50,7 @@ class ServerOptions:
         log_texts: whether the texts of requests are logged too.
         limits: what a request may hold.
         base: the pretrained model of the adapters, in place of the one that each names.
+        feedback: address of the database for corrections; without one none are taken.
     """
 
     host: str = "127.0.0.1"
@@ -60,6 +63,7 @@ class ServerOptions:
     log_texts: bool = False
     limits: Limits = field(default_factory=Limits)
     base: str | None = None
+    feedback: str | None = None
 
 
 def serve(
@@ -78,6 +82,7 @@ def serve(
     Raises:
         MissingExtra: the extra `serve` is not installed.
         Refused: the address cannot be listened on, or not without keys; a run cannot be served.
+        Unreachable: the database for corrections does not answer.
         Interrupted: a second signal ended the server before it had answered everything.
     """
     options = options or ServerOptions()
@@ -104,16 +109,24 @@ def _serve(
     on_ready: Callable[[str, Sequence[str]], None] | None,
 ) -> None:
     from weitiao.serving.app import Doors
+    from weitiao.serving.drift import api as drift
+    from weitiao.serving.feedback import api as feedback
     from weitiao.serving.house import House
     from weitiao.serving.meters import Meters
+    from weitiao.serving.page import api as page
 
+    store = FeedbackStore.open(options.feedback) if options.feedback is not None else None
     keys = Keyring(options.keys) if options.keys is not None else None
     journal = Journal(options.log, texts=options.log_texts)
     meters = Meters(journal)
     house = House(runs, Hiring(options.workers, options.base, os.cpu_count() or 1), meters)
-    desk = Desk(limits=options.limits, staff=house.staff)
-    doors = Doors(keys, options.cors, (), journal, meters)
-    server = _server(build_app(desk, doors=doors), desk)
+    watch = Watch(lambda name: desk.find(name).predictor)
+    desk = Desk(limits=options.limits, observers=[watch], staff=house.staff)
+    doors = Doors(keys, options.cors, page.OPEN_PATHS, journal, meters)
+    meters.registry.register(drift.Gauges(watch, lambda: list(desk.models)))
+    routers = [page.routes(desk, feedback=store is not None), drift.routes(watch, lambda: list(desk.models))]
+    routers += [feedback.routes(desk, store)] if store is not None else []
+    server = _server(build_app(desk, routers=routers, doors=doors), desk)
     try:
         house.open(desk)
         if on_ready is not None:

@@ -160,5 +160,5 @@ def load_together(runs: Sequence[Path | str], *, base: str | None = None) -> lis
         if card.sha256 not in shelves:
             shelves[card.sha256] = Adapters(base or card.base)
         predictor = shelves[card.sha256].add(run, name=str(place))
-        found.append(replace(predictor, name=card.task.name))
+        found.append(replace(predictor, name=card.task.name, folder=run))
     return found

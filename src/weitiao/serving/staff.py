@@ -134,4 +134,9 @@ def opened(folder: Path, name: str, *, base: str | None = None) -> Model:
         source = model_folder(folder)
         card = TaskCard.read(source / TASK_FILE)
     predictor = Predictor.of(card, cast("Any", Elsewhere()), load_tokenizer(source))
-    return Model(replace(predictor, name=name), version(folder if adapter else source))
+    return Model(replace(predictor, name=name, folder=folder), version_of(folder))
+
+
+def version_of(folder: Path) -> str:
+    """The version in a run, or in its `model/` or `adapter/` folder."""
+    return version(folder if AdapterCard.of(folder) else model_folder(folder))

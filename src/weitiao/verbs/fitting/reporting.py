@@ -13,6 +13,7 @@ from weitiao.evaluation.schema import DataSummary, Learnt, Timing
 from weitiao.evaluation.writing import write_report
 from weitiao.recipe import Recipe, dump_recipe
 from weitiao.records import Prediction, Record
+from weitiao.serving.drift.reference import Reference
 from weitiao.tasks import Settings, Task
 from weitiao.text import CHINESE, han_share
 from weitiao.verbs.fitting.fit import Fitted, Part, answers, measured_part
@@ -26,6 +27,11 @@ def report(found: Preflight, folder: RunFolder, fits: Fits) -> None:
     predictions, settings = answers(found, folder, part)
     write_predictions(found, folder, part, predictions)
     records = found.dataset.records if found.dataset else {}
+    if found.tokenizer is not None:
+        Reference.of(
+            found.task, found.tokenizer, train=records.get("train") or part.records, measured=part.records,
+            predictions=predictions,
+        ).write(folder.path)  # fmt: skip
     made = measure(
         found.task, found.labels, predictions=predictions, records=part.records, split=split,
         train=records.get("train", []), dev=records.get("dev", []), spec=found.recipe.evaluation,
