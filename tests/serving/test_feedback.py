@@ -20,14 +20,13 @@ from fastapi.testclient import TestClient
 
 import weitiao
 from tests.serving import kinds, postgres
+from tests.serving.whole import whole
 from weitiao.cli import main
 from weitiao.data import load_data
 from weitiao.data.writing import WRITERS
 from weitiao.errors import Refused, Unreachable
 from weitiao.recipe import load_recipe
-from weitiao.serving.app import build_app
 from weitiao.serving.feedback.store import Feedback, FeedbackStore
-from weitiao.serving.versions import version_of
 from weitiao.tasks import TASKS
 from weitiao.verbs.preparing.frame import frame
 
@@ -196,11 +195,11 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    folder = tmp_path_factory.mktemp("served")
-    predictors = [weitiao.load(kinds.run_of(task, folder)) for task in kinds.ROWS]
-    store = FeedbackStore.open(folder / "feedback.db")
-    return Desk(TestClient(build_app(predictors, feedback=store)), store, folder)
+def desk(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    folder = runs
+    predictors = [weitiao.load(folder / task) for task in kinds.ROWS]
+    store = FeedbackStore.open(tmp_path_factory.mktemp("kept") / "feedback.db")
+    return Desk(TestClient(whole(predictors, store)[0]), store, folder)
 
 
 class TestCorrecting:
@@ -212,7 +211,7 @@ class TestCorrecting:
         (stored,) = (each for each in desk.store.rows(model=task) if each.id == answer["id"])
         said = desk.client.post(f"/v1/predict/{task}", json=fields).json()["predictions"][0]
         assert stored.prediction == said and stored.probabilities == said.get("scores", {})
-        assert stored.version == answer["version"] and re.fullmatch(task + "@[0-9a-f]{16}", stored.version)
+        assert stored.version == answer["version"] and re.fullmatch(task + "@[0-9a-f]+", stored.version)
         assert not answer["new_label"]
         path = tmp_path / "rows.jsonl"
         WRITERS["jsonl"]().write([stored.training_row()], path)
@@ -279,30 +278,30 @@ GOOD = {"model": "classify", "fields": {"text": "fine"}, "correction": {"label":
     ("body", "status", "reason"),
     [
         (b"", 400, "the body is not valid JSON"),
-        (b"\xff", 400, "the body is not valid JSON"),
-        (b'{"model": "\\ud83d"}', 400, "the body is not valid JSON"),
-        (b"[" * 100_000, 400, "the body is not valid JSON"),
-        (b"[]", 422, "`body`: Input should be an object"),
-        (b"null", 422, "`body`: Input should be an object"),
-        ({}, 422, "`model`: Field required"),
+        (b"\xff", 400, "the body is not UTF-8"),
+        (b'{"model": "\\ud83d", "fields": {}, "correction": {}}', 404, "unknown model"),
+        (b"[" * 100_000, 400, "the body is JSON that cannot be read here"),
+        (b"[]", 422, "`body`: "),
+        (b"null", 422, "`body`: "),
+        ({}, 422, "`model`: it is missing"),
         (GOOD | {"model": "../../etc/passwd"}, 404, "unknown model '../../etc/passwd'"),
-        (GOOD | {"model": 7}, 422, "`model`: Input should be a valid string"),
-        (GOOD | {"more": 1}, 422, "`more`: Extra inputs are not permitted"),
-        (GOOD | {"request_id": "a\x00"}, 422, "`request_id`: String should match pattern"),
-        (GOOD | {"request_id": "a\n"}, 422, "`request_id`: String should match pattern"),
-        (GOOD | {"request_id": "a" * 201}, 422, "`request_id`: String should have at most 200 characters"),
+        (GOOD | {"model": 7}, 422, "`model`: expected text"),
+        (GOOD | {"more": 1}, 422, "`more`: no such field"),
+        (GOOD | {"request_id": "a\x00"}, 422, "`request_id`: its value is not valid"),
+        (GOOD | {"request_id": "a\n"}, 422, "`request_id`: its value is not valid"),
+        (GOOD | {"request_id": "a" * 201}, 422, "`request_id`: its value is not valid"),
         (GOOD | {"fields": {}}, 422, "record 0: `text`: it is missing"),
         (GOOD | {"fields": {"text": "  "}}, 422, "record 0: empty text"),
         (GOOD | {"fields": {"text": 5}}, 422, "record 0: `text`: expected text"),
         (GOOD | {"fields": {"text": "x" * 20_001}}, 413, "record 0: `text` has 20001 characters"),
-        (GOOD | {"fields": [{"text": "x"}]}, 422, "`fields`: Input should be"),
+        (GOOD | {"fields": [{"text": "x"}]}, 422, "`fields`: its value is not valid"),
         (GOOD | {"correction": {}}, 422, "`correction`: no label"),
         (GOOD | {"correction": {"label": ""}}, 422, "`correction`: no label"),
         (GOOD | {"correction": {"label": {"a": [[]]}}}, 422, "`correction`: "),
         (GOOD | {"correction": {"text": "other"}}, 422, "`correction`: unknown field 'text'; expected: text_pair"),
         (GOOD | {"correction": {"label": "x" * 20_001}}, 413, "`correction` has more than 20000 characters"),
         ({"model": "regress", "fields": {"text": "a"}, "correction": {"score": "NaN"}}, 422, "`correction`: "),
-        (b'{"model": "regress", "fields": {"text": "a"}, "correction": {"score": NaN}}', 422, "`correction`: "),
+        (b'{"model": "regress", "fields": {"text": "a"}, "correction": {"score": NaN}}', 400, "NaN is no number"),
         ({"model": "tag", "fields": {"text": "a"}, "correction": {"spans": [[0, 9, "x"]]}}, 422, "`correction`: "),
         ({"model": "tag", "fields": {"text": "a"}, "correction": {"spans": [[-1, 1, "x"]]}}, 422, "`correction`: "),
         ({"model": "tag", "fields": {"text": "a"}, "correction": {"spans": 5}}, 422, "`correction`: "),
@@ -327,7 +326,7 @@ def test_a_body_that_is_too_large(desk):
 def test_a_database_that_is_gone_is_503_and_names_nothing(desk, tmp_path):
     (tmp_path / "in").mkdir()
     store = FeedbackStore.open(tmp_path / "in" / "feedback.db")
-    client = TestClient(build_app([weitiao.load(desk.folder / "classify")], feedback=store))
+    client = TestClient(whole([weitiao.load(desk.folder / "classify")], store)[0])
     shutil.rmtree(tmp_path / "in")
     for answer in (client.post("/v1/feedback", json=GOOD), client.get("/v1/feedback/stats")):
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
@@ -335,7 +334,7 @@ def test_a_database_that_is_gone_is_503_and_names_nothing(desk, tmp_path):
 
 
 def test_it_is_off_unless_asked_for(desk):
-    client = TestClient(build_app([weitiao.load(desk.folder / "classify")]))
+    client = TestClient(whole([weitiao.load(desk.folder / "classify")])[0])
     assert client.post("/v1/feedback", json=GOOD).status_code == 404
 
 
@@ -359,15 +358,3 @@ class TestExport:
         url = f"sqlite:///{tmp_path / 'some.db'}"
         assert main(["data", "feedback", url, str(tmp_path / "rows.jsonl")]) == 2
         assert "no corrections to export" in capsys.readouterr().err
-
-
-def test_versions_tell_weights_apart(desk, tmp_path):
-    run = Path(shutil.copytree(desk.folder / "classify", tmp_path / "classify"))
-    version = version_of(desk.folder / "classify")
-    assert version_of(run) == version_of(run / "model") == version
-    weights = next((run / "model").glob("*.safetensors"))
-    raw = bytearray(weights.read_bytes())
-    raw[-1] ^= 1
-    other = Path(shutil.copytree(run, tmp_path / "other" / "classify"))
-    (other / "model" / weights.name).write_bytes(raw)
-    assert version_of(other) != version and version_of(other).startswith("classify@")

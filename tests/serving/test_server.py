@@ -4,64 +4,18 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.serving.running import Server
 from weitiao.errors import Refused
-from weitiao.serving.desk import Desk, Limits, characters_in
+from weitiao.serving.body import characters_in
+from weitiao.serving.desk import Desk, Limits
 from weitiao.serving.predictor import Predictor
-from weitiao.serving.server import serve
-
-
-@dataclass
-class Server:
-    """A running `weitiao serve`."""
-
-    process: subprocess.Popen[str]
-    port: int
-
-    def ask(
-        self, method: str, path: str, body: bytes | str | None = None, headers: dict[str, str] | None = None
-    ) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            connection.request(method, path, body.encode() if isinstance(body, str) else body, headers or {})
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        finally:
-            connection.close()
-
-    def predict(self, body: object, model: str = "reviews") -> tuple[int, dict[str, object]]:
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        status, answer = self.ask("POST", f"/v1/predict/{model}", raw)
-        return status, json.loads(answer)
-
-
-@pytest.fixture(scope="module")
-def server(finished_run: Path) -> Iterator[Server]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "LANGUAGE": "en"}
-    command = [sys.executable, "-m", "weitiao", "serve", str(finished_run), "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stderr is not None
-        said = ""
-        while not (found := re.search(r"http://127\.0\.0\.1:(\d+)", said)):
-            line = process.stderr.readline()
-            assert line, said
-            said += line
-        yield Server(process, int(found[1]))
-        process.send_signal(signal.SIGTERM)
-        rest = process.stderr.read()
-        assert process.wait(timeout=20) == 0
-        assert "Traceback" not in rest
+from weitiao.serving.server import ServerOptions, serve
 
 
 def test_one_record_or_several(server: Server) -> None:
@@ -93,10 +47,14 @@ def test_it_answers_as_the_predictor_does(server: Server, finished_run: Path) ->
 
 
 def test_health_and_models(server: Server) -> None:
-    assert json.loads(server.ask("GET", "/health")[1]) == {"status": "ok", "models": ["reviews"]}
-    assert json.loads(server.ask("GET", "/v1/models")[1])["models"] == [
-        {"name": "reviews", "task": "classify", "labels": ["neg", "pos"], "max_length": 64}
-    ]
+    assert json.loads(server.ask("GET", "/health")[1]) == {"status": "ok", "models": ["reviews", "vectors"]}
+    assert json.loads(server.ask("GET", "/health/live")[1]) == {"status": "ok"}
+    assert json.loads(server.ask("GET", "/health/ready")[1]) == {"status": "ready"}
+    reviews, _vectors = json.loads(server.ask("GET", "/v1/models")[1])["models"]
+    assert re.fullmatch("[0-9a-f]{12}", reviews.pop("version"))
+    assert reviews == {
+        "name": "reviews", "task": "classify", "labels": ["neg", "pos"], "fields": None, "max_length": 64
+    }  # fmt: skip
 
 
 def test_the_description_is_typed_by_the_task(server: Server) -> None:
@@ -105,9 +63,12 @@ def test_the_description_is_typed_by_the_task(server: Server) -> None:
     one, several, named = entry["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
     assert one["title"] == "ClassifyRecord"
     assert several["items"] == one
-    assert named["properties"] == {"records": several}
+    assert named["properties"]["records"] == several
+    assert set(named["properties"]) == {"records", "top_k", "probabilities", "thresholds"}
     assert "ClassifyPrediction" in description["components"]["schemas"]
-    assert set(entry["responses"]) == {"200", "400", "404", "413", "422"}
+    assert set(entry["responses"]) == {
+        "200", "400", "401", "403", "404", "405", "408", "413", "415", "422", "429", "503"
+    }  # fmt: skip
 
 
 def test_records_may_come_under_their_name(server: Server) -> None:
@@ -151,7 +112,9 @@ def test_the_documentation_page_asks_no_other_host(server: Server) -> None:
         ({"text": " \n"}, 422, "record 1: empty text"),
         ({"text": "\ud83d"}, 422, "record 1: a text with half of a surrogate pair, which is not a character"),
         ({"text": "a", "line": -1}, 422, "record 1: `line`: its value is not valid"),
-        ({"records": [{"text": "a"}], "more": 1}, 422, "expected one key, `records`"),
+        ({"records": [{"text": "a"}], "more": 1}, 422, "`more`: no such field"),
+        ({"records": [{"text": "a"}], "top_k": 0}, 422, "`top_k`: its value is not valid"),
+        ({"records": [{"text": "a"}], "thresholds": {"pos": 0.5}}, 422, "`thresholds`: this model has none"),
         ([{"text": "a"}] * 257, 413, "257 records in one request; at most 256 are answered"),
         ({"text": "a" * 20_001}, 413, "record 1: `text` has 20001 characters; at most 20000 are answered"),
         (b" " * (4 * 1024 * 1024 + 1), 413, "the body is larger than 4194304 bytes"),
@@ -184,7 +147,7 @@ def test_a_body_that_hides_its_length_is_cut_off(server: Server) -> None:
     ("method", "path", "status", "reason"),
     [
         ("POST", "/v1/predict/review", 404, "unknown model 'review'; did you mean 'reviews'?"),
-        ("POST", "/v1/predict/%E8%AF%84", 404, "unknown model '评'; expected one of: reviews"),
+        ("POST", "/v1/predict/%E8%AF%84", 404, "unknown model '评'; expected one of: reviews, vectors"),
         ("GET", "/v1/predict/reviews", 405, "/v1/predict/reviews does not take GET; see /docs"),
         ("GET", "/nowhere", 404, "no such page: /nowhere; see /docs"),
         ("GET", "/../../etc/passwd", 404, "no such page: /../../etc/passwd; see /docs"),
@@ -193,6 +156,48 @@ def test_a_body_that_hides_its_length_is_cut_off(server: Server) -> None:
 def test_wrong_addresses(server: Server, method: str, path: str, status: int, reason: str) -> None:
     got, answer = server.ask(method, path, "{}" if method == "POST" else None)
     assert (got, json.loads(answer)) == (status, {"detail": reason})
+
+
+def test_probabilities_as_they_are_wanted(server: Server) -> None:
+    (whole,) = server.predict({"text": "fine"})[1]["predictions"]
+    (best,) = server.predict({"records": [{"text": "fine"}], "top_k": 1})[1]["predictions"]
+    assert best["scores"] == {whole["labels"][0]: pytest.approx(max(whole["scores"].values()), abs=1e-6)}
+    (none,) = server.predict({"text": "fine"}, query="?probabilities=false")[1]["predictions"]
+    assert none["scores"] == {} and none["labels"] == whole["labels"]
+    status, answer = server.predict({"text": "fine"}, query="?topk=1")
+    assert (status, answer["detail"]) == (422, "no option 'topk' in the address; expected: top_k, probabilities")
+
+
+def test_what_cannot_be_answered_in_time_is_refused_at_the_door(server: Server) -> None:
+    server.predict([{"text": "fine " * 60}] * 64)  # 64 texts of 62 tokens: whole batches, by which the speed is known
+    body = json.dumps([{"text": "fine " * 60}] * 256)
+    status, headers, answer = server.whole("POST", "/v1/predict/reviews", body, {"X-Timeout-Ms": "1"})
+    assert status == 429
+    assert int(headers["retry-after"]) >= 1
+    assert b"and the request allows 0.0 s" in answer
+
+
+def test_metrics_tell_of_batches_queue_and_errors(server: Server) -> None:
+    server.predict({"text": "fine"})
+    server.predict(b"{")
+    assert server.metric("weitiao_tokens_total") > 0
+    assert server.metric("weitiao_batch_records_count") > 0
+    assert server.metric("weitiao_errors_total") > 0
+    assert server.metric("weitiao_queue_tokens") == 0
+    assert server.metric("weitiao_stations") == 1
+
+
+def test_the_log_has_requests_and_no_texts(server: Server) -> None:
+    number = server.whole("POST", "/v1/predict/reviews", '{"text": "a secret"}')[1]["x-request-id"]
+    line: dict[str, object] = {}
+    for _wait in range(100):
+        lines = [json.loads(each) for each in list(server.said) if each.startswith("{")]
+        if found := [each for each in lines if each.get("id") == number]:
+            (line,) = found
+            break
+        threading.Event().wait(0.05)
+    assert (line["model"], line["records"], line["status"]) == ("reviews", 1, 200)
+    assert "secret" not in "".join(server.said)
 
 
 def test_many_at_once_get_their_own_answers(server: Server) -> None:
@@ -208,12 +213,14 @@ def test_many_at_once_get_their_own_answers(server: Server) -> None:
     for each in threads:
         each.join()
     for text in texts:
-        assert answers[text] == server.predict({"text": text})[1]["predictions"]
+        (together,), (alone,) = answers[text], server.predict({"text": text})[1]["predictions"]  # type: ignore[misc]
+        assert together["labels"] == alone["labels"]
+        assert together["scores"] == pytest.approx(alone["scores"], abs=1e-5)
 
 
 def test_a_used_port_is_refused_before_a_model_is_loaded(server: Server, tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
-        serve([tmp_path], port=server.port)
+        serve([tmp_path], ServerOptions(port=server.port))
     assert (
         str(refused.value)
         == f"cannot listen on 127.0.0.1:{server.port} (Address already in use); choose another --port"
@@ -222,7 +229,7 @@ def test_a_used_port_is_refused_before_a_model_is_loaded(server: Server, tmp_pat
 
 def test_a_port_that_there_is_not_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
-        serve([tmp_path], port=70_000)
+        serve([tmp_path], ServerOptions(port=70_000))
     assert str(refused.value) == "cannot listen on 127.0.0.1:70000 (ports go from 0 to 65535); choose another --port"
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +178,55 @@ def test_a_failure_in_the_middle_leaves_the_old_file(
         predict_file(run_with_data, source, output, force=True)
     assert output.read_text("utf-8") == "mine"
     assert not list(source.parent.glob(".out.csv*"))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_call_that_was_killed_is_gone_on_with_to_the_byte(run_with_data: Path, suffix: str) -> None:
+    """SIGKILL after two of four parts, with half a row written behind them; the same call again answers two more."""
+    source = run_with_data.parent / "long.csv"
+    source.write_text("text,note\n" + "".join(f"row {n} is fine,{'é' * (n % 3)}\n" for n in range(40)), "utf-8")
+    whole, output = source.with_name("whole" + suffix), source.with_name("out" + suffix)
+    killed = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "import weitiao.verbs.predict as verb\n"
+        "verb.CHUNK = 10\n"
+        "def stop(rows):\n"
+        "    if rows == 20:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "verb.predict_file(sys.argv[1], sys.argv[2], sys.argv[3], on_rows=stop)\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weitiao.verbs.predict, "CHUNK", 10)
+        alone = predict_file(run_with_data, source, whole)
+        command = [sys.executable, "-c", killed, str(run_with_data), str(source), str(output)]
+        assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+        assert not output.exists()
+        part = source.with_name(f".out{suffix}.part")
+        with part.open("a", encoding="utf-8") as stream:
+            stream.write("row 2")
+        told: list[int] = []
+        answered = predict_file(run_with_data, source, output, on_rows=told.append)
+    assert told == [30, 40]
+    assert output.read_bytes() == whole.read_bytes()
+    assert answered.resumed == 20
+    assert {**answered.as_json(), "output": "", "resumed": 0} == {**alone.as_json(), "output": ""}
+    assert not list(source.parent.glob(".out*"))
+
+
+def test_another_source_begins_anew(run_with_data: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weitiao.verbs.predict, "CHUNK", 2)
+    output = source.with_name("out.jsonl")
+
+    def stop(_rows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_file(run_with_data, source, output, on_rows=stop)
+    assert len(source.with_name(".out.jsonl.part").read_text("utf-8").splitlines()) == 2
+    source.write_text('{"text": "another"}\n', "utf-8")
+    assert predict_file(run_with_data, source, output).resumed == 0
+    assert len(output.read_text("utf-8").splitlines()) == 1
 
 
 @pytest.mark.parametrize(

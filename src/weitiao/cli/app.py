@@ -18,6 +18,7 @@ from weitiao.cli import (
     evaluate,
     feedback,
     learn,
+    keys,
     listing,
     models,
     new,
@@ -77,6 +78,12 @@ def command() -> Any:
     data.command("select", cls=Command, help=select.ABOUT)(select.select)
     data.callback()(_nothing)
     app.add_typer(data, name="data")
+    ring = _group(keys.ABOUT)
+    ring.command("add", cls=Command, help=keys.ADD_ABOUT)(keys.add)
+    ring.command("list", cls=Command, help=keys.LIST_ABOUT)(keys.listing)
+    ring.command("remove", cls=Command, help=keys.REMOVE_ABOUT)(keys.remove)
+    ring.callback()(_nothing)
+    app.add_typer(ring, name="keys")
     return typer.main.get_command(app)
 
 

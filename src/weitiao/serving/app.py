@@ -1,97 +1,42 @@
-"""Predictors over HTTP: `POST /v1/predict/{model}` typed by the task, `GET /v1/models`, `/health`, `/docs`.
+"""Models over HTTP: `POST /v1/predict/{model}` typed by the task, `/v1/embeddings`, and what a server says of itself.
 
-A request comes in, its body is read no further than the limit, and the desk answers in a worker thread, so the server
-stays responsive. Nothing is loaded from elsewhere: the documentation page is plain and made here. Importing this needs
-the extra `serve`; `weitiao.serving.server` says so where it is missing.
+A request comes in whole or not at all, is read and encoded in a thread, and waits for the crew without holding one up,
+so the server stays responsive. Nothing is loaded from elsewhere: the documentation page is plain and made here.
+Importing this needs the extra `serve`; `weitiao.serving.server` says so where it is missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, create_model
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from weitiao.messages import _
-from weitiao.serving.bodies import read_body
-from weitiao.serving.desk import Desk, Limits, RequestError
+from weitiao.serving import embeddings
+from weitiao.serving.body import RequestError, shown
+from weitiao.serving.crew.pieces import Closed, Turned
+from weitiao.serving.desk import Desk, Limits, Order
 from weitiao.serving.docs import docs_page
-from weitiao.serving.drift.api import routes as drift_routes
-from weitiao.serving.drift.watch import Watch
-from weitiao.serving.feedback.api import routes as feedback_routes
-from weitiao.serving.feedback.store import FeedbackStore
-from weitiao.serving.page.api import routes as page_routes
-from weitiao.serving.predictor import Predictor
+from weitiao.serving.gate import Gate, problem
+from weitiao.serving.journal import Journal
+from weitiao.serving.keys import Keyring
+from weitiao.serving.meters import Meters
+from weitiao.serving.options import Options
+from weitiao.serving.staff import Model
 
-
-def build_app(
-    predictors: Sequence[Predictor], limits: Limits | None = None, feedback: FeedbackStore | None = None
-) -> FastAPI:
-    """The web application that answers for these predictors."""
-    desk = Desk(predictors, limits or Limits())
-    app = FastAPI(title="weitiao", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
-
-    async def predict(request: Request) -> JSONResponse:
-        name = request.scope["path"].rpartition("/")[2]
-        desk.find(name)
-        body = await read_body(request, desk.limits.body_bytes)
-        return JSONResponse(await run_in_threadpool(desk.answer, name, body))
-
-    for name, predictor in desk.predictors.items():
-        app.add_api_route("/v1/predict/" + name, predict, methods=["POST"], **_described(name, predictor, desk.limits))
-    app.add_api_route("/v1/predict/{model}", predict, methods=["POST"], include_in_schema=False)
-    app.add_api_route(
-        "/v1/models", lambda: {"models": [_model(each) for each in desk.predictors.values()]}, methods=["GET"]
-    )
-    app.add_api_route("/health", lambda: {"status": "ok", "models": list(desk.predictors)}, methods=["GET"])
-    app.add_api_route("/docs", lambda: HTMLResponse(docs_page(app.openapi())), methods=["GET"], include_in_schema=False)
-    if feedback is not None:
-        app.include_router(feedback_routes(desk, feedback))
-    watch = Watch(desk.find)
-    desk.observers.append(watch)
-    app.include_router(drift_routes(watch, desk.predictors.keys))
-    app.include_router(page_routes(desk, feedback=feedback is not None))
-    app.add_exception_handler(RequestError, _rejected)
-    app.add_exception_handler(HTTPException, _no_such_page)
-    return app
-
-
-async def _rejected(_request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": str(error)}, status_code=getattr(error, "status", 400))
-
-
-async def _no_such_page(request: Request, error: Exception) -> JSONResponse:
-    """The router's own complaints: 404, and 405 with the methods that are allowed."""
-    status, headers = getattr(error, "status_code", 404), getattr(error, "headers", None)
-    reason = _("no such page: {path}; see /docs").format(path=request.url.path)
-    if status == 405:
-        reason = _("{path} does not take {method}; see /docs").format(path=request.url.path, method=request.method)
-    return JSONResponse({"detail": reason}, status_code=status, headers=headers)
-
-
-def _described(name: str, predictor: Predictor, limits: Limits) -> dict[str, Any]:
-    """The OpenAPI entry of one model, from its task's own types."""
-    record = predictor.task.record
-    schema = record.model_json_schema()
-    schema.pop("$defs", None)
-    batch = {"type": "array", "items": schema, "minItems": 1, "maxItems": limits.records}
-    named = {"type": "object", "properties": {"records": batch}, "required": ["records"], "additionalProperties": False}
-    return {
-        "name": f"predict_{name}",
-        "summary": f"Predict with {name}",
-        "response_model": _response(predictor),
-        "openapi_extra": {
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": {"anyOf": [schema, batch, named]}}},
-            }
-        },
-        "responses": {status: {"model": Problem} for status in (400, 404, 413, 422)},
-    }
+TIMEOUT = "x-timeout-ms"
+LONGEST_TIMEOUT = 600_000  # milliseconds
+ANY = (400, 401, 403, 405, 408, 413, 415, 429, 503)  # that every address may answer
+T = TypeVar("T")
 
 
 class Problem(BaseModel):
@@ -100,16 +45,235 @@ class Problem(BaseModel):
     detail: str
 
 
-def _response(predictor: Predictor) -> type[BaseModel]:
-    kind: Any = predictor.task.prediction
-    parts: dict[str, Any] = {"model": (str, ...), "predictions": (list[kind], ...), "truncated": (list[int], ...)}
+PROBLEMS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in ANY}
+PREDICT_PROBLEMS = {**PROBLEMS, 404: {"model": Problem}, 422: {"model": Problem}}
+TIMEOUT_PARAMETER = {
+    "name": "X-Timeout-Ms", "in": "header", "required": False,
+    "description": "milliseconds in which the answer is wanted; 429 at once where that cannot be",
+    "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_TIMEOUT},
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Who may come in, and who is told.
+
+    Args:
+        keys: needed to ask; None for everybody.
+        origins: pages that may ask besides those of this server.
+        open_paths: of the routers, that need no key.
+        journal: the access log.
+        meters: behind `/metrics`; routers register figures of their own with `meters.registry`.
+    """
+
+    keys: Keyring | None = None
+    origins: Sequence[str] = ()
+    open_paths: Collection[str] = ()
+    journal: Journal = field(default_factory=Journal)
+    meters: Meters = field(default_factory=Meters)
+
+
+def build_app(desk: Desk, *, routers: Sequence[APIRouter] = (), doors: Doors | None = None) -> FastAPI:
+    """The web application that answers for a desk.
+
+    Args:
+        desk: the models, and what a request may hold.
+        routers: of `serving.page`, `serving.feedback` and `serving.drift`; each is made by its `routes(...)`.
+        doors: who may come in, and who is told.
+    """
+    doors = doors or Doors()
+    doors.meters.watch(desk)
+    app = FastAPI(title="weitiao", docs_url=None, redoc_url=None, openapi_url="/openapi.json", redirect_slashes=False)
+    _add_answers(app, desk)
+    _add_state(app, desk, doors.meters)
+    for router in routers:
+        app.include_router(router, responses=PROBLEMS)
+    app.add_exception_handler(HTTPException, _no_such_page)
+    app.add_exception_handler(RequestValidationError, _unusable)
+    app.add_middleware(
+        Gate, desk=desk, meters=doors.meters, journal=doors.journal, keys=doors.keys, origins=doors.origins,
+        open_paths=doors.open_paths,
+    )  # fmt: skip
+    if doors.origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=doors.origins, allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type", "x-api-key", TIMEOUT],
+            expose_headers=["retry-after", "x-request-id"],
+        )  # fmt: skip
+    return app
+
+
+def _add_answers(app: FastAPI, desk: Desk) -> None:
+    async def predict(request: Request) -> JSONResponse:
+        name, query, body = request.scope["path"].rpartition("/")[2], dict(request.query_params), await request.body()
+        order, predictions = await answered(desk, request, lambda: desk.read(desk.find(name), body, query))
+        return JSONResponse(desk.reply(order, predictions))
+
+    async def embed(request: Request) -> JSONResponse:
+        body = await request.body()
+        asked: list[embeddings.EmbeddingsRequest] = []
+
+        def read() -> Order:
+            request_, order = embeddings.read(desk, body)
+            asked.append(request_)
+            return order
+
+        order, predictions = await answered(desk, request, read)
+        desk.observers.tell(order.model.name, order.records, predictions)
+        return JSONResponse(embeddings.answer(asked[-1], order, predictions))
+
+    for model in desk.models.values():
+        app.add_api_route("/v1/predict/" + model.name, predict, methods=["POST"], **_described(model, desk.limits))
+    app.add_api_route("/v1/predict/{model}", predict, methods=["POST"], include_in_schema=False)
+    app.add_api_route(
+        "/v1/embeddings", embed, methods=["POST"], summary="Embed texts", response_model=embeddings.EmbeddingsAnswer,
+        responses={status: {"model": embeddings.EmbeddingsProblem} for status in (*ANY, 404)},
+        openapi_extra={
+            "requestBody": _json_body(embeddings.EmbeddingsRequest.model_json_schema()),
+            "parameters": [TIMEOUT_PARAMETER],
+        },
+    )  # fmt: skip
+
+
+async def answered(desk: Desk, request: Request, read: Callable[[], Order]) -> tuple[Order, Any]:
+    """Read an order, queue it and wait for its answers; once more from the start where the models were replaced.
+
+    Raises:
+        RequestError: it cannot be used.
+        Turned: it cannot be answered now.
+    """
+    timeout = timeout_of(request, desk.limits)
+    while True:
+        desk.staff.crew.waiting.check()
+        order = await run_in_threadpool(read)
+        facts = request.scope["state"]["facts"]
+        facts |= {"model": order.model.name, "version": order.model.version, "records": len(order.records)}
+        facts |= {"tokens": order.tokens, "texts": [_plain(each) for each in order.records]}
+        try:
+            return order, await asyncio.wrap_future(desk.submit(order, timeout))
+        except Closed:
+            if desk.draining:
+                raise Turned(503, _("the server is being stopped; send the request again"), 1, "draining") from None
+
+
+def _plain(record: BaseModel) -> dict[str, Any]:
+    return record.model_dump(mode="json", exclude_defaults=True)
+
+
+def timeout_of(request: Request, limits: Limits) -> float:
+    """Seconds in which the answer is wanted.
+
+    Raises:
+        RequestError: the header says something else (422; 400 for OpenAI's clients).
+    """
+    given = request.headers.get(TIMEOUT)
+    if given is None:
+        return limits.deadline
+    if not (given.isascii() and given.isdigit() and len(given) < 10 and 1 <= int(given) <= LONGEST_TIMEOUT):
+        reason = _("X-Timeout-Ms: expected milliseconds from 1 to {most}, got '{given}'")
+        status = 400 if request.url.path == "/v1/embeddings" else 422
+        raise RequestError(status, reason.format(most=LONGEST_TIMEOUT, given=shown(given)), param="X-Timeout-Ms")
+    return int(given) / 1000
+
+
+def _add_state(app: FastAPI, desk: Desk, meters: Meters) -> None:
+    def health() -> dict[str, Any]:
+        return {"status": "ok", "models": list(desk.models)}
+
+    def live() -> dict[str, Any]:
+        return {"status": "ok"}
+
+    def ready() -> JSONResponse:
+        if desk.ready:
+            return JSONResponse({"status": "ready"})
+        reason = _("the server is being stopped") if desk.draining else _("no worker is up")
+        return JSONResponse({"detail": reason}, status_code=503, headers={"Retry-After": "1"})
+
+    def models() -> dict[str, Any]:
+        return {"models": [_shown(each) for each in desk.models.values()]}
+
+    def metrics() -> Response:
+        return Response(meters.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    page = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+    for path, function in {
+        "/health": health,
+        "/health/live": live,
+        "/health/ready": ready,
+        "/v1/models": models,
+    }.items():
+        app.add_api_route(path, function, methods=["GET"], responses=PROBLEMS)
+    app.add_api_route("/metrics", metrics, methods=["GET"], response_class=Response, responses={**PROBLEMS, 200: page})
+    app.add_api_route("/docs", lambda: HTMLResponse(docs_page(app.openapi())), methods=["GET"], include_in_schema=False)
+
+
+def _no_such_page(request: Request, error: Exception) -> JSONResponse:
+    """The router's own complaints: 404, and 405 with the methods that are allowed."""
+    status, headers = getattr(error, "status_code", 404), getattr(error, "headers", None)
+    path, method = shown(request.url.path), shown(request.method)
+    reason = _("no such page: {path}; see /docs").format(path=path)
+    if status == 405:
+        reason = _("{path} does not take {method}; see /docs").format(path=path, method=method)
+    answer = problem(request.scope, RequestError(status, reason))
+    answer.headers.update(headers or {})
+    return answer
+
+
+def _unusable(request: Request, error: Exception) -> JSONResponse:
+    """What a router's own types do not allow: which field, and why."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return problem(request.scope, RequestError(400, _("the body is not valid JSON")))
+    where = ".".join(shown(str(part)) for part in first["loc"][1:]) or _("the body")
+    reason = _("`{field}`: {reason}").format(field=where, reason=_("its value is not valid"))
+    return problem(request.scope, RequestError(422, reason))
+
+
+def _described(model: Model, limits: Limits) -> dict[str, Any]:
+    """The OpenAPI entry of one model, from its task's own types."""
+    schema = model.predictor.task.record.model_json_schema()
+    schema.pop("$defs", None)
+    batch = {"type": "array", "items": schema, "minItems": 1, "maxItems": limits.records}
+    options = Options.model_json_schema()["properties"]
+    named = {
+        "type": "object", "properties": {"records": batch, **options}, "required": ["records"],
+        "additionalProperties": False,
+    }  # fmt: skip
+    in_query = [
+        {"name": name, "in": "query", "required": False, "schema": options[name]} for name in ("top_k", "probabilities")
+    ]
+    return {
+        "name": f"predict_{model.name}",
+        "summary": f"Predict with {model.name}",
+        "response_model": _response(model),
+        "openapi_extra": {
+            "requestBody": _json_body({"anyOf": [schema, batch, named]}),
+            "parameters": [*in_query, TIMEOUT_PARAMETER],
+        },
+        "responses": PREDICT_PROBLEMS,
+    }
+
+
+def _json_body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _response(model: Model) -> type[BaseModel]:
+    kind: Any = model.predictor.task.prediction
+    parts: dict[str, Any] = {
+        "model": (str, ...), "version": (str, ...), "predictions": (list[kind], ...), "truncated": (list[int], ...)
+    }  # fmt: skip
     return create_model(f"{kind.__name__}s", **parts)
 
 
-def _model(predictor: Predictor) -> dict[str, Any]:
+def _shown(model: Model) -> dict[str, Any]:
+    predictor = model.predictor
     return {
-        "name": predictor.name,
+        "name": model.name,
+        "version": model.version,
         "task": predictor.task.name,
         "labels": list(predictor.labels),
+        "fields": sorted(predictor.fields) if predictor.fields is not None else None,
         "max_length": predictor.max_length,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from weitiao.models.reference import locate
 from weitiao.tasks import TASKS, Settings
 
 TASK_FILE = "task.json"
+DIGITS = 12  # of a version
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +134,12 @@ def model_folder(run: Path) -> Path:
         Refused: neither is one.
     """
     return run if (run / TASK_FILE).is_file() else open_run(run).model
+
+
+def version(folder: Path) -> str:
+    """Which version of a model it is: hexadecimal, of the names and bytes of its files."""
+    total = hashlib.sha256()
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        with path.open("rb") as stream:
+            total.update(path.name.encode() + hashlib.file_digest(stream, "sha256").digest())
+    return total.hexdigest()[:DIGITS]

@@ -1,100 +1,192 @@
 """A request body in, the answer out, or a `RequestError` with a status and one sentence: the server without the web.
 
 Everything that a body can get wrong ends here as 4xx: its size, its JSON, its types, its texts, the name of the model.
-Models run one request at a time.
+What can be used is encoded and goes to the crew, which says 429 where it cannot be answered in time.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 from pydantic import ValidationError
 
-from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.records import Prediction, Record
+from weitiao.serving.body import RequestError, characters_in, parse, reason_of, shown
+from weitiao.serving.crew.crew import Crew, Unwatched
+from weitiao.serving.crew.pieces import Closed, Question
+from weitiao.serving.crew.stations import Here
+from weitiao.serving.observers import Observer, Observers
+from weitiao.serving.options import Options
 from weitiao.serving.predictor import Predictor
+from weitiao.serving.staff import Model, Staff, version_of
 from weitiao.tables import did_you_mean
 from weitiao.tasks import RowFault
 
 TOKENS = "tokens"
+RECORDS = "records"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may hold; beyond it, 413."""
+    """What one request may hold, beyond it 413; and how long it may take, beyond it 429."""
 
     body_bytes: int = 4 * 1024 * 1024
+    head_bytes: int = 32 * 1024
     records: int = 256
     characters: int = 20_000  # a text; far above the tokens that models read
+    deadline: float = 30.0  # seconds from its arrival to its answer, where it does not say
+    body_seconds: float = 30.0  # in which its body has to be here, beyond it 408
 
 
-class RequestError(Exception):
-    """A request that is answered with 4xx and one sentence."""
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A request that can be answered.
 
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
+    Args:
+        model: by which.
+        records: as they were read.
+        questions: the same, encoded.
+        options: what the answers are to show.
+        truncated: places, from 0, of records that are longer than the model reads.
+        tokens: of all records.
+    """
+
+    model: Model
+    records: Sequence[Record]
+    questions: Sequence[Question]
+    options: Options
+    truncated: Sequence[int]
+    tokens: int
 
 
 class Desk:
-    """Answers for the loaded predictors, one at a time."""
+    """Answers for the models of a staff, and tells observers what was answered.
 
-    def __init__(self, predictors: Sequence[Predictor], limits: Limits) -> None:
-        self.observers: list[Callable[[str, Sequence[Record], Sequence[Prediction]], None]] = []
-        self.predictors = _by_name(predictors)
-        self.limits = limits
-        self._lock = Lock()
+    Args:
+        predictors: to answer in this process; none where a staff is given.
+        limits: of one request.
+        observers: told of each answered request.
+        staff: who answers.
+    """
 
-    def find(self, name: str) -> Predictor:
-        """The predictor of that name.
+    def __init__(
+        self,
+        predictors: Sequence[Predictor] = (),
+        limits: Limits | None = None,
+        observers: Sequence[Observer] = (),
+        *,
+        staff: Staff | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.observers = Observers(observers)
+        self.staff = staff or _in_process(predictors)
+        self.draining = False
+
+    @property
+    def models(self) -> Mapping[str, Model]:
+        """The models by name, as they are served now."""
+        return self.staff.models
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are taken."""
+        return not self.draining and self.staff.crew.up > 0
+
+    def find(self, name: str) -> Model:
+        """The model of that name.
 
         Raises:
             RequestError: there is none (404).
         """
-        if name not in self.predictors:
-            hint = did_you_mean(name, list(self.predictors)) or _("; expected one of: {names}").format(
-                names=", ".join(self.predictors)
-            )
-            raise RequestError(404, _("unknown model '{name}'{hint}").format(name=name, hint=hint))
-        return self.predictors[name]
+        models = self.models
+        if name not in models:
+            hint = did_you_mean(name, list(models)) or _("; expected one of: {names}").format(names=", ".join(models))
+            raise RequestError(404, _("unknown model '{name}'{hint}").format(name=shown(name), hint=hint))
+        return models[name]
 
-    def answer(self, name: str, body: bytes) -> dict[str, Any]:
+    def answer(self, name: str, body: bytes, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The predictions for a request body, and the places of the records that were read only in part.
 
         Raises:
             RequestError: the body cannot be used.
+            Turned: it cannot be answered now.
         """
-        predictor = self.find(name)
-        items = self._items(_parse(body))
-        records = [self.record(predictor, item, index) for index, item in enumerate(items, start=1)]
-        with self._lock:
-            answers = predictor.answer(records)
-        for observer in self.observers:
-            observer(name, records, answers.predictions)
-        predictions = [each.model_dump(mode="json") for each in answers.predictions]
-        return {"model": name, "predictions": predictions, "truncated": answers.truncated}
+        model = self.find(name)
+        order = self.read(model, body, query or {})
+        return self.reply(order, self.submit(order, self.limits.deadline).result())
 
-    def _items(self, value: Any) -> list[Any]:
-        if isinstance(value, Mapping) and "records" in value:
-            if len(value) > 1:
-                raise RequestError(422, _("expected one key, `records`"))
-            value = value["records"]
+    def read(self, model: Model, body: bytes, query: Mapping[str, str]) -> Order:
+        """The order in a request body.
+
+        Raises:
+            RequestError: it cannot be used.
+        """
+        items, beside = self._items(parse(body))
+        options = Options.read(beside, query)
+        options.check(model.predictor)
+        return self.order(
+            model, [self.record(model.predictor, item, index) for index, item in enumerate(items, start=1)], options
+        )
+
+    def order(self, model: Model, records: Sequence[Record], options: Options) -> Order:
+        """An order of records that were read."""
+        predictor, settings = model.predictor, options.settings(model.predictor)
+        with model.lock:
+            features = predictor.task.encode(records, predictor.tokenizer, predictor.labels, predictor.max_length)
+        own: list[list[Any]] = [[] for _record in records]
+        for feature in features:
+            own[feature.group].append(feature)
+        questions = [Question(record, parts, settings) for record, parts in zip(records, own, strict=True)]
+        truncated = sorted({feature.group for feature in features if feature.cut})
+        return Order(model, records, questions, options, truncated, sum(map(len, features)))
+
+    def submit(self, order: Order, timeout: float) -> Future[list[Prediction]]:
+        """Queue an order.
+
+        Raises:
+            Turned: it cannot be answered in time, or there is no room.
+            Closed: the staff that it was encoded for has gone; read it again.
+        """
+        staff = self.staff
+        if staff.models.get(order.model.name) is not order.model:
+            raise Closed
+        return staff.crew.submit(order.model.name, order.questions, timeout)
+
+    def reply(self, order: Order, predictions: Sequence[Prediction]) -> dict[str, Any]:
+        """What is sent; the observers are told."""
+        self.observers.tell(order.model.name, order.records, predictions)
+        return {
+            "model": order.model.name,
+            "version": order.model.version,
+            "predictions": [order.options.shown(each) for each in predictions],
+            "truncated": list(order.truncated),
+        }
+
+    def _items(self, value: Any) -> tuple[list[Any], Mapping[str, Any]]:
+        """The records of a body, and what stands beside them."""
+        beside: dict[str, Any] = {}
+        if isinstance(value, Mapping) and RECORDS in value:
+            beside = {key: each for key, each in value.items() if key != RECORDS}
+            value = value[RECORDS]
         items = value if isinstance(value, list) else [value]
         if not items:
             raise RequestError(422, _("no records to predict"))
-        if len(items) > self.limits.records:
-            raise RequestError(
-                413,
-                _("{count} records in one request; at most {limit} are answered").format(
-                    count=len(items), limit=self.limits.records
-                ),
-            )
-        return items
+        self.check_count(len(items))
+        return items, beside
+
+    def check_count(self, count: int) -> None:
+        """Refuse more records than one request may have.
+
+        Raises:
+            RequestError: there are more (413).
+        """
+        if count > self.limits.records:
+            reason = _("{count} records in one request; at most {limit} are answered")
+            raise RequestError(413, reason.format(count=count, limit=self.limits.records))
 
     def record(self, predictor: Predictor, item: Any, index: int) -> Record:
         """The record in one item of a body.
@@ -104,7 +196,7 @@ class Desk:
         """
         try:
             record = predictor.task.record.model_validate(item)
-            self._check_length(item, index)
+            self.check_length(item, index)
             given = {
                 spec.name: value
                 for spec in predictor.task.fields
@@ -119,7 +211,12 @@ class Desk:
         except RowFault as fault:
             raise RequestError(422, _("record {index}: {reason}").format(index=index, reason=fault)) from fault
 
-    def _check_length(self, item: Mapping[str, Any], index: int) -> None:
+    def check_length(self, item: Mapping[str, Any], index: int) -> None:
+        """Refuse a record with a text that is too long.
+
+        Raises:
+            RequestError: it has one (413).
+        """
         for name, value in item.items():
             if (count := characters_in(value)) > self.limits.characters:
                 raise RequestError(
@@ -130,13 +227,12 @@ class Desk:
                 )
 
 
-def characters_in(value: Any) -> int:
-    """Characters of all texts in a JSON value."""
-    if isinstance(value, str):
-        return len(value)
-    if isinstance(value, Mapping):
-        return sum(map(characters_in, value.values()))
-    return sum(map(characters_in, value)) if isinstance(value, list) else 0
+def _in_process(predictors: Sequence[Predictor]) -> Staff:
+    """A staff that answers in this process, ready at once."""
+    crew = Crew([Here({each.name: each for each in predictors})], Unwatched())
+    staff = Staff.of([Model(each, version_of(each.folder) if each.folder else "") for each in predictors], crew)
+    crew.start()
+    return staff
 
 
 def _check_places(tokens: Sequence[tuple[int, int]], length: int) -> None:
@@ -154,45 +250,8 @@ def _check_places(tokens: Sequence[tuple[int, int]], length: int) -> None:
             )
 
 
-def _by_name(predictors: Sequence[Predictor]) -> dict[str, Predictor]:
-    found: dict[str, Predictor] = {}
-    for predictor in predictors:
-        if set(predictor.name) & set("/{}"):
-            raise Refused(_("'{name}' cannot be part of an address; rename the run").format(name=predictor.name))
-        if predictor.name in found:
-            raise Refused(_("two runs are named '{name}'; serve one of them elsewhere").format(name=predictor.name))
-        found[predictor.name] = predictor
-    return found
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except UnicodeDecodeError as error:
-        raise RequestError(400, _("the body is not UTF-8 (byte {byte})").format(byte=error.start)) from error
-    except json.JSONDecodeError as error:
-        raise RequestError(
-            400,
-            _("the body is not valid JSON: {reason} at line {line}, column {column}").format(
-                reason=error.msg, line=error.lineno, column=error.colno
-            ),
-        ) from error
-    except (RecursionError, ValueError) as error:  # nested too deep; a number with too many digits
-        raise RequestError(
-            400, _("the body is JSON that cannot be read here: nested too deep or too long a number")
-        ) from error
-
-
 def _validation_sentence(error: ValidationError, index: int) -> str:
-    detail = error.errors(include_input=False, include_url=False)[0]
-    field = ".".join(str(part) for part in detail["loc"])
-    words = {
-        "missing": _("it is missing"),
-        "extra_forbidden": _("no such field"),
-        "string_type": _("expected text"),
-        "model_type": _("expected an object such as {example}").format(example='{"text": "..."}'),
-    }
-    reason = words.get(detail["type"], _("its value is not valid"))
+    field, reason = reason_of(error)
     if not field:
         return _("record {index}: {reason}").format(index=index, reason=reason)
     return _("record {index}: `{field}`: {reason}").format(index=index, field=field, reason=reason)

@@ -1,68 +1,194 @@
-"""`weitiao serve`: listen, load the runs, answer until told to stop. Needs the extra `serve`."""
+"""`weitiao serve`: listen, start the workers, answer until told to stop. Needs the extra `serve`.
+
+SIGTERM or SIGINT once: not ready any more, nothing new is taken, what was taken is answered, then the server ends. A
+second signal ends it at once.
+"""
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
-from weitiao.errors import MissingExtra, Refused
+from weitiao.errors import Interrupted, MissingExtra, Refused
 from weitiao.messages import _, system_reason
-from weitiao.serving.desk import Limits
+from weitiao.serving.desk import Desk, Limits
+from weitiao.serving.drift.watch import Watch
 from weitiao.serving.feedback.store import FeedbackStore
-from weitiao.serving.shelf import load_together
+from weitiao.serving.journal import NOWHERE, Journal
+from weitiao.serving.keys import Keyring
+from weitiao.serving.staff import Hiring
+
+if TYPE_CHECKING:
+    import uvicorn
+
 
 HIGHEST_PORT = 65535
+LAST_WORDS = 10  # seconds in which clients have to take their answers once the server ends
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How a server stands in its network, and who answers.
+
+    Args:
+        host: address to listen on.
+        port: port to listen on; 0 for a free one.
+        workers: processes that answer; 0 for none, then the server's own does.
+        keys: file of API keys; None for none.
+        no_keys: whether others than this machine may ask without a key.
+        cors: origins of pages that may ask.
+        log: where the access log goes: a file, `-` for stderr, `none`.
+        log_texts: whether the texts of requests are logged too.
+        limits: what a request may hold.
+        base: the pretrained model of the adapters, in place of the one that each names.
+        feedback: address of the database for corrections; without one none are taken.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    keys: Path | None = None
+    no_keys: bool = False
+    cors: Sequence[str] = ()
+    log: str = NOWHERE
+    log_texts: bool = False
+    limits: Limits = field(default_factory=Limits)
+    base: str | None = None
+    feedback: str | None = None
 
 
 def serve(
     runs: Sequence[Path | str],
+    options: ServerOptions | None = None,
     *,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    limits: Limits | None = None,
-    base: str | None = None,
-    feedback: str | None = None,
     on_ready: Callable[[str, Sequence[str]], None] | None = None,
 ) -> None:
-    """Load the runs and answer until SIGINT or SIGTERM; open requests are finished first.
+    """Load the runs and answer until SIGINT or SIGTERM; what was taken is answered first.
 
     Args:
         runs: run folders, or their `model/` or `adapter/` folders; adapters on one base hold it once.
-        host: address to listen on.
-        port: port to listen on; 0 for a free one.
-        limits: what a request may hold.
-        base: the pretrained model of the adapters, in place of the one that each names.
-        feedback: address of the database for corrections; without one they are not taken.
+        options: address, workers, keys and the like.
         on_ready: told the address and the names.
 
     Raises:
         MissingExtra: the extra `serve` is not installed.
-        Refused: the address cannot be listened on.
-        Unreachable: the database does not answer.
+        Refused: the address cannot be listened on, or not without keys; a run cannot be served.
+        Unreachable: the database for corrections does not answer.
+        Interrupted: a second signal ended the server before it had answered everything.
     """
+    options = options or ServerOptions()
     try:
-        import uvicorn
+        import prometheus_client  # noqa: F401
+        import uvicorn  # noqa: F401
 
         from weitiao.serving.app import build_app
     except ImportError as error:
-        raise MissingExtra("fastapi", "serve") from error
-    listening = _listen(host, port)
+        raise MissingExtra(error.name or "fastapi", "serve") from error
+    listening = _listen(options.host, options.port)
     try:
-        predictors = load_together(runs, base=base)
-        app = build_app(predictors, limits, None if feedback is None else FeedbackStore.open(feedback))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False))
-        if on_ready is not None:
-            shown, bound = listening.getsockname()[:2]
-            on_ready(f"http://{shown}:{bound}", [each.name for each in predictors])
-        with _ending_quietly():
-            server.run(sockets=[listening])
+        _refuse_open_door(listening, options)
+        _serve(build_app, [Path(run) for run in runs], options, listening, on_ready)
     finally:
         listening.close()
+
+
+def _serve(
+    build_app: Callable[..., Any],
+    runs: Sequence[Path],
+    options: ServerOptions,
+    listening: socket.socket,
+    on_ready: Callable[[str, Sequence[str]], None] | None,
+) -> None:
+    from weitiao.serving.app import Doors
+    from weitiao.serving.drift import api as drift
+    from weitiao.serving.feedback import api as feedback
+    from weitiao.serving.house import House
+    from weitiao.serving.meters import Meters
+    from weitiao.serving.page import api as page
+
+    store = FeedbackStore.open(options.feedback) if options.feedback is not None else None
+    keys = Keyring(options.keys) if options.keys is not None else None
+    journal = Journal(options.log, texts=options.log_texts)
+    meters = Meters(journal)
+    house = House(runs, Hiring(options.workers, options.base, os.cpu_count() or 1), meters)
+    watch = Watch(lambda name: desk.find(name).predictor)
+    desk = Desk(limits=options.limits, observers=[watch], staff=house.staff)
+    doors = Doors(keys, options.cors, page.OPEN_PATHS, journal, meters)
+    meters.registry.register(drift.Gauges(watch, lambda: list(desk.models)))
+    routers = [page.routes(desk, feedback=store is not None), drift.routes(watch, lambda: list(desk.models))]
+    routers += [feedback.routes(desk, store)] if store is not None else []
+    server = _server(build_app(desk, routers=routers, doors=doors), desk)
+    try:
+        house.open(desk)
+        if on_ready is not None:
+            on_ready(_url(listening), list(desk.models))
+        with _ending_quietly():
+            server.run(sockets=[listening])
+        if server.force_exit:
+            raise Interrupted(_("stopped at once; requests that were not answered are lost"))
+        house.close()
+    except BaseException:
+        house.abandon()
+        raise
+    finally:
+        journal.close()
+
+
+def _server(app: Any, desk: Desk) -> uvicorn.Server:
+    """uvicorn with our protocol, that drains before it ends."""
+    import uvicorn
+
+    from weitiao.serving.wire import Wire
+
+    class Draining(uvicorn.Server):
+        """Takes nothing new after the first signal, and ends once all is answered, or at the second."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+            """A signal came."""
+            if desk.draining:
+                self.should_exit = self.force_exit = True
+            desk.draining = True
+
+        async def on_tick(self, counter: int) -> bool:
+            """Whether to end: once told so, and nothing is left to be answered."""
+            if desk.draining and not self.server_state.tasks:
+                self.should_exit = True
+            return await super().on_tick(counter)
+
+    config = uvicorn.Config(
+        app, log_level="critical", server_header=False, http=Wire, ws="none", lifespan="off",
+        h11_max_incomplete_event_size=desk.limits.head_bytes, timeout_graceful_shutdown=LAST_WORDS, backlog=1024,
+    )  # fmt: skip
+    return Draining(config)
+
+
+def _url(listening: socket.socket) -> str:
+    shown, bound = listening.getsockname()[:2]
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{bound}"
+
+
+def _refuse_open_door(listening: socket.socket, options: ServerOptions) -> None:
+    """Others than this machine need a key, unless the user says otherwise.
+
+    Raises:
+        Refused: they would not.
+    """
+    address = ipaddress.ip_address(listening.getsockname()[0])
+    if not address.is_loopback and options.keys is None and not options.no_keys:
+        message = _(
+            "{host} can be reached by other machines, and no key would be asked for; make keys with "
+            "`weitiao keys add FILE NAME` and give --keys FILE, or say --no-keys"
+        )
+        raise Refused(message.format(host=options.host))
 
 
 @contextmanager
@@ -79,7 +205,7 @@ def _ending_quietly() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _listen(host: str, port: int) -> Any:
+def _listen(host: str, port: int) -> socket.socket:
     """A listening socket, taken before the models are loaded, so that a used port is told at once."""
     try:
         if not 0 <= port <= HIGHEST_PORT:

@@ -2,7 +2,7 @@
 
 csv and tsv get one column for each field of the Prediction (`predicted_labels`, ...), jsonl one object
 (`prediction`); all get `error`. csv begins with a byte order mark, without which spreadsheets take its UTF-8 for the
-encoding of the country. Written beside the target and renamed onto it once complete.
+encoding of the country. Written beside the target (`half_done`) and renamed onto it once complete.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any, TextIO
 
 from pydantic import BaseModel
 
-from weitiao.artifact import replacing
 from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.records import Prediction
+from weitiao.verbs.half_done import HalfDone
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 LINES = {".jsonl", ".ndjson"}
@@ -48,10 +48,11 @@ def check_target(path: Path, *, force: bool) -> None:
 
 
 @contextmanager
-def answer_file(path: Path, columns: Sequence[str], prediction: type[Prediction]) -> Iterator[Write]:
+def answer_file(path: Path, half: HalfDone, columns: Sequence[str], prediction: type[Prediction]) -> Iterator[Write]:
     """A function that writes one row with its answer.
 
     Args:
+        half: where the answers go until they are complete.
         columns: of the rows, in order.
         prediction: the task's Prediction, whose fields become columns.
 
@@ -66,17 +67,15 @@ def answer_file(path: Path, columns: Sequence[str], prediction: type[Prediction]
             _("the input already has a column '{name}', which the answers need; rename it").format(name=taken[0])
         )
     encoding = "utf-8-sig" if path.suffix.lower() == ".csv" else "utf-8"
-    with (
-        replacing(path) as beside,
-        beside.open("w", encoding=encoding, errors="backslashreplace", newline="") as stream,
-    ):
-        yield _table(stream, path, columns, prediction) if tabular else _lines(stream)
+    with half.open(encoding) as stream:
+        yield _table(stream, path, columns, prediction, begun=half.tally.parts > 0) if tabular else _lines(stream)
 
 
-def _table(stream: TextIO, path: Path, columns: Sequence[str], prediction: type[Prediction]) -> Write:
+def _table(stream: TextIO, path: Path, columns: Sequence[str], prediction: type[Prediction], *, begun: bool) -> Write:
     writer = csv.writer(stream, delimiter=DELIMITERS[path.suffix.lower()], lineterminator="\n")
     names = list(prediction.model_fields)
-    writer.writerow([*columns, *(PREFIX + name for name in names), ERROR])
+    if not begun:
+        writer.writerow([*columns, *(PREFIX + name for name in names), ERROR])
 
     def write(row: Mapping[str, object], answer: Prediction | None, error: str) -> None:
         said = ["" if answer is None else cell(getattr(answer, name)) for name in names]

@@ -1,7 +1,8 @@
 """`weitiao predict`: answers to texts, or to every row of a file, in order; faulty rows are carried through.
 
 Long csv, tsv and jsonl files are read, answered and written in parts, so that memory does not grow with them; other
-formats are read whole. The answers appear under their name once they are complete. Where the model reads the neighbours
+formats are read whole. The answers appear under their name once they are complete; a call that was stopped is gone on
+with by the same call again, from the last part that was whole. Where the model reads the neighbours
 of a text, the rows of one document that stand together are answered together, up to `LONGEST` of them.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +22,10 @@ from weitiao.errors import Refused, refuse_if_errors
 from weitiao.messages import _
 from weitiao.recipe import Recipe, load_recipe
 from weitiao.records import Prediction, Record, Row
-from weitiao.serving.cards import TASK_FILE, AdapterCard, TaskCard
+from weitiao.serving.cards import TASK_FILE, AdapterCard, TaskCard, version
 from weitiao.tasks import RowFault
 from weitiao.verbs.answer_file import answer_file, check_target
+from weitiao.verbs.half_done import HalfDone
 from weitiao.verbs.preparing.frame import frame, task_of
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ class FileAnswer:
         faults: `FILE:LINE: reason` of the first of them.
         truncated: texts that are longer than the model reads, which saw only their beginning.
         max_length: tokens that it reads.
+        resumed: rows that an earlier call had answered before it was stopped.
     """
 
     output: str
@@ -54,6 +58,7 @@ class FileAnswer:
     faults: Sequence[str]
     truncated: int
     max_length: int
+    resumed: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -111,22 +116,23 @@ def predict_file(
     check_target(output, force=force)
     reading, _columns = asked.read()
     card = asked.card()
-    rows, faulty, truncated = 0, 0, 0
-    faults: list[str] = []
+    half = HalfDone(output, asked.identity() if cluster is None else None)
     with (
-        answer_file(output, reading.columns, card.task().prediction) as write,
-        closing(_answered(asked, cluster)) as parts,
+        answer_file(output, half, reading.columns, card.task().prediction) as write,
+        closing(_answered(asked, cluster, half.tally.parts)) as parts,
     ):
+        tally, resumed = half.tally, half.tally.rows
         for answered, cut in parts:
             for row, prediction, error in answered:
                 write(row.fields, prediction, error)
                 if error:
-                    faulty += 1
-                    faults += [f"{row.place}: {error}"] if len(faults) < PLACES else []
-            rows, truncated = rows + len(answered), truncated + cut
+                    tally.faulty += 1
+                    tally.faults += [f"{row.place}: {error}"] if len(tally.faults) < PLACES else []
+            tally.rows, tally.truncated = tally.rows + len(answered), tally.truncated + cut
+            half.keep()
             if on_rows is not None:
-                on_rows(rows)
-    return FileAnswer(str(output), rows, faulty, faults, truncated, card.max_length)
+                on_rows(tally.rows)
+    return FileAnswer(str(output), tally.rows, tally.faulty, tally.faults, tally.truncated, card.max_length, resumed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,17 +178,25 @@ class Asked:
         refuse_if_errors(problems)
         return reading, columns
 
+    def identity(self) -> dict[str, Any]:
+        """What the answers depend on: the source as it stands, the model, and how many rows are answered at a time."""
+        adapter = AdapterCard.of(self.folder)
+        model = version(self.folder if adapter else open_run(self.folder).model)
+        path = Path(self.source)
+        stand = [path.stat().st_size, path.stat().st_mtime_ns] if path.is_file() else []
+        return {"source": str(path.absolute()), "stand": stand, "model": model, "base": self.base, "rows": CHUNK}
+
     def chunks(self) -> Iterator[list[Row]]:
         """The rows, in parts that are answered at a time."""
         reading, columns = self.read()
         return _chunks(reading.open(), columns, together=self.card().task().neighbours)
 
 
-def _answered(asked: Asked, cluster: Cluster | None) -> Generator[Answered, None, None]:
-    """The answered rows of a source in order, here or by the workers of a cluster."""
+def _answered(asked: Asked, cluster: Cluster | None, done: int) -> Generator[Answered, None, None]:
+    """The answered rows of a source in order, here or by the workers of a cluster; here without the first parts."""
     if cluster is None:
         answerer = Answerer(asked)
-        return (answerer(rows) for rows in asked.chunks())
+        return (answerer(rows) for rows in islice(asked.chunks(), done, None))
     from weitiao.verbs.clusters.predicting import answered_on
 
     return answered_on(cluster, asked)

@@ -90,7 +90,7 @@ class Reference:
         names = sorted(name for each in seen if (name := tokenizer.backend.id_to_token(each)) is not None)
         return cls(
             {name: Bins.of(values, edges.get(name)) for name, values in numbers.items() if values},
-            labels_of(looks),
+            dict(labels_of(looks)),
             names,
         )
 
@@ -102,11 +102,12 @@ class Reference:
     def read(cls, folder: Path) -> Reference | None:
         """Of a run folder, or of a folder in it; None where there is none that can be read."""
         path = next((path for each in (folder, folder.parent) if (path := each / FILE).is_file()), None)
+        if path is None:
+            return None
         try:
-            told = read_json(path) if path else None
-            return told and cls(
-                {name: Bins(**each) for name, each in told["numbers"].items()}, told["labels"], told["tokens"]
-            )
+            told = read_json(path)
+            numbers = {name: Bins(**each) for name, each in told["numbers"].items()}
+            return cls(numbers, told["labels"], told["tokens"])
         except (Refused, KeyError, TypeError, AttributeError):
             return None
 

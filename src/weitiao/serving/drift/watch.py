@@ -64,9 +64,10 @@ class _Watched:
         self.predictor = predictor
         self.reference = Reference.read(predictor.folder) if predictor.folder else None
         self.looks: deque[Look] = deque(maxlen=window)
-        to_id = predictor.tokenizer.backend.token_to_id
         self._unknown = unknown_id(predictor.tokenizer)
-        self._seen = frozenset(map(to_id, self.reference.tokens)) if self.reference else frozenset()
+        names = self.reference.tokens if self.reference else ()
+        ids = map(predictor.tokenizer.backend.token_to_id, names)
+        self._seen = frozenset(each for each in ids if each is not None)
 
     def take(self, records: Sequence[Record], predictions: Sequence[Prediction]) -> None:
         """Look at some records; nothing where there is nothing to compare with."""
@@ -107,7 +108,7 @@ class Watch:
         if len(looks) < self._needed:
             return Drift(model, len(looks), self._needed, "waiting", ())
         found = measures(reference, looks)
-        worst = max((each.state for each in found), key=ORDER.index, default="stable")
+        worst: State = max((each.state for each in found), key=ORDER.index, default="stable")
         return Drift(model, len(looks), self._needed, worst, found)
 
     def _of(self, model: str) -> _Watched:

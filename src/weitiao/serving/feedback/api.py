@@ -5,20 +5,19 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from weitiao.errors import Unreachable
 from weitiao.messages import _
-from weitiao.serving.bodies import read_body
+from weitiao.serving.app import PREDICT_PROBLEMS, PROBLEMS
+from weitiao.serving.body import RequestError
 from weitiao.serving.desk import Desk
 from weitiao.serving.feedback.corrections import Correction, considered, parsed
 from weitiao.serving.feedback.store import FeedbackStore
 
 RETRY = 5  # seconds after which to ask a database again that did not answer
-STATUSES = (400, 404, 413, 422, 429, 503)
 log = logging.getLogger(__name__)
 
 
@@ -50,58 +49,49 @@ class Stats(BaseModel):
     versions: list[Counted]
 
 
-class Refusal(BaseModel):
-    """Why a request was not answered."""
-
-    detail: str
-
-
 def routes(desk: Desk, store: FeedbackStore) -> APIRouter:
     """The addresses of feedback."""
     router = APIRouter(prefix="/v1/feedback", tags=["feedback"])
     said: dict[str, Any] = {"content": {"application/json": {"schema": Correction.model_json_schema()}}}
-    refusals: dict[int | str, dict[str, Any]] = {status: {"model": Refusal} for status in STATUSES}
 
     @router.post(
         "",
         status_code=201,
         response_model=Stored,
-        responses=refusals,
+        responses=PREDICT_PROBLEMS,
         summary="Correct an answer",
         openapi_extra={"requestBody": {"required": True, **said}},
     )
-    async def correct(request: Request) -> Response:
-        body = await read_body(request, desk.limits.body_bytes)
-        return await run_in_threadpool(_stored, desk, store, body)
+    async def correct(request: Request) -> Any:
+        return await run_in_threadpool(_stored, desk, store, await request.body())
 
-    @router.get("/stats", response_model=Stats, responses={503: {"model": Refusal}}, summary="Count the corrections")
+    @router.get("/stats", response_model=Stats, responses=PROBLEMS, summary="Count the corrections")
     def stats() -> Any:
         try:
             return {"versions": store.counts()}
         except Unreachable as error:
-            return _unreachable(error)
+            raise _unreachable(error) from error
 
     return router
 
 
-def _stored(desk: Desk, store: FeedbackStore, body: bytes) -> Response:
+def _stored(desk: Desk, store: FeedbackStore, body: bytes) -> Stored:
     feedback = considered(desk, parsed(body))
     try:
         name = store.add(feedback)
     except Unreachable as error:
-        return _unreachable(error)
-    stored = Stored(
+        raise _unreachable(error) from error
+    return Stored(
         id=name,
         model=feedback.model,
         version=feedback.version,
         agreed=feedback.agreed,
         new_label=feedback.new_label,
     )
-    return JSONResponse(stored.model_dump(), status_code=201)
 
 
-def _unreachable(error: Unreachable) -> Response:
+def _unreachable(error: Unreachable) -> RequestError:
     """The reason is for who runs the server: it names the database."""
     log.warning("%s", error)
     reason = _("the database of corrections does not answer; nothing was stored")
-    return JSONResponse({"detail": reason}, status_code=503, headers={"Retry-After": str(RETRY)})
+    return RequestError(503, reason, "store", retry_after=RETRY)

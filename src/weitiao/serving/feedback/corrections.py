@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,11 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from weitiao.data.fields import GROUP
 from weitiao.messages import _
-from weitiao.records import Record
-from weitiao.serving.desk import TOKENS, Desk, RequestError, characters_in
+from weitiao.records import Prediction, Record
+from weitiao.serving.body import RequestError, characters_in, parse, reason_of
+from weitiao.serving.crew.pieces import Closed
+from weitiao.serving.desk import TOKENS, Desk
 from weitiao.serving.feedback.store import Feedback
+from weitiao.serving.options import Options
 from weitiao.serving.predictor import Predictor
-from weitiao.serving.versions import version_of
+from weitiao.serving.staff import Model
 from weitiao.tasks import RowFault
 
 BOUNDS = "bounds"  # where tokens stand, of tasks that know the field
@@ -38,13 +40,10 @@ def parsed(body: bytes) -> Correction:
         RequestError: it is no JSON (400), or JSON of another form (422).
     """
     try:
-        return Correction.model_validate_json(body)
+        return Correction.model_validate(parse(body))
     except ValidationError as error:
-        detail = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        place = ".".join(str(part) for part in detail["loc"])
-        if detail["type"] == "json_invalid":
-            raise RequestError(400, _("the body is not valid JSON: {reason}").format(reason=detail["msg"])) from error
-        raise RequestError(422, _("`{field}`: {reason}").format(field=place or "body", reason=detail["msg"])) from error
+        field, reason = reason_of(error)
+        raise RequestError(422, _("`{field}`: {reason}").format(field=field or "body", reason=reason)) from error
 
 
 def considered(desk: Desk, said: Correction) -> Feedback:
@@ -52,21 +51,24 @@ def considered(desk: Desk, said: Correction) -> Feedback:
 
     Raises:
         RequestError: the model, the input or the correction cannot be used.
+        Turned: the model cannot be asked now.
     """
-    predictor = desk.find(said.model)
+    model = desk.find(said.model)
+    predictor = model.predictor
     asked = desk.record(predictor, said.fields, 0)
     if characters_in(said.correction) > desk.limits.characters:
-        raise RequestError(
-            413,
-            _("`correction` has more than {limit} characters").format(limit=desk.limits.characters),
-        )
+        reason = _("`correction` has more than {limit} characters").format(limit=desk.limits.characters)
+        raise RequestError(413, reason)
     fields = _row(predictor, asked)
     right = _corrected(predictor, fields, said.correction)
-    answer = desk.answer(said.model, json.dumps({"records": [said.fields]}).encode())["predictions"][0]
-    prediction = predictor.task.prediction.model_validate(answer)
+    try:
+        prediction = _asked(desk, model, asked)
+    except Closed:  # another version has just taken its place
+        return considered(desk, said)
+    answer = prediction.model_dump(mode="json")
     return Feedback(
         model=said.model,
-        version=version_of(predictor.folder) if predictor.folder else predictor.name,
+        version=f"{predictor.folder.resolve().name}@{model.version}" if predictor.folder else model.version,
         task=predictor.task.name,
         fields=fields,
         prediction=answer,
@@ -76,6 +78,17 @@ def considered(desk: Desk, said: Correction) -> Feedback:
         new_label=bool(predictor.task.unanswerable([right], predictor.labels)),
         request_id=said.request_id,
     )
+
+
+def _asked(desk: Desk, model: Model, record: Record) -> Prediction:
+    """What the model says now, which no observer is told again.
+
+    Raises:
+        Closed: it is served no more.
+        Turned: it cannot be asked now.
+    """
+    order = desk.order(model, [record], Options())
+    return desk.submit(order, desk.limits.deadline).result()[0]
 
 
 def _row(predictor: Predictor, record: Record) -> dict[str, Any]:

@@ -5,7 +5,6 @@ A strict Content-Security-Policy holds: no script or style but the files here, n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ FILES = {
     "page.js": "text/javascript; charset=utf-8",
     "pieces.js": "text/javascript; charset=utf-8",
 }
+OPEN_PATHS = ("/page/texts.json", *(f"/page/{name}" for name in FILES))  # that need no key: they are the same anywhere
 LANGUAGES = ("en", "zh_CN")
 HEADERS = {
     "Content-Security-Policy": (
@@ -54,8 +54,7 @@ def routes(desk: Desk, *, feedback: bool, drift: bool = True) -> APIRouter:
 
     @router.get("/page/models.json")
     def models() -> Response:
-        names: Sequence[str] = list(desk.predictors)
-        forms: list[dict[str, Any]] = [{"name": name, **form_of(desk.find(name))} for name in names]
+        forms = [{"name": name, **form_of(model.predictor)} for name, model in desk.models.items()]
         return JSONResponse({"models": forms, "feedback": feedback, "drift": drift}, headers=HEADERS)
 
     @router.get("/page/texts.json")

@@ -16,7 +16,7 @@ async function start() {
   page.language = localStorage.getItem("language") ?? preferred();
   part("switch").addEventListener("click", () => turn(page.language === "en" ? "zh_CN" : "en"));
   part("ask").addEventListener("submit", (event) => { event.preventDefault(); ask(); });
-  speak(page.texts[page.language]);
+  turn(page.language);
   note(say("loading"));
   await load();
 }
@@ -46,6 +46,7 @@ function turn(language) {
   part("switch").textContent = language === "en" ? "中文" : "English";
   part("switch").lang = language === "en" ? "zh-CN" : "en";
   document.querySelectorAll("[data-text]").forEach((each) => { each.textContent = say(each.dataset.text); });
+  if (!page.model) return;
   showModels();
   showFields();
   if (page.last) showAnswer();

@@ -28,10 +28,11 @@ def report(found: Preflight, folder: RunFolder, fits: Fits) -> None:
     predictions, settings = answers(found, folder, part)
     write_predictions(found.task, folder, part.records, predictions)
     records = found.dataset.records if found.dataset else {}
-    Reference.of(
-        found.task, found.tokenizer, train=records.get("train") or part.records, measured=part.records,
-        predictions=predictions,
-    ).write(folder.path)  # fmt: skip
+    if found.tokenizer is not None:
+        Reference.of(
+            found.task, found.tokenizer, train=records.get("train") or part.records, measured=part.records,
+            predictions=predictions,
+        ).write(folder.path)  # fmt: skip
     made = measure(
         found.task, found.labels, predictions=predictions, records=part.records, split=split,
         train=records.get("train", []), dev=records.get("dev", []), spec=found.recipe.evaluation,

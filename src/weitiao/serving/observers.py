@@ -1,0 +1,64 @@
+"""Who is told of answered requests: drift and the like, on a thread of their own, so that no request waits for them.
+
+Records and predictions go in as they were answered. Where the observers are slower than the requests, requests go
+unobserved and are counted; what an observer raises ends with that request and is counted too.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from queue import Full, Queue
+from typing import Protocol
+
+from weitiao.records import Prediction, Record
+
+WAITING = 256  # answered requests that wait to be told; beyond it they go unobserved
+
+
+class Observer(Protocol):
+    """Told of each answered request."""
+
+    def __call__(self, model: str, records: Sequence[Record], predictions: Sequence[Prediction]) -> None: ...
+
+
+Told = tuple[str, Sequence[Record], Sequence[Prediction]]
+
+
+class Observers:
+    """The observers, and the thread that tells them; it starts with the first request and ends with the process."""
+
+    def __init__(self, observers: Sequence[Observer] = ()) -> None:
+        self.unobserved = 0
+        self.faults = 0
+        self._observers = tuple(observers)
+        self._waiting: Queue[Told] = Queue(WAITING)
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def tell(self, model: str, records: Sequence[Record], predictions: Sequence[Prediction]) -> None:
+        """Leave a request for the observers; never waits."""
+        if not self._observers:
+            return
+        try:
+            self._waiting.put_nowait((model, records, predictions))
+        except Full:
+            self.unobserved += 1
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._tell_all, name="observers", daemon=True)
+                self._thread.start()
+
+    def settle(self) -> None:
+        """Wait until all that was left is told."""
+        self._waiting.join()
+
+    def _tell_all(self) -> None:
+        while True:
+            told = self._waiting.get()
+            for each in self._observers:
+                try:
+                    each(*told)
+                except Exception:
+                    self.faults += 1
+            self._waiting.task_done()

@@ -1,0 +1,44 @@
+"""What the OpenAPI document says holds: schemathesis asks every operation well and badly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.serving.running import Server
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+EXAMPLES = 25  # of each operation, well and badly
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_no_operation_answers_otherwise_than_documented(server: Server, mode: GenerationMode) -> None:
+    schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{server.port}/openapi.json")
+    for found in schema.get_all_operations():
+        statuses: Counter[int] = Counter()
+        operation = found.ok()
+
+        @settings(
+            max_examples=EXAMPLES, deadline=None, database=None, derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        @given(case=operation.as_strategy(mode))
+        def ask(case: Any, statuses: Counter[int] = statuses) -> None:
+            response = case.call_and_validate(checks=CHECKS)
+            statuses[response.status_code] += 1
+            assert response.status_code < 500
+
+        ask()
+        assert sum(statuses.values()) > 0, operation.label
