@@ -56,9 +56,8 @@ def test_covered_rows_are_answered_as_before(family: str, characters: str, tmp_p
     facts = trimmed(source, tmp_path / "out", characters=characters)
     assert facts["pieces"] < facts["pieces_before"] and facts["bytes"] < facts["bytes_before"]  # type: ignore[operator]
     assert largest_difference(source, tmp_path / "out") <= 1e-6
-    assert Vocabulary(VocabularyOptions()).covers(source, tmp_path / "out", made([*SOME, "Dull, overlong and badly"])) == [
-        *(True for _row in SOME), False,
-    ]  # fmt: skip
+    step, others = Vocabulary(VocabularyOptions()), made([*SOME, "Dull, overlong and badly"])
+    assert step.covers(source, tmp_path / "out", others) == [*(True for _row in SOME), False]
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "gpt2", "t5"])
