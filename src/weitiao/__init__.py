@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from weitiao.verbs.choose import choose as choose
     from weitiao.verbs.clusters.session import Cluster as Cluster
     from weitiao.verbs.compare import compare as compare
+    from weitiao.verbs.compress import compress as compress
     from weitiao.verbs.convert import convert as convert
     from weitiao.verbs.curve import curve as curve
     from weitiao.verbs.doctor import doctor as doctor
@@ -55,6 +56,7 @@ _WHERE = {
     "check": "weitiao.verbs.check:check",
     "choose": "weitiao.verbs.choose:choose",
     "compare": "weitiao.verbs.compare:compare",
+    "compress": "weitiao.verbs.compress:compress",
     "convert": "weitiao.verbs.convert:convert",
     "convert_model": "weitiao.models.convert:convert",
     "curve": "weitiao.verbs.curve:curve",
@@ -85,6 +87,7 @@ __all__ = [
     "check",
     "choose",
     "compare",
+    "compress",
     "convert",
     "convert_model",
     "curve",

@@ -17,7 +17,7 @@ from weitiao.data.fields import GROUP, SPLIT
 from weitiao.errors import Problem, Refused, refuse_if_errors
 from weitiao.messages import _
 from weitiao.recipe import DataSpec, Recipe, dump_recipe, load_recipe
-from weitiao.records import Record
+from weitiao.records import Prediction, Record
 from weitiao.verbs.predict import same_kind
 from weitiao.verbs.preparing.frame import frame, task_of
 from weitiao.verbs.preparing.memory import MEMORY
@@ -41,12 +41,16 @@ class Evaluation:
         what: the rows that were measured: 'test', 'dev' or a file.
         note: one sentence on what was measured and how far to trust it.
         problems: findings about the rows.
+        records: the rows.
+        predictions: the answers to them.
     """
 
     report: Report
     what: str
     note: str
     problems: Sequence[Problem] = ()
+    records: Sequence[Record] = ()
+    predictions: Sequence[Prediction] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -208,7 +212,7 @@ def _measured(
         facts=_facts(folder, recipe, predictor),
         lost=answers.lost,
     )
-    return Evaluation(report, split, note, problems)
+    return Evaluation(report, split, note, problems, rows, answers.predictions)
 
 
 def _facts(folder: RunFolder, recipe: Recipe, predictor: Predictor) -> RunFacts:
