@@ -12,7 +12,7 @@ from torch import nn
 from tests.compression import sources
 from tests.models import families
 from weitiao.artifact import read_json
-from weitiao.compression.base import form_of
+from weitiao.compression.base import Source, form_of
 from weitiao.compression.bits import Bits
 from weitiao.compression.bits_options import BitsOptions
 from weitiao.compression.refitting import rows_of
@@ -20,6 +20,7 @@ from weitiao.errors import Refused
 from weitiao.models.inference import infer
 from weitiao.models.network import load
 from weitiao.models.rounded import ROUNDED_WEIGHTS, RoundedLinear, round_module, rounded_modules
+from weitiao.records import Record
 
 
 @pytest.mark.parametrize("bits", [8, 4])
@@ -118,3 +119,13 @@ def test_of_gpt2_the_weight_is_turned() -> None:
     assert isinstance(made, RoundedLinear) and made.weight.shape == (layer.nf, layer.nx)
     hidden = torch.randn(3, layer.nx)
     torch.testing.assert_close(made(hidden), layer(hidden), atol=0.02, rtol=0)
+
+
+def test_without_rows_nothing_is_timed(tmp_path: Path) -> None:
+    def gone(_split: str) -> list[Record]:
+        raise Refused("the files are gone")
+
+    folder = sources.saved("bert", tmp_path / "model")
+    facts = Bits(BitsOptions()).run(Source(folder, read_json(folder / "task.json"), gone), tmp_path / "out")
+    (size,) = BitsOptions().told(facts)
+    assert facts["milliseconds"] is None and size.startswith("12 layers are kept in 8 bits")
