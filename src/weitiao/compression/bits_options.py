@@ -58,6 +58,6 @@ class BitsOptions(StepOptions):
         if facts["milliseconds"]:
             before, after = facts["milliseconds"]
             yield _(
-                "Each is made floats again at every batch, which takes time: {ms} ms a text instead of {before} (median "
-                "of {rounds} rounds of {texts} texts here)."
+                "Each is made floats again at every batch, which takes time: {ms} ms a text instead of {before} "
+                "(median of {rounds} rounds of {texts} texts here)."
             ).format(ms=f"{after:.2f}", before=f"{before:.2f}", rounds=facts["rounds"], texts=facts["texts"])
