@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 Facts = Mapping[str, Any]  # what a step did, JSON-able
 Form = Literal["torch", "onnx", "rounded"]
 ONNX_FILE = "model.onnx"
-BATCHED = 1e-4  # float rounding stays below it; what is above depends on the texts of a batch
 ROUNDED_FILE = "rounded.safetensors"
+BATCHED = 1e-4  # float rounding stays below it; what is above depends on the texts of a batch
 
 
 def form_of(folder: Path) -> Form:

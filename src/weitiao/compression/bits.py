@@ -20,6 +20,7 @@ from transformers.pytorch_utils import Conv1D
 
 from weitiao.compression.base import Facts, Source, Step
 from weitiao.compression.refitting import rows_of, some_of
+from weitiao.errors import Refused
 from weitiao.models.inference import infer
 from weitiao.models.network import Network
 from weitiao.models.rounded import ROUNDED_WEIGHTS, round_module
@@ -46,18 +47,14 @@ class Bits(Step):
             size += float(weight.detach().square().sum())
             network.set_submodule(name, made)
         save_model(network, source.card, target, base=source.folder, tokenizer=source.tokenizer)
-        rows = rows_of(source, "dev") or rows_of(source, "train")
-        assert rows is not None  # refused otherwise
-        features = some_of(rows, TEXTS)
-        before, after = milliseconds([whole, network.eval()], features)
+        features = _timed(source)
         return {
             "bits": self.options.bits,
             "layers": len(names),
             "error": (error / size) ** 0.5 if size else 0.0,
             "bytes": sum(path.stat().st_size for path in (*weight_files(target), target / ROUNDED_WEIGHTS)),
             "bytes_before": sum(path.stat().st_size for path in weight_files(source.folder)),
-            "ms": after,
-            "ms_before": before,
+            "milliseconds": milliseconds([whole, network.eval()], features) if features else None,
             "rounds": ROUNDS,
             "texts": len(features),
         }
@@ -77,8 +74,17 @@ class Bits(Step):
             )
 
 
+def _timed(source: Source) -> Sequence[Feature]:
+    """Texts to time both networks on; none where the run's files are gone."""
+    try:
+        rows = rows_of(source, "dev") or rows_of(source, "train")
+    except Refused:
+        return ()
+    return some_of(rows, TEXTS) if rows is not None else ()
+
+
 def milliseconds(networks: Sequence[Network], features: Sequence[Feature]) -> list[float]:
-    """Of each network the time a text, in turns, so that what else the machine does meets all alike."""
+    """Of each network the time a text takes, in turns, so that what else the machine does meets all alike."""
     spent: list[list[float]] = [[] for _network in networks]
     for _round in range(ROUNDS):
         for network, times in zip(networks, spent, strict=True):

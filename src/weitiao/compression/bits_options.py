@@ -55,9 +55,9 @@ class BitsOptions(StepOptions):
             now=f"{facts['bytes'] / 1e6:,.1f}",
             then=f"{facts['bytes_before'] / 1e6:,.1f}",
         )
-        yield _(
-            "Each is made floats again at every batch, which takes time: {ms} ms a text instead of {before} (median of "
-            "{rounds} rounds of {texts} texts here)."
-        ).format(
-            ms=f"{facts['ms']:.2f}", before=f"{facts['ms_before']:.2f}", rounds=facts["rounds"], texts=facts["texts"]
-        )
+        if facts["milliseconds"]:
+            before, after = facts["milliseconds"]
+            yield _(
+                "Each is made floats again at every batch, which takes time: {ms} ms a text instead of {before} "
+                "(median of {rounds} rounds of {texts} texts here)."
+            ).format(ms=f"{after:.2f}", before=f"{before:.2f}", rounds=facts["rounds"], texts=facts["texts"])

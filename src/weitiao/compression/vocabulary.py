@@ -189,7 +189,8 @@ class Needs:
     def _of_scripts(self, seen: set[int]) -> set[int]:
         """Ids of all pieces written in the scripts that the pieces seen are written in, and of signs and digits."""
         texts = {index: self.pieces.text_of(piece) for piece, index in self.pieces.ids.items()}
-        scripts = set().union(*(scripts_of(texts.get(index) or "") for index in seen))
+        written = seen - self.pieces.special  # whose names say nothing of the texts
+        scripts = set().union(*(scripts_of(texts.get(index) or "") for index in written))
         return {index for index, text in texts.items() if text is None or scripts_of(text) <= scripts}
 
 
