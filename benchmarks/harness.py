@@ -12,6 +12,7 @@ import argparse
 import fnmatch
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -266,8 +267,17 @@ def _write(path: Path, value: dict[str, Any]) -> None:
     """Whole or not at all: a benchmark may be stopped at any moment."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    beside.write_text(json_of(value) + "\n", "utf-8")
     beside.replace(path)
+
+
+NUMBER = r"(?:-?[0-9][0-9.eE+-]*|NaN|null)"
+NUMBERS = re.compile(rf"\[\n\s*({NUMBER}(?:,\n\s*{NUMBER})*)\n\s*\]")  # a line break is never inside a JSON string
+
+
+def json_of(value: Mapping[str, Any]) -> str:
+    """JSON with a line a key, and a list of numbers on one line: of a thousand rows it would fill a thousand."""
+    return NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", json.dumps(value, ensure_ascii=False, indent=1))
 
 
 def text_of(whole: Mapping[str, Any]) -> str:

@@ -229,3 +229,19 @@ def test_a_dirty_tree_is_marked_and_results_do_not_count(tmp_path: Path, monkeyp
     assert not clean.endswith("-dirty")
     (inside / "machine.py").write_text("changed", "utf-8")
     assert machine.commit() == f"{clean}-dirty"
+
+
+def test_a_list_of_numbers_is_one_line_and_reads_back() -> None:
+    import harness
+
+    value = {
+        "scores": [0.5, -1, 2e-05, None],
+        "names": ["[\n 1,\n 2\n]", "b"],
+        "rows": [{"each": [1, 2]}, [3, "c"]],
+        "no": [],
+    }
+    text = harness.json_of(value)
+    assert json.loads(text) == value
+    assert ' "scores": [0.5, -1, 2e-05, null],\n' in text
+    assert '   "each": [1, 2]\n' in text
+    assert len(text.splitlines()) == 17

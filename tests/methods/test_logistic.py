@@ -10,12 +10,14 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from tests.models.families import LABELS, features, lively, network
+from weitiao.methods import logistic
 from weitiao.methods.contrastive import Contrastive
 from weitiao.methods.few_labels import ContrastiveOptions, ZeroShotOptions
 from weitiao.methods.freeze import LinearProbe
 from weitiao.methods.logistic import linear_of, pooled_rows
 from weitiao.methods.options import HeadOptions
 from weitiao.methods.zero_shot import ZeroShot
+from weitiao.models.batch import Batch, collate
 from weitiao.models.inference import infer
 
 
@@ -50,6 +52,21 @@ def test_the_solution_does_not_hang_on_the_start_and_leaves_the_body_alone() -> 
         assert all(torch.equal(value, body[name]) for name, value in net.backbone.state_dict().items())
         solved.append(linear_of(net).weight.detach().clone())
     assert torch.equal(*solved)
+
+
+def test_one_long_row_does_not_make_all_rows_as_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, rows = network("bert", "mean"), features("bert", 40)
+    widths: list[int] = []
+
+    def collated(*args: Any) -> Batch:
+        batch = collate(*args)
+        widths.append(batch.inputs["input_ids"].numel())
+        return batch
+
+    monkeypatch.setattr(logistic, "BATCH_TOKENS", 64)
+    monkeypatch.setattr(logistic, "collate", collated)
+    logistic.solve(net, rows, 1.0)
+    assert max(widths) < max(map(len, rows)) * len(rows) / 4
 
 
 def test_class_weights_count() -> None:

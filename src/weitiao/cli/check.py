@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +12,7 @@ import typer
 from weitiao.cli.failures import count_line, report_problems, say
 from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, print_json, print_table
-from weitiao.cli.train import Overrides, Strict, overrides_of
+from weitiao.cli.recipes import ModelName, Overrides, RecipeFile, Strict, overrides_of
 from weitiao.evaluation.titles import split_title
 from weitiao.messages import _, duration, millions
 
@@ -26,11 +25,9 @@ REFUSED = 2
 
 
 def check(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help=N_("The recipe, a YAML file."))],
+    recipe: RecipeFile,
     changes: Overrides = None,
-    model: Annotated[
-        str, typer.Option("--model", metavar="NAME", help=N_("The pretrained model; short for model.name=NAME."))
-    ] = "",
+    model: ModelName = "",
     strict: Strict = False,
     rows: Annotated[bool, typer.Option("--rows", help=N_("List every row that a problem is about."))] = False,
     json: Json = False,

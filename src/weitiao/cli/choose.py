@@ -11,7 +11,7 @@ import typer
 from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, percent, print_json, print_table
 from weitiao.cli.progress import display
-from weitiao.cli.train import Overrides
+from weitiao.cli.recipes import Overrides, RecipeFile
 from weitiao.errors import Refused
 from weitiao.evaluation.titles import metric_title
 from weitiao.messages import _, duration, millions
@@ -23,7 +23,7 @@ ABOUT = N_("Rank pretrained models for a recipe's rows and task, without trainin
 
 
 def choose(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help=N_("The recipe, a YAML file."))],
+    recipe: RecipeFile,
     changes: Overrides = None,
     model: Annotated[
         list[str] | None,

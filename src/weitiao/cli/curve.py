@@ -10,7 +10,7 @@ import typer
 from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, print_json, print_table
 from weitiao.cli.progress import display
-from weitiao.cli.train import Overrides, Strict, overrides_of
+from weitiao.cli.recipes import MaybeRecipe, ModelName, Overrides, Strict, overrides_of
 from weitiao.errors import Refused
 from weitiao.evaluation.titles import metric_title
 from weitiao.messages import _
@@ -22,7 +22,7 @@ ABOUT = N_("How much data is enough: train on growing shares of the rows and dra
 
 
 def curve(
-    recipe: Annotated[Path | None, typer.Argument(metavar="RECIPE", help=N_("The recipe, a YAML file."))] = None,
+    recipe: MaybeRecipe = None,
     changes: Overrides = None,
     points: Annotated[
         int, typer.Option("--points", metavar="N", help=N_("Sizes, each twice the one before; the last has all rows."))
@@ -32,9 +32,7 @@ def curve(
         Path | None,
         typer.Option("--resume", metavar="DIR", help=N_("Go on with this interrupted curve; takes no recipe.")),
     ] = None,
-    model: Annotated[
-        str, typer.Option("--model", metavar="NAME", help=N_("The pretrained model; short for model.name=NAME."))
-    ] = "",
+    model: ModelName = "",
     output: Annotated[
         Path | None,
         typer.Option("--output", metavar="DIR", help=N_("Folder of the curve. Default: the recipe's output, -curve.")),

@@ -12,28 +12,22 @@ from weitiao.cli.clusters import Address, ClusterName, Workers, cluster_of
 from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, print_json
 from weitiao.cli.progress import display
+from weitiao.cli.recipes import MaybeRecipe, ModelName, Overrides, Strict, overrides_of
 from weitiao.cli.results import print_run, run_as_json
 from weitiao.errors import Refused
 from weitiao.messages import _
 
 ABOUT = N_("Train by a recipe: check it, fit the model, measure it, write the run folder.")
 
-Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="KEY=VALUE", help=N_("Changes to the recipe, such as training.epochs=5."))
-]
-Strict = Annotated[bool, typer.Option("--strict", help=N_("Treat warnings as errors."))]
-
 
 def train(
-    recipe: Annotated[Path | None, typer.Argument(metavar="RECIPE", help=N_("The recipe, a YAML file."))] = None,
+    recipe: MaybeRecipe = None,
     changes: Overrides = None,
     resume: Annotated[
         Path | None,
         typer.Option("--resume", metavar="RUN", help=N_("Go on with this interrupted run; takes no recipe.")),
     ] = None,
-    model: Annotated[
-        str, typer.Option("--model", metavar="NAME", help=N_("The pretrained model; short for model.name=NAME."))
-    ] = "",
+    model: ModelName = "",
     output: Annotated[
         str, typer.Option("--output", metavar="DIR", help=N_("The run folder; short for output=DIR."))
     ] = "",
@@ -58,14 +52,6 @@ def train(
         run = train_run(recipe, overrides=overrides, strict=strict, resume=resume, cluster=where, on_event=on_event)
     if is_main():
         show(run, time.monotonic() - began, json=json)
-
-
-def overrides_of(changes: list[str] | None, *, model: str = "", output: str = "") -> list[str]:
-    """The `key=value` changes, with those that have an option of their own."""
-    from weitiao.recipe import quoted
-
-    named = {"model.name": model, "output": output}
-    return [*(changes or []), *(f"{key}={quoted(value)}" for key, value in named.items() if value)]
 
 
 def show(run: Any, seconds: float, *, json: bool) -> None:

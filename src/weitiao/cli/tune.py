@@ -12,7 +12,7 @@ from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, print_json, print_next, print_table
 from weitiao.cli.program import command
 from weitiao.cli.progress import display
-from weitiao.cli.train import Overrides, overrides_of
+from weitiao.cli.recipes import MaybeRecipe, Overrides, overrides_of
 from weitiao.errors import Refused
 from weitiao.messages import _, duration
 
@@ -23,7 +23,7 @@ BEST = 5  # trials in the table
 
 
 def tune(
-    recipe: Annotated[Path | None, typer.Argument(metavar="RECIPE", help=N_("The recipe, a YAML file."))] = None,
+    recipe: MaybeRecipe = None,
     changes: Overrides = None,
     space: Annotated[
         list[str] | None,

@@ -36,9 +36,9 @@ def solve(network: Network, features: Sequence[Feature], cost: float) -> None:
     """
     pooled = pooled_rows(network, features).double()  # [N, H]
     scale = pooled.norm(dim=-1).mean().clamp_min(1e-12)
-    batch = collate(features, network.spec.pad_id)
-    once = replace(batch, inputs={"attention_mask": torch.ones(len(features), 1)})  # a row is one token: itself
-    head = _fitted(network.head, pooled / scale, once, cost)  # type: ignore[arg-type]
+    rows = [replace(each, input_ids=each.input_ids[:1], token_type_ids=None) for each in features]
+    batch = collate(rows, network.spec.pad_id)  # of one token a row, which is what was pooled of it
+    head = _fitted(network.head, pooled / scale, batch, cost)  # type: ignore[arg-type]
     with torch.no_grad():
         linear = linear_of(network)
         linear.weight.copy_(linear_in(head).weight / scale)

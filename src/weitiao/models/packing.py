@@ -208,8 +208,8 @@ def attention(
     learnt = None if prefix is None else prefix()
     if packing is None:
         if learnt is not None:
-            if attention_mask is None and _is_causal(module, kwargs):
-                attention_mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).tril()[None, None]
+            if attention_mask is None and _is_causal(module, kwargs):  # texts are read whole: as many queries as keys
+                attention_mask = torch.ones(2 * (query.shape[2],), dtype=torch.bool).tril()[None, None]
             key, value, attention_mask = _behind(learnt, key, value, attention_mask)
         if dropout and query.device.type == "cpu" and _plain(module, query, key, kwargs):
             bias = _additive(attention_mask, query.dtype)

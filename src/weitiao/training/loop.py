@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from weitiao.errors import Failed, Interrupted, NonFiniteLoss, NothingLearnt, Refused
+from weitiao.events import OnEvent, silent
 from weitiao.messages import _
 from weitiao.methods.base import Method
 from weitiao.metrics import direction
@@ -140,7 +141,7 @@ class Hooks:
     evaluate: Evaluate | None = None
     describe: Callable[[int], str] = str
     frozen: Frozen | None = None
-    on_event: Callable[[dict[str, Any]], None] = lambda _event: None
+    on_event: OnEvent = silent
     objective: Objective = Network.loss
     stop: Callable[[], bool] = lambda: False
 

@@ -22,10 +22,10 @@ from typing import Any
 
 from weitiao.artifact import read_json, write_json
 from weitiao.errors import Failed
+from weitiao.events import OnEvent
 from weitiao.messages import _
 from weitiao.training.journal import steps_told
 
-OnEvent = Callable[[dict[str, Any]], None]
 IDS = "ids.json"  # tracker -> its own name of the run, so that a resumed one goes on with it
 
 

@@ -6,7 +6,7 @@ Out comes a `Ranking` whose order has its reasons and its doubt. The work is don
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from weitiao.data.splitting import take_sample, take_share
 from weitiao.errors import Refused, WeitiaoError
 from weitiao.evaluation.intervals import Resampling, interval
+from weitiao.events import OnEvent, silent
 from weitiao.messages import _
 from weitiao.metrics import AnyMetric
 from weitiao.recipe import Recipe, quoted
@@ -27,7 +28,6 @@ from weitiao.verbs.preparing.preflight import Preflight, inspect
 ROWS = 1000  # of train to learn from, and of dev to be scored on
 HELD_OUT = 0.2  # share of train that is scored where there is no dev
 PROBED = frozenset({"classify", "embed", "relate", "score", "tag"})  # heads that a linear model can stand in for
-OnEvent = Callable[[dict[str, Any]], None]
 
 
 def choose(
@@ -37,7 +37,7 @@ def choose(
     overrides: Sequence[str] = (),
     data: Any = None,
     rows: int = ROWS,
-    on_event: OnEvent = lambda _event: None,
+    on_event: OnEvent = silent,
 ) -> Ranking:
     """Rank pretrained models for a recipe's rows and task; writes nothing.
 

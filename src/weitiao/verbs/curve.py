@@ -24,6 +24,7 @@ from weitiao import __version__
 from weitiao.artifact import RunFolder, read_json, write_json, write_text
 from weitiao.data.splitting import take_nested
 from weitiao.errors import Refused
+from weitiao.events import OnEvent, silent
 from weitiao.messages import _, language
 from weitiao.recipe import Recipe, dump_recipe
 from weitiao.training.signals import StopSignal
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 POINTS, SEEDS = 5, 3
 FEWEST_ROWS = 8  # of the smallest size, and two a class
 SIZES, SCORE = "sizes.json", "score.json"
-OnEvent = Callable[[dict[str, Any]], None]
 
 
 def curve(
@@ -53,7 +53,7 @@ def curve(
     output: Path | str | None = None,
     strict: bool = False,
     resume: Path | str | None = None,
-    on_event: OnEvent = lambda _event: None,
+    on_event: OnEvent = silent,
 ) -> LearningCurve:
     """Train on growing shares of the training rows, score each on dev, and fit the curve.
 

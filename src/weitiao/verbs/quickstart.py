@@ -14,19 +14,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from weitiao.artifact import cache_folder, replacing_folder
 from weitiao.data.dedup import fold, near_duplicates
+from weitiao.events import OnEvent, silent
 from weitiao.models.starters import corpus
 from weitiao.recipe import quoted
 from weitiao.recipe.ready import RECIPES
 from weitiao.records import Prediction
 from weitiao.verbs.run import Run
 from weitiao.verbs.train import train
-
-if TYPE_CHECKING:
-    from weitiao.verbs.fitting.fit import OnEvent
 
 SIZES = {"train": 2400, "dev": 300, "test": 1500}  # of train, rows that nearly repeat one of the others then go
 SHORTEST, LONGEST = 6, 200  # characters; shorter ones are hardly reviews, longer ones are cut by the model anyway
@@ -78,7 +76,7 @@ def quickstart(
     *,
     model: Path | str | None = None,
     output: Path | str | None = None,
-    on_event: OnEvent = lambda _event: None,
+    on_event: OnEvent = silent,
 ) -> Quickstart:
     """Run it.
 

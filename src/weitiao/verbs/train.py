@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from weitiao.artifact import RunFolder, read_json, write_json, write_text
 from weitiao.errors import Interrupted, Refused, StorageFull
+from weitiao.events import OnEvent, silent
 from weitiao.messages import _
 from weitiao.recipe import dump_recipe, load_recipe
 from weitiao.training.signals import StopSignal
@@ -27,11 +28,7 @@ from weitiao.verbs.run import Run
 
 if TYPE_CHECKING:
     from weitiao.verbs.clusters.session import Cluster
-    from weitiao.verbs.fitting.fit import Fitted, OnEvent
-
-
-def _silent(_event: dict[str, Any]) -> None:
-    """For the processes that do not speak."""
+    from weitiao.verbs.fitting.fit import Fitted
 
 
 def train(
@@ -42,7 +39,7 @@ def train(
     strict: bool = False,
     resume: Path | str | None = None,
     cluster: Cluster | None = None,
-    on_event: OnEvent = _silent,
+    on_event: OnEvent = silent,
 ) -> Run:
     """Train by a recipe, or go on with an interrupted run.
 
@@ -61,7 +58,7 @@ def train(
         Interrupted: SIGINT or SIGTERM after the folder was claimed; the run is saved.
     """
     if not is_main():
-        on_event = _silent
+        on_event = silent
     if cluster is not None:
         cluster.check()
     if resume is not None:
@@ -90,8 +87,8 @@ def train(
 def go_on(folder: RunFolder, data: Any, on_event: OnEvent, stop: Callable[[], bool]) -> None:
     """Finish the run in a folder that was looked at and claimed elsewhere, as one process of a group."""
     if not is_main():
-        on_event = _silent
-    found = _reopened(folder, data, _silent)
+        on_event = silent
+    found = _reopened(folder, data, silent)
     if is_main():
         folder.sweep()
     _fit_all(found, folder, on_event, stop)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from weitiao.artifact import read_json, write_text
 from weitiao.errors import Failed, Interrupted, Problem, ProblemsFound, Refused, StorageFull
+from weitiao.events import OnEvent, silent
 from weitiao.messages import _, language
 from weitiao.recipe import Recipe, dump_recipe, load_recipe
 from weitiao.training.signals import StopSignal
@@ -32,7 +33,6 @@ from weitiao.verbs.searching.workers import cluster_workers, measured_rows, tria
 
 if TYPE_CHECKING:
     from weitiao.verbs.clusters.session import Cluster
-    from weitiao.verbs.fitting.fit import OnEvent
 
 LENGTH = {f"training.{key}" for key in ("epochs", "max_steps", "max_minutes", "batch_size", "evaluate_every")}
 
@@ -60,10 +60,6 @@ class Tuned:
         return StudyFolder(self.path).best
 
 
-def _silent(_event: dict[str, Any]) -> None:
-    """For those who want to hear nothing."""
-
-
 def tune(
     recipe: Any = None,
     *,
@@ -80,7 +76,7 @@ def tune(
     output: Path | str | None = None,
     resume: Path | str | None = None,
     cluster: Cluster | None = None,
-    on_event: OnEvent = _silent,
+    on_event: OnEvent = silent,
 ) -> Tuned:
     """Search a space of recipes, or go on with a search.
 

@@ -67,6 +67,13 @@ def test_every_token_sees_the_prefix(causal: bool, mask: str, groups: int) -> No
     torch.testing.assert_close(got, by_formula(module, query, key, value, seen), rtol=1e-5, atol=1e-6)
 
 
+def test_keys_of_a_cache_are_no_part_of_a_causal_mask() -> None:
+    """No text is read in parts; a mask of the wrong diagonal would be no error, and a wrong answer."""
+    key = torch.randn(1, 4, 6, 5)
+    with pytest.raises(RuntimeError, match="must match"):
+        attention(Attending(causal=True, groups=1), torch.randn(1, 4, 2, 5), key, key, None)
+
+
 def own_gradients(net: Network) -> dict[str, Tensor]:
     """Of what was put in."""
     return {name: value for name, value in gradients_of(net).items() if name in net.inserted}

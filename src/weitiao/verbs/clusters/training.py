@@ -12,17 +12,15 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from weitiao.artifact import RunFolder
 from weitiao.errors import Failed, Interrupted, Refused, StorageFull, WeitiaoError
+from weitiao.events import OnEvent
 from weitiao.messages import _
 from weitiao.verbs.clusters.post import EVERY, Line, Post
 from weitiao.verbs.clusters.session import RETRIES, Cluster, lost, session
 from weitiao.verbs.preparing.preflight import beside
-
-if TYPE_CHECKING:
-    from weitiao.verbs.fitting.fit import OnEvent
 
 OWN = ".ray"  # folder in the run's, for the few files that Ray Train insists to write
 KINDS = (Interrupted, StorageFull, Refused, Failed, WeitiaoError)  # what an error of a worker is raised as, here

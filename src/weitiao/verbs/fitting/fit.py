@@ -17,6 +17,7 @@ import torch
 
 from weitiao.artifact import RunFolder, read_json, write_json
 from weitiao.errors import Failed, Interrupted, Refused
+from weitiao.events import OnEvent
 from weitiao.messages import _
 from weitiao.methods import METHODS
 from weitiao.methods.base import Method
@@ -41,7 +42,6 @@ from weitiao.verbs.preparing.frame import method_of, objective_choice
 from weitiao.verbs.preparing.preflight import Preflight
 from weitiao.verbs.preparing.resolving import learning_rate
 
-OnEvent = Callable[[dict[str, Any]], None]
 FINISHED = "fit.json"  # written last: what a fit took
 
 

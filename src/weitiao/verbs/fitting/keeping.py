@@ -89,10 +89,16 @@ def verify(expected: Sequence[Outputs], got: Sequence[Outputs], folder: Path) ->
     """Promise 5: what was saved answers as what it was saved from.
 
     Raises:
-        Failed: it does not.
+        Failed: it does not, or what it was saved from gives no numbers.
     """
+    if any(np.isnan(each).any() for outputs in expected for each in outputs.values()):
+        message = _(
+            "{path}: the model's answers are not numbers (NaN), so nothing can be compared: its weights have grown too "
+            "large; lower training.learning_rate, or set training.clip"
+        )
+        raise Failed(message.format(path=folder))
     pairs = zip(expected, got, strict=True)
-    worst = max((float(np.abs(a[name] - b[name]).max()) for a, b in pairs for name in a), default=0.0)
+    worst = float(np.max([np.abs(a[name] - b[name]).max() for a, b in pairs for name in a], initial=0.0))
     if not worst <= SAME:
         raise Failed(
             _("{path}: the saved model answers differently (by {worst:.2g}); this is a bug in weitiao").format(

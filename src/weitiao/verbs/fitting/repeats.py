@@ -16,11 +16,12 @@ from weitiao.data.splitting import folds as split_folds
 from weitiao.errors import Refused
 from weitiao.evaluation.report import spread
 from weitiao.evaluation.schema import Spread
+from weitiao.events import OnEvent
 from weitiao.messages import _
 from weitiao.metrics import direction, value_of
 from weitiao.records import Feature, Record
 from weitiao.training.processes import Processes
-from weitiao.verbs.fitting.fit import Fitted, OnEvent, Part, answers, fit_once, measured_part, part_of
+from weitiao.verbs.fitting.fit import Fitted, Part, answers, fit_once, measured_part, part_of
 from weitiao.verbs.preparing.frame import method_of
 from weitiao.verbs.preparing.preflight import Preflight
 

@@ -15,11 +15,12 @@ from typing import Any
 from weitiao.artifact import RunFolder
 from weitiao.evaluation.compare import Comparison, MetricComparison, verdict
 from weitiao.evaluation.intervals import Resampling, difference, interval
+from weitiao.events import OnEvent, silent
 from weitiao.messages import _
 from weitiao.metrics import value_of
 from weitiao.records import Record
 from weitiao.tuning.result import Compared
-from weitiao.verbs.fitting.fit import OnEvent, Part, answers
+from weitiao.verbs.fitting.fit import Part, answers
 from weitiao.verbs.preparing.preflight import Preflight
 from weitiao.verbs.searching.trials import Fit, fit_part, fits_of
 
@@ -88,7 +89,7 @@ def _answers(
         for fit in fits_of(found, seed, 1, split_seed=found.recipe.data.split_seed + seed):
             own = RunFolder(folder / str(seed) / fit.name)
             began = time.monotonic()
-            fitted = fit_part(found, fit, own, folder / "cache", _silent, stop)
+            fitted = fit_part(found, fit, own, folder / "cache", silent, stop)
             _add(answered, found, fit, own)
             answered.seconds += max(time.monotonic() - began, fitted.seconds)
         answered.scores[str(seed)] = value_of(metric, answered.predictions[start:], answered.records[start:])
@@ -101,10 +102,6 @@ def _add(answered: Answered, found: Preflight, fit: Fit, own: RunFolder) -> None
     answered.predictions += predictions
     answered.records += part.records
     answered.units += [record.group or record.place for record in part.records]
-
-
-def _silent(_event: dict[str, Any]) -> None:
-    """The fits at the end tell nothing of their own."""
 
 
 def _comparison(recipe: Preflight, best: Answered, plain: Answered) -> Comparison:

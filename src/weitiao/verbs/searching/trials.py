@@ -19,11 +19,12 @@ import torch
 from weitiao.artifact import RunFolder, write_text
 from weitiao.data.splitting import folds as split_folds
 from weitiao.errors import Failed
+from weitiao.events import OnEvent, silent
 from weitiao.messages import _
 from weitiao.models.inference import infer
 from weitiao.models.network import load
 from weitiao.recipe import dump_recipe
-from weitiao.verbs.fitting.fit import Fitted, OnEvent, Part, fit_once, part_of
+from weitiao.verbs.fitting.fit import Fitted, Part, fit_once, part_of
 from weitiao.verbs.fitting.repeats import discard, headline, subset
 from weitiao.verbs.preparing.preflight import Preflight
 
@@ -92,7 +93,7 @@ def run_trial(found: Preflight, folder: RunFolder, watch: Watch, costs: Sequence
     for number, fit in enumerate(fits):
         own = folder if len(fits) == 1 else RunFolder(folder.path / "parts" / fit.name)
         fitted = fit_part(
-            found, fit, own, folder.path / "cache", _listener(found, watch) if number == 0 else _deaf, watch.stop
+            found, fit, own, folder.path / "cache", _listener(found, watch) if number == 0 else silent, watch.stop
         )
         scores[fit.name] = score_of(found, fit, fitted, own)
         seconds += fitted.seconds
@@ -144,10 +145,6 @@ def tidy(own: RunFolder) -> None:
     discard(own.model)
     discard(own.adapter)
     discard(own.path / "cache")
-
-
-def _deaf(_event: dict[str, Any]) -> None:
-    """For the fits that nobody watches."""
 
 
 def _listener(found: Preflight, watch: Watch) -> OnEvent:

@@ -13,9 +13,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from weitiao.errors import Failed, Interrupted, Refused, StorageFull, WeitiaoError
+from weitiao.events import OnEvent, silent
 from weitiao.messages import _
 from weitiao.recipe import Recipe, load_recipe
 from weitiao.training.signals import StopSignal
@@ -31,14 +32,9 @@ if TYPE_CHECKING:
 
     from weitiao.tuning.space import Change
     from weitiao.verbs.clusters.session import Cluster
-    from weitiao.verbs.fitting.fit import OnEvent
     from weitiao.verbs.searching.trials import Watch
 
 POLL = 0.5  # seconds between looks at worker processes
-
-
-def _silent(_event: dict[str, Any]) -> None:
-    """For workers that do not speak."""
 
 
 def _never() -> bool:
@@ -46,7 +42,7 @@ def _never() -> bool:
     return False
 
 
-def work(folder: Path | str, *, on_event: OnEvent = _silent, stop: Callable[[], bool] = _never) -> int:
+def work(folder: Path | str, *, on_event: OnEvent = silent, stop: Callable[[], bool] = _never) -> int:
     """One worker on a study: trials, one after the other, until the budget is used up; how many it did.
 
     Args:
