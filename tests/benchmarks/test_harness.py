@@ -231,6 +231,7 @@ def test_a_dirty_tree_is_marked_and_results_do_not_count(tmp_path: Path, monkeyp
     assert machine.commit() == f"{clean}-dirty"
 
 
+@pytest.mark.usefixtures("rooms")
 def test_a_list_of_numbers_is_one_line_and_reads_back() -> None:
     import harness
 

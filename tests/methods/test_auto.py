@@ -41,6 +41,12 @@ def test_pairs_of_labels_need_an_embedding_model_and_classes() -> None:
     assert first(labels_a_class=8, embedding=True, task="tag")[0] == "freeze"
 
 
+def test_pairs_that_would_take_too_long_are_passed_over() -> None:
+    assert first(labels_a_class=8, embedding=True, times={"contrastive": PATIENCE + 1})[0] == "freeze"
+    assert first(labels_a_class=8, embedding=True, times={"contrastive": PATIENCE})[0] == "contrastive"
+    assert first(labels_a_class=8, embedding=True, times={"contrastive": 90.0}, allowed=60.0)[0] == "freeze"
+
+
 def test_time_decides_where_labels_are_many() -> None:
     assert first(seconds=PATIENCE + 1)[0] == "freeze"
     assert first(seconds=PATIENCE + 1, allowed=2 * PATIENCE)[0] == "full"
@@ -69,7 +75,7 @@ def test_the_page_shows_every_rule_as_it_is(repository: Path) -> None:
             "any" if rule.labels is None else f"at most {rule.labels}",
             ", ".join(sorted(rule.tasks)) or "all",
             "an embedding model" if rule.embedding else "any",
-            "full would take too long" if rule.slow else "any",
+            "full would take too long" if rule.slow else "its own plan fits" if rule.within else "any",
         ]
         for rule in RULES
     ]

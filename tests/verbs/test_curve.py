@@ -87,6 +87,13 @@ def test_an_interrupted_curve_goes_on_to_the_same_bytes(folder: Path, tmp_path: 
     assert one.model_copy(update={"model": other.model}) == other
 
 
+def test_a_method_that_is_left_open_is_said_to_be_one_for_all_sizes(tmp_path: Path) -> None:
+    notes: list[str] = []
+    made = small(tmp_path, method="auto", training={"max_steps": 1})
+    weitiao.curve(made, points=1, seeds=1, on_event=lambda event: notes.append(event.get("text", "")))
+    assert "`method: auto` is settled once, on all rows: every size is trained by freeze" in notes
+
+
 def test_a_curve_is_never_overwritten(folder: Path) -> None:
     with pytest.raises(Refused, match=r"a curve is already there; go on with it by: weitiao curve --resume"):
         drawn(folder)

@@ -29,6 +29,21 @@ def test_check_says_what_it_takes_and_why(tmp_path: Path) -> None:
     assert found.plan.trained < found.plan.parameters
 
 
+def test_the_plan_of_pairs_decides_whether_there_is_time_for_them(tmp_path: Path) -> None:
+    """Sixteen rows: the starter's stage on pairs takes seconds, and more than a hundredth of a minute."""
+    rows = [{"text": f"a {'good' if n % 2 else 'bad'} film {n}", "label": "yn"[n % 2]} for n in range(16)]
+    made = {
+        "task": "classify",
+        "method": "auto",
+        "model": {"name": "starter:en", "head": "mean"},
+        "data": {"dev": None},
+    }
+    made["output"] = str(tmp_path / "run")
+    assert check(made, data=rows).recipe.method.name == "contrastive"
+    hurried = check({**made, "training": {"max_minutes": 0.01}}, data=rows)
+    assert hurried.recipe.method.name == "freeze"
+
+
 def test_the_run_keeps_what_took_effect(tmp_path: Path) -> None:
     made = recipe(tmp_path, method="auto", training={"epochs": 1})
     run = weitiao.train(made)

@@ -8,8 +8,8 @@ rules stand in `RULES` and nowhere else: the first that fits is taken, and docs/
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from weitiao.messages import _, duration
@@ -36,6 +36,7 @@ class Situation:
         embedding: whether the model was trained to give texts vectors that can be compared.
         seconds: what training every parameter would take, by the plan.
         allowed: what `training.max_minutes` leaves for it; None where it is not set.
+        times: method -> seconds that it would take itself, by its own plan; of the rules that ask for it.
     """
 
     task: str
@@ -44,11 +45,17 @@ class Situation:
     embedding: bool
     seconds: float
     allowed: float | None = None
+    times: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def limit(self) -> float:
+        """Seconds that there are."""
+        return PATIENCE if self.allowed is None else self.allowed
 
     @property
     def slow(self) -> bool:
         """Whether to train every parameter takes longer than there is time."""
-        return self.seconds > (PATIENCE if self.allowed is None else self.allowed)
+        return self.seconds > self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,7 @@ class Rule:
         tasks: on which; empty for all.
         embedding: only with an embedding model.
         slow: only where training every parameter takes longer than there is time.
+        within: only where its own plan takes no longer: its stage on pairs may take longer than full fine-tuning.
     """
 
     method: str
@@ -68,6 +76,7 @@ class Rule:
     tasks: frozenset[str] = frozenset()
     embedding: bool = False
     slow: bool = False
+    within: bool = False
 
     def fits(self, situation: Situation) -> bool:
         """Whether all conditions hold."""
@@ -76,11 +85,12 @@ class Rule:
             and (not self.tasks or situation.task in self.tasks)
             and (situation.embedding or not self.embedding)
             and (situation.slow or not self.slow)
+            and (not self.within or situation.times.get(self.method, 0.0) <= situation.limit)
         )
 
 
 RULES = (
-    Rule("contrastive", labels=32, tasks=frozenset({"classify"}), embedding=True),
+    Rule("contrastive", labels=32, tasks=frozenset({"classify"}), embedding=True, within=True),
     Rule("freeze", labels=64),
     Rule("freeze", slow=True),
     Rule("full"),
@@ -114,7 +124,7 @@ def reason(rule: Rule, situation: Situation) -> str:
         "limit": rule.labels,
         "rows": f"{situation.rows:,}",
         "time": duration(situation.seconds),
-        "allowed": duration(PATIENCE if situation.allowed is None else situation.allowed),
+        "allowed": duration(situation.limit),
     }
     if rule.slow:
         words = _("to train every parameter would take about {time}, and there are {allowed}")

@@ -29,6 +29,7 @@ from weitiao.messages import _, language
 from weitiao.recipe import Recipe, dump_recipe
 from weitiao.training.signals import StopSignal
 from weitiao.verbs.preparing.memory import draft_with
+from weitiao.verbs.preparing.method_choice import is_open
 from weitiao.verbs.preparing.preflight import Preflight, inspect
 from weitiao.verbs.preparing.resolving import resolved
 from weitiao.verbs.train import found_again, judge, note_conditions, resumable
@@ -86,6 +87,9 @@ def curve(
     draft, memory = draft_with(recipe or {}, overrides, data)
     found = inspect(draft, memory=memory, full=True)
     judge(found, on_event, strict=strict)
+    if is_open(draft.recipe):
+        text = _("`method: auto` is settled once, on all rows: every size is trained by {method}")
+        on_event({"kind": "note", "text": text.format(method=found.recipe.method.name)})
     if found.dataset is None or "train" not in found.dataset.records:
         raise Refused(_("there are no rows to train on"))
     found.recipe = resolved(found, memory or ())

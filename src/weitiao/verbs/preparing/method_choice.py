@@ -13,7 +13,7 @@ from typing import Any
 
 from weitiao.data import Dataset
 from weitiao.messages import _
-from weitiao.methods.auto import AUTO, Proposal, Situation, propose
+from weitiao.methods.auto import AUTO, RULES, Proposal, Situation, propose
 from weitiao.methods.options import METHOD_OPTIONS
 from weitiao.models.reference import ModelFolder
 from weitiao.recipe import Choice, Finding, Recipe
@@ -48,16 +48,21 @@ def settle(
 ) -> Settled:
     """The first method that the rules propose and that goes with the rest of the recipe."""
     allowed = recipe.training.max_minutes
-    unhurried = recipe.training.model_copy(update={"max_minutes": None})
-    full = with_method(recipe, LAST).model_copy(update={"training": unhurried})
-    plan = make_plan(full, shape_for(full, task, folder), folder.family, measured, len(labels))
+    unhurried = recipe.model_copy(update={"training": recipe.training.model_copy(update={"max_minutes": None})})
+
+    def seconds(method: str) -> float:
+        planned = with_method(unhurried, method)
+        return make_plan(planned, shape_for(planned, task, folder), folder.family, measured, len(labels)).seconds
+
+    timed = [rule.method for rule in RULES if rule.within and (not rule.tasks or recipe.task.name in rule.tasks)]
     situation = Situation(
         task=recipe.task.name,
         rows=measured.rows["train"],
         labels_a_class=labels_a_class(task, dataset, labels),
         embedding=is_embedding_model(folder),
-        seconds=plan.seconds,
+        seconds=seconds(LAST),
         allowed=None if allowed is None else 60 * allowed,
+        times={method: seconds(method) for method in timed},
     )
     chosen = next(_possible(recipe, task, dataset, folder, situation))
     note = _("`method: auto` takes {method}: {reason}").format(method=chosen.method, reason=chosen.reason)
