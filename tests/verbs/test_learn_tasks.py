@@ -28,6 +28,7 @@ def fresh(name: str) -> list[Mapping[str, Any]]:
     text = json.dumps(ROWS[name])
     for old, new in OTHERS.items():
         text = text.replace(old, new)
+    text = text.replace('"label": "Bern"', '"label": "Rome"')  # a word of the label that the model knows
     if name in GROWS:
         text = text.replace(*GROWS[name])
     rows: list[Mapping[str, Any]] = json.loads(text)
