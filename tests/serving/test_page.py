@@ -49,7 +49,7 @@ def used() -> set[str]:
     """Keys of the texts that the page's files ask for."""
     code = "".join((FOLDER / name).read_text("utf-8") for name in FILES if name.endswith(".js"))
     found = set(re.findall(r"""\bsay\(\s*"(\w+)""", code)) | set(re.findall(r'data-text="(\w+)"', _index()))
-    found |= {key for each in re.findall(r"""\bsay\([^()"]*\?\s*"(\w+)"\s*:\s*"(\w+)\"""", code) for key in each}
+    found |= {key for each in re.findall(r"""\bsay\([^()]*\?\s*"(\w+)"\s*:\s*"(\w+)\"""", code) for key in each}
     found |= set(re.findall(r"""busy\([^,]+(?:\([^)]*\))?, "(\w+)\"""", code))
     return found | {"word", "part", "head", "relation"}
 

@@ -45,7 +45,7 @@ def test_what_a_run_leaves(tmp_path: Path) -> None:
     run = weitiao.train(recipe(tmp_path), on_event=events.append)
     left = {path.name for path in run.path.iterdir()}
     assert left == {
-        "recipe.yaml", "data.json", "log.jsonl", "checkpoints", "model", "report.json", "report.html", "README.md",
+        "recipe.yaml", "data.json", "log.jsonl", "checkpoints", "model", "report.json", "report.html", "README.md", "drift.json",
         "predictions.jsonl", "fit.json",
     }  # fmt: skip
     assert run.report.split == "test"
