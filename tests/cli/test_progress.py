@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from weitiao.cli.progress import Bar, Lines, Remaining, evaluation_line, figures
+from weitiao.cli.progress import Bar, Lines, Remaining, Rows, evaluation_line, figures, lines_in
 from weitiao.errors import Problem
 from weitiao.messages import duration
 
@@ -50,6 +52,18 @@ def test_lines_come_every_ten_seconds_and_at_the_end(capsys: pytest.CaptureFixtu
     assert said[2] == "step 21/100  loss 0.5000  2,310 tokens/s  40 s left"
     assert len(said) == 7
     assert said[-1].startswith("step 100/100")
+
+
+def test_rows_are_told_every_ten_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.csv").write_text("text\n" + "a\n" * 5000, "utf-8")
+    assert lines_in(tmp_path / "a.csv") == 5001
+    assert lines_in(tmp_path / "nowhere.csv") == 0
+    clock = Clock()
+    with Rows(5001, clock) as rows:
+        for done in range(1000, 6000, 1000):
+            clock.now += 6
+            rows(done)
+    assert capsys.readouterr().err.splitlines() == ["rows: 2,000", "rows: 4,000"]
 
 
 def test_evaluations_show_the_loss_and_the_metric_that_chooses(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from weitiao.cli.clusters import Address, ClusterName, Workers, cluster_of
 from weitiao.cli.failures import say
 from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, print_json, print_table
+from weitiao.cli.progress import Rows, lines_in
 from weitiao.errors import Refused
 from weitiao.messages import _, ngettext
 
@@ -82,10 +83,8 @@ def _predict_file(
 ) -> None:
     from weitiao.verbs.predict import predict_file
 
-    answered = predict_file(
-        run, source, output, force=force, base=base, cluster=where,
-        on_rows=lambda rows: say(_("rows: {rows}").format(rows=f"{rows:,}")),
-    )  # fmt: skip
+    with Rows(lines_in(source)) as rows:
+        answered = predict_file(run, source, output, force=force, base=base, cluster=where, on_rows=rows)
     if answered.resumed:
         say(_("went on from an earlier call that was stopped after {rows} rows").format(rows=f"{answered.resumed:,}"))
     if answered.faulty:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from weitiao.evaluation.titles import metric_title
 from weitiao.messages import _, duration
 
 EVERY = 10.0  # seconds between plain lines
+MEBIBYTE = 1 << 20
 
 
 class Display(Protocol):
@@ -106,6 +108,52 @@ class Bar:
             self._task = self._progress.add_task("", total=event["steps"], figures=shown)
             self._progress.start()
         self._progress.update(self._task, completed=event["step"], total=event["steps"], figures=shown)
+
+
+class Rows:
+    """How many rows of a file are answered: a bar in a terminal, else a line every ten seconds.
+
+    Args:
+        about: rows that there are, as far as can be told before they are read; 0 where it cannot.
+    """
+
+    def __init__(self, about: int, clock: Any = time.monotonic) -> None:
+        self._about, self._clock, self._last = about, clock, clock()
+        self._bar: Any = None
+
+    def __enter__(self) -> Rows:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (BarColumn(bar_width=None), TextColumn("{task.completed:,}"), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True, highlight=False), transient=True)
+            self._task = self._bar.add_task("", total=self._about or None)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, rows: int) -> None:
+        """So many are answered."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=rows, total=max(rows, self._about) or None)
+        elif self._clock() - self._last >= EVERY:
+            self._last = self._clock()
+            say(_("rows: {rows}").format(rows=f"{rows:,}"))
+
+
+def lines_in(path: Path) -> int:
+    """Line ends in a file, which is about how many rows a long one has; 0 where it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return sum(block.count(b"\n") for block in iter(lambda: stream.read(MEBIBYTE), b""))
+    except OSError:
+        return 0
 
 
 class Remaining:
