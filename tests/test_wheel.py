@@ -20,7 +20,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 SOURCES = ("src", "pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "NOTICE", ".gitignore")
-KINDS = {".py", ".yaml", ".po", ".mo", ".css", ".j2", ".txt", ".typed"}
+KINDS = {".py", ".yaml", ".po", ".mo", ".css", ".html", ".js", ".j2", ".txt", ".typed"}
 RECIPE = "task: classify\nmodle: starter:en\ndata: reviews.csv\n"
 
 Say = Callable[..., subprocess.CompletedProcess[str]]

@@ -49,6 +49,7 @@ def vectors_run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def server(finished_run: Path, vectors_run: Path) -> Iterator[Server]:
-    with running(finished_run, vectors_run) as server:
+def server(finished_run: Path, vectors_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    kept = tmp_path_factory.mktemp("kept") / "feedback.db"
+    with running(finished_run, vectors_run, options=("--feedback", f"sqlite:///{kept}")) as server:
         yield server

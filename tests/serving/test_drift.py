@@ -18,9 +18,9 @@ from tests.serving import kinds
 from tests.serving.whole import whole
 from weitiao.serving.drift.api import Gauges
 from weitiao.serving.drift.index import by_chance, chi_square, stability_index, state_of
-from weitiao.serving.drift.reading import confidence_of, labels_of, score_of
+from weitiao.serving.drift.reading import Look, confidence_of, labels_of, score_of
 from weitiao.serving.drift.reference import Bins, Reference, counted
-from weitiao.serving.drift.watch import Watch
+from weitiao.serving.drift.watch import Watch, measures
 from weitiao.serving.predictor import Predictor
 from weitiao.tasks import TASKS
 
@@ -94,15 +94,16 @@ def predictor(run: Path) -> Predictor:
     return weitiao.load(run)
 
 
-def drifted(predictor: Predictor, texts: list[str], times: int = 50) -> dict[str, str]:
-    """Measure -> state, after requests with these texts."""
+def drifted(predictor: Predictor, texts: list[str]) -> dict[str, str]:
+    """Measure -> state, after 250 requests or so with these texts."""
+    times = -(-250 // len(texts))
     watch = Watch(lambda _name: predictor)
     records = predictor.records(texts)
     answers = predictor.predict(records)
     for _time in range(times):
         watch("classify", records, answers)
     drift = watch.drift("classify")
-    assert drift.requests == min(len(texts) * times, 1000)
+    assert drift.requests == len(texts) * times
     return {each.name: each.state for each in drift.measures} | {"": drift.state}
 
 
@@ -121,12 +122,22 @@ class TestWatch:
     def test_characters_that_the_tokenizer_does_not_know(self, predictor):
         assert drifted(predictor, ["\u16a0\u16a2 \u16a6 film", "\u16a0 fine"])["unknown"] == "large"
 
-    def test_answers_of_one_label_only(self, predictor):
-        said = {each: predictor.predict([each])[0].labels[0] for each in TEXTS}
-        one = [each for each in TEXTS if said[each] == max(said.values(), key=list(said.values()).count)]
-        if len(one) == len(TEXTS):
-            pytest.skip("the tiny model has one answer for all")
-        assert drifted(predictor, one[:1], 250)["labels"] != "stable"
+    @pytest.mark.parametrize(("share", "state"), [(0.5, "stable"), (0.7, "moderate"), (1.0, "large")])
+    def test_labels_that_are_answered_more_often(self, share, state):
+        reference = Reference({}, {"neg": 500, "pos": 500}, [])
+        looks = [Look(3, 0.0, 0.0, ("pos",) if each < share * 500 else ("neg",), None, None) for each in range(500)]
+        (found,) = measures(reference, looks)
+        assert (found.name, found.state, found.current) == (
+            "labels", state, {"neg": pytest.approx(1 - share), "pos": pytest.approx(share)},
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(("moved", "state"), [(0.0, "stable"), (0.3, "large")])
+    def test_answers_that_are_less_sure(self, moved, state):
+        rng = np.random.default_rng(0)
+        before, now = rng.beta(8, 2, 1000), np.clip(rng.beta(8, 2, 500) - moved, 0, 1)
+        reference = Reference({"confidence": Bins.of(before.tolist())}, {}, [])
+        found = measures(reference, [Look(3, 0.0, 0.0, (), float(each), None) for each in now])
+        assert [(each.name, each.state) for each in found] == [("confidence", state)]
 
     def test_it_waits_for_enough_requests(self, predictor):
         watch = Watch(lambda _name: predictor)

@@ -84,6 +84,7 @@ def test_workers_share_their_weights_and_one_that_is_killed_is_replaced(finished
     with running(finished_run, options=("--workers", "2")) as server:
         before = server.workers()
         assert len(before) == 2
+        assert not mapped(server.process.pid, "libtorch_cpu.so")  # the server itself reads and encodes only
         weights = [mapped(worker, "model.safetensors") for worker in before]
         for each in weights:
             assert each["Rss"] > 0

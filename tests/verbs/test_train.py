@@ -23,6 +23,7 @@ import weitiao
 from weitiao.artifact import read_json
 from weitiao.errors import Interrupted, ProblemsFound, Refused
 from weitiao.methods.frozen_cache import FrozenCache
+from weitiao.serving.drift.reference import Reference
 from weitiao.verbs.fitting import repeats
 
 WEIGHTS = "model/model.safetensors"
@@ -46,8 +47,11 @@ def test_what_a_run_leaves(tmp_path: Path) -> None:
     left = {path.name for path in run.path.iterdir()}
     assert left == {
         "recipe.yaml", "data.json", "log.jsonl", "checkpoints", "model", "report.json", "report.html", "README.md",
-        "predictions.jsonl", "fit.json",
+        "predictions.jsonl", "fit.json", "drift.json",
     }  # fmt: skip
+    reference = Reference.read(run.path)
+    assert reference is not None
+    assert (sum(reference.numbers["lengths"].counts), sum(reference.labels.values())) == (128, 40)
     assert run.report.split == "test"
     assert run.report.metrics["accuracy"].value > 0.8
     assert set(run.report.baselines) == {"majority", "tfidf"}

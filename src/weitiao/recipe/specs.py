@@ -102,7 +102,10 @@ class DataSpec(Options):
         default=17, description="seed of shares and limits; apart from `seed`, so that several seeds see the same rows"
     )
     max_dropped: float = Field(
-        default=0.01, ge=0, le=1, description="share of faulty rows above which the run is refused: 0 to 1, or such as 5%"
+        default=0.01,
+        ge=0,
+        le=1,
+        description="share of faulty rows above which the run is refused: 0 to 1, or such as 5%",
     )
 
     @field_validator("splits", mode="before")

@@ -13,7 +13,6 @@ def texts() -> dict[str, str]:
 def _asking() -> dict[str, str]:
     return {
         "title": _("Try the model"),
-        "language": _("Language"),
         "model": _("Model"),
         "documentation": _("Documentation"),
         "field_text": _("Text"),
@@ -49,12 +48,10 @@ def _answers() -> dict[str, str]:
         "nothing_found": _("Nothing was found in the text."),
         "no_answer": _("The text does not hold an answer."),
         "other_answers": _("Other candidates"),
-        "sure": _("{percent} sure"),
         "similarity": _("Similarity"),
         "dimensions": _("Dimensions"),
         "first_values": _("First values"),
         "trigger": _("Trigger"),
-        "score": _("Score"),
         "took": _("{milliseconds} ms"),
         "more_labels": _("All {count} labels"),
     }
