@@ -106,7 +106,7 @@ class DataSpec(Options):
         ge=0,
         le=1,
         description="share of faulty rows above which the run is refused: 0 to 1, or such as 5%",
-    )
+    )  # fmt: skip
 
     @field_validator("splits", mode="before")
     @classmethod
