@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +77,11 @@ class Vocabulary(Step):
             Refused: one does not.
         """
         for each in records.values():
-            pairs = zip(encoded(source, each), encoded(source, each, trimmed), strict=True)
+            pairs = zip_longest(encoded(source, each), encoded(source, each, trimmed))
             for before, after in pairs:
-                if not _same(before, after, new):
+                if before is None or after is None or not _same(before, after, new):
                     message = _("{place}: the trimmed tokenizer cuts this row differently; leave out `vocabulary`")
-                    raise Refused(message.format(place=each[before.group].place))
+                    raise Refused(message.format(place=each[(before or after).group].place))
 
 
 class Needs:
