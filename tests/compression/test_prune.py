@@ -135,7 +135,7 @@ def test_recovery_trains_what_is_left(tmp_path: Path) -> None:
     _source, _facts, bare = pruned("bert", tmp_path / "bare", ffn=0.75)
     rows = rows_of(source, "train")
     assert rows is not None and facts["recovery"]["epochs"] == 20
-    assert loss_of(network, rows.features) < 0.5 * loss_of(bare, rows.features)
+    assert loss_of(network, rows.features) < 0.7 * loss_of(bare, rows.features)
     assert network.backbone.config.intermediate_size == 16
     assert not [each for each in tmp_path.iterdir() if each.name.endswith(".tmp")]
 

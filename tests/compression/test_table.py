@@ -12,7 +12,9 @@ from weitiao.compression.base import Step, StepOptions
 def test_every_step_has_options_that_say_what_it_takes_and_gives() -> None:
     assert set(STEPS) == set(STEP_OPTIONS)
     for name, options in STEP_OPTIONS.items():
-        assert issubclass(options, StepOptions) and options.takes and options.gives in ("torch", "onnx"), name
+        assert issubclass(options, StepOptions) and options.takes and options.gives in ("torch", "onnx", "rounded"), (
+            name
+        )
         assert not options.exact or 0 < options.bound <= 1e-3, name
         assert issubclass(STEPS[name], Step), name
         assert all(field.description for field in options.model_fields.values()), name

@@ -1,8 +1,8 @@
 """The step `distil`: a smaller student learns to answer as the model does.
 
-When to use: the largest gain in speed at little loss, where there is time for a fit; the more unlabelled texts of the
-same kind (`--texts`), the better, for the teacher labels them. Needs: the run's training rows. Compares: `prune` with
-recovery ends at the same sizes, and learns from the gold labels alone.
+When to use: where there is time for a fit, and best with unlabelled texts of the same kind (`--texts`), which the
+teacher labels. Needs: the run's training rows. Compares: `prune` with recovery ends at the same sizes, and learns from
+the gold labels alone.
 """
 
 from __future__ import annotations

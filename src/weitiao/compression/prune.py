@@ -1,8 +1,8 @@
 """The step `prune`: layers, feed-forward channels and attention heads are taken out by measured importance.
 
 When to use: a model that is larger than its task needs; `recover` then, for the rest has to learn to do without.
-Needs: the run's training rows. Compares: unlike `sparsify` the tensors get smaller, so it is faster as well; a
-distilled student of the same size is better as a rule, and takes longer to make (`distil`).
+Needs: the run's training rows. Compares: unlike with `sparsify` the tensors get smaller, so it is faster as well;
+`distil` takes layers out by their place, not their importance, and teaches the rest with the model's own answers.
 
 Every layer keeps the same number of channels and of heads, since the config has one number for all; which ones is each
 layer's own affair. The result opens in plain transformers.

@@ -45,7 +45,7 @@ class Vocabulary(Step):
         needs = Needs(source, self.options.keep, self.options.characters)
         records = needs.records
         network = source.network()
-        fixed = {index for index in fixed_ids(network) if index in set(needs.pieces.ids.values())}
+        fixed = fixed_ids(network) & set(needs.pieces.ids.values())
         kept = sorted(needs.of([*records.values()], source.texts or ()) | fixed)
         new = {old: place for place, old in enumerate(kept)}
         tree = needs.pieces.trimmed(new)
@@ -76,11 +76,12 @@ class Vocabulary(Step):
             Refused: one does not.
         """
         for each in records.values():
-            pairs = zip(encoded(source, each), encoded(source, each, trimmed), strict=True)
-            for before, after in pairs:
-                if not _same(before, after, new):
-                    message = _("{place}: the trimmed tokenizer cuts this row differently; leave out `vocabulary`")
-                    raise Refused(message.format(place=each[before.group].place))
+            cut, again = encoded(source, each), encoded(source, each, trimmed)
+            changed = [one.group for one, other in zip(cut, again, strict=False) if not _same(one, other, new)]
+            if changed or len(cut) != len(again):
+                place = each[changed[0] if changed else -1].place
+                message = _("{place}: the trimmed tokenizer cuts this row differently; leave out `vocabulary`")
+                raise Refused(message.format(place=place))
 
 
 class Needs:

@@ -77,7 +77,7 @@ def rounded_parts(weight: Tensor, bits: int, group: int) -> tuple[Tensor, Tensor
     most = 2**bits - 1
     low = grouped.amin(-1).half()
     step = ((grouped.amax(-1) - low.float()) / most).half()  # [O, G]
-    scale = step.float().clamp_min(torch.finfo(torch.half).tiny)
+    scale = step.float().masked_fill(step == 0, 1.0)  # all values of the group are its smallest
     codes = ((grouped - low.float()[..., None]) / scale[..., None]).round().clamp(0, most).to(torch.uint8)
     return (codes if bits == 8 else codes[..., 0::2] | (codes[..., 1::2] << 4)), low, step
 
