@@ -27,18 +27,23 @@ EXAMPLES = 25  # of each operation, well and badly
 def test_no_operation_answers_otherwise_than_documented(server: Server, mode: GenerationMode) -> None:
     schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{server.port}/openapi.json")
     for found in schema.get_all_operations():
-        statuses: Counter[int] = Counter()
         operation = found.ok()
+        if mode is GenerationMode.NEGATIVE and operation.method == "get":
+            continue  # it takes nothing that could be wrong
+        statuses = asked(operation, mode)
+        assert statuses and max(statuses) < 500, operation.label
 
-        @settings(
-            max_examples=EXAMPLES, deadline=None, database=None, derandomize=True,
-            suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
-        @given(case=operation.as_strategy(mode))
-        def ask(case: Any, statuses: Counter[int] = statuses) -> None:
-            response = case.call_and_validate(checks=CHECKS)
-            statuses[response.status_code] += 1
-            assert response.status_code < 500
 
-        ask()
-        assert sum(statuses.values()) > 0, operation.label
+def asked(operation: Any, mode: GenerationMode) -> Counter[int]:
+    """How often an operation answered with which status; what is not documented fails in a check."""
+    statuses: Counter[int] = Counter()
+
+    @settings(
+        max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    @given(case=operation.as_strategy(mode))
+    def ask(case: Any) -> None:
+        statuses[case.call_and_validate(checks=CHECKS).status_code] += 1
+
+    ask()
+    return statuses

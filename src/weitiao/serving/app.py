@@ -129,7 +129,7 @@ def _add_answers(app: FastAPI, desk: Desk) -> None:
         "/v1/embeddings", embed, methods=["POST"], summary="Embed texts", response_model=embeddings.EmbeddingsAnswer,
         responses={status: {"model": embeddings.EmbeddingsProblem} for status in (*ANY, 404)},
         openapi_extra={
-            "requestBody": _json_body(embeddings.EmbeddingsRequest.model_json_schema()),
+            "requestBody": _json_body(embeddings.request_schema(desk)),
             "parameters": [TIMEOUT_PARAMETER],
         },
     )  # fmt: skip

@@ -76,6 +76,14 @@ class EmbeddingsProblem(BaseModel):
     error: Fault
 
 
+def request_schema(desk: Desk) -> dict[str, Any]:
+    """The JSON schema of a request, with the names of the models that embed."""
+    schema = EmbeddingsRequest.model_json_schema()
+    if names := [each.name for each in desk.models.values() if each.predictor.task.name == TASK]:
+        schema["properties"]["model"]["enum"] = names
+    return schema
+
+
 def read(desk: Desk, body: bytes) -> tuple[EmbeddingsRequest, Order]:
     """The request, and the order that it comes to.
 
