@@ -52,7 +52,9 @@ class Stats(BaseModel):
 def routes(desk: Desk, store: FeedbackStore) -> APIRouter:
     """The addresses of feedback."""
     router = APIRouter(prefix="/v1/feedback", tags=["feedback"])
-    said: dict[str, Any] = {"content": {"application/json": {"schema": Correction.model_json_schema()}}}
+    schema = Correction.model_json_schema()
+    schema["properties"]["model"]["enum"] = list(desk.models)
+    said: dict[str, Any] = {"content": {"application/json": {"schema": schema}}}
 
     @router.post(
         "",

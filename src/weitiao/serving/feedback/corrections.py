@@ -11,7 +11,7 @@ from weitiao.data.fields import GROUP
 from weitiao.messages import _
 from weitiao.records import Prediction, Record
 from weitiao.serving.body import RequestError, characters_in, parse, reason_of
-from weitiao.serving.crew.pieces import Closed
+from weitiao.serving.crew.pieces import Closed, Turned
 from weitiao.serving.desk import TOKENS, Desk
 from weitiao.serving.feedback.store import Feedback
 from weitiao.serving.options import Options
@@ -64,6 +64,8 @@ def considered(desk: Desk, said: Correction) -> Feedback:
     try:
         prediction = _asked(desk, model, asked)
     except Closed:  # another version has just taken its place
+        if desk.draining:
+            raise Turned(503, _("the server is being stopped; send the request again"), 1, "draining") from None
         return considered(desk, said)
     answer = prediction.model_dump(mode="json")
     return Feedback(
