@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 HIGHEST_PORT = 65535
+WORKERS = 2  # so that one that dies leaves the other
 LAST_WORDS = 10  # seconds in which clients have to take their answers once the server ends
 
 
@@ -55,7 +56,7 @@ class ServerOptions:
 
     host: str = "127.0.0.1"
     port: int = 8000
-    workers: int = 1
+    workers: int = WORKERS
     keys: Path | None = None
     no_keys: bool = False
     cors: Sequence[str] = ()
