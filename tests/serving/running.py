@@ -56,7 +56,7 @@ class Server:
                 head, _blank, body = got.partition(b"\r\n\r\n")
                 length = re.search(rb"(?i)content-length: (\d+)", head)
                 if length and len(body) >= int(length[1]):
-                    break
+                    return head + b"\r\n\r\n" + body[: int(length[1])]
             return got
 
     def metric(self, name: str) -> float:
