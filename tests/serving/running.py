@@ -56,7 +56,7 @@ class Server:
                 head, _blank, body = got.partition(b"\r\n\r\n")
                 length = re.search(rb"(?i)content-length: (\d+)", head)
                 if length and len(body) >= int(length[1]):
-                    break
+                    return head + b"\r\n\r\n" + body[: int(length[1])]
             return got
 
     def metric(self, name: str) -> float:
@@ -74,7 +74,8 @@ class Server:
 def running(*runs: Path, options: tuple[str, ...] = (), expected: int | None = 0) -> Iterator[Server]:
     """A server on these runs; it is told to end at the end, and has to leave with `expected` (None: whatever)."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "LANGUAGE": "en"}
-    command = [sys.executable, "-m", "weitiao", "serve", *map(str, runs), "--port", "0", *options]
+    workers = () if any("--workers" in each for each in options) else ("--workers", "1")
+    command = [sys.executable, "-m", "weitiao", "serve", *map(str, runs), "--port", "0", *workers, *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
         server = Server(process, 0)

@@ -22,7 +22,7 @@ def serve(
     port: Annotated[int, typer.Option("--port", metavar="PORT", help=N_("Port to listen on."))] = 8000,
     workers: Annotated[
         int, typer.Option("--workers", metavar="N", help=N_("Processes that answer; 0: the server's own."))
-    ] = 1,
+    ] = 2,
     deadline: Annotated[
         float, typer.Option("--deadline", metavar="SECONDS", help=N_("Time for an answer, where a request says none."))
     ] = 30.0,

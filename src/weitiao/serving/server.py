@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 HIGHEST_PORT = 65535
+WORKERS = 2  # so that one that dies leaves the other
 LAST_WORDS = 10  # seconds in which clients have to take their answers once the server ends
 
 
@@ -55,7 +56,7 @@ class ServerOptions:
 
     host: str = "127.0.0.1"
     port: int = 8000
-    workers: int = 1
+    workers: int = WORKERS
     keys: Path | None = None
     no_keys: bool = False
     cors: Sequence[str] = ()
@@ -119,7 +120,7 @@ def _serve(
     keys = Keyring(options.keys) if options.keys is not None else None
     journal = Journal(options.log, texts=options.log_texts)
     meters = Meters(journal)
-    house = House(runs, Hiring(options.workers, options.base, os.cpu_count() or 1), meters)
+    house = House(runs, Hiring(options.workers, options.base, _cores()), meters)
     watch = Watch(lambda name: desk.find(name).predictor)
     desk = Desk(limits=options.limits, observers=[watch], staff=house.staff)
     doors = Doors(keys, options.cors, page.OPEN_PATHS, journal, meters)
@@ -169,6 +170,11 @@ def _server(app: Any, desk: Desk) -> uvicorn.Server:
         h11_max_incomplete_event_size=desk.limits.head_bytes, timeout_graceful_shutdown=LAST_WORDS, backlog=1024,
     )  # fmt: skip
     return Draining(config)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _url(listening: socket.socket) -> str:

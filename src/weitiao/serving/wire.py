@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 import h11
@@ -67,9 +68,10 @@ class Wire(H11Protocol):
             "content-type": "application/json", "content-length": str(len(body)), "connection": "close", **headers
         }  # fmt: skip
         response = h11.Response(status_code=status, headers=list(head.items()), reason=STATUS_PHRASES[status])
-        for event in (response, h11.Data(data=body), h11.EndOfMessage()):
-            self.transport.write(self.conn.send(event) or b"")
-        self.transport.write_eof()
+        events = (response, h11.Data(data=body), h11.EndOfMessage())
+        self.transport.write(b"".join(self.conn.send(event) or b"" for event in events))
+        with suppress(OSError):  # the client has left
+            self.transport.write_eof()
         self.transport.resume_reading()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 

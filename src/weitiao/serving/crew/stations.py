@@ -192,4 +192,5 @@ def _environment(threads: int) -> dict[str, str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     if threads:
         environment.setdefault("OMP_NUM_THREADS", str(threads))
+    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait awake would take the server's own core
     return environment
