@@ -126,9 +126,8 @@ def learn(
     else:
         if new is None:
             raise Refused(_("there is nothing to learn from; name a file of labelled rows or a feedback store"))
-        folder, asked = _begin(
-            base, new, output, _How(replay, hold_out, weight, temperature, margin), promote, overrides, data, on_event
-        )
+        how = _How(replay, hold_out, weight, temperature, margin, promote, overrides)
+        folder, asked = _begin(base, new, output, how, data, on_event)
     _fit(folder, on_event, new=resume is None)
     return _judged(base, folder, asked, on_event)
 
@@ -142,6 +141,8 @@ class _How:
     weight: float
     temperature: float
     margin: float
+    promote: bool
+    overrides: Sequence[str]
 
     def check(self) -> None:
         if not 0 < self.hold_out < 1:
@@ -151,14 +152,7 @@ class _How:
 
 
 def _begin(
-    base: Path,
-    new: Any,
-    output: Path | str | None,
-    how: _How,
-    promote: bool,
-    overrides: Sequence[str],
-    data: Any,
-    on_event: OnEvent,
+    base: Path, new: Any, output: Path | str | None, how: _How, data: Any, on_event: OnEvent
 ) -> tuple[RunFolder, dict[str, Any]]:
     """The folder of the new run with its rows and its recipe in it, and what was asked."""
     how.check()
@@ -169,9 +163,10 @@ def _begin(
     folder.refuse_if_taken()
     on_event({"kind": "phase", "text": _("reading old and new rows")})
     rows = mixed(served, *_source(own, new), replay=how.replay, hold_out=how.hold_out, data=data)
-    recipe, notes = _recipe(own, served, rows, folder, how, overrides)
+    recipe, notes = _recipe(own, served, rows, folder, how)
     asked = {
-        "run": str(base.absolute()), "served": str(served.path.absolute()), "margin": how.margin, "promote": promote,
+        "run": str(base.absolute()), "served": str(served.path.absolute()),
+        "margin": how.margin, "promote": how.promote,
         "rows": rows.counts(), "notes": [*notes, *note(rows)], "files": list(rows.files), "ledger": dict(rows.ledger),
     }  # fmt: skip
     with replacing_folder(folder.path) as beside:
@@ -225,9 +220,7 @@ def _refuse_if_closed(served: RunFolder, recipe: Recipe) -> None:
         raise Refused(message.format(path=served.path))
 
 
-def _recipe(
-    own: Recipe, served: RunFolder, rows: Mixed, folder: RunFolder, how: _How, overrides: Sequence[str]
-) -> tuple[Recipe, list[str]]:
+def _recipe(own: Recipe, served: RunFolder, rows: Mixed, folder: RunFolder, how: _How) -> tuple[Recipe, list[str]]:
     """The recipe of the new run, and what is to be said about it."""
     notes = []
     teacher = served.model.absolute()
@@ -257,7 +250,7 @@ def _recipe(
         "seeds": 1, "folds": None, "output": str(folder.path),
     }  # fmt: skip
     made = own.model_copy(update=changed)
-    return anchored(load_recipe(recipe_tree(made), frame(), overrides)), notes
+    return anchored(load_recipe(recipe_tree(made), frame(), how.overrides)), notes
 
 
 def _free(run: Path) -> Path:

@@ -226,9 +226,9 @@ class _Inspection:
         if not self.recipe.model.continues:
             return found
         known = self._try("continues", ("model", "continues"), lambda: continued(self.recipe))
-        if known is None or self.found.task.labels_are == "scale":
-            return known or ()
-        return extended(known, found)
+        if known is None:
+            return found
+        return known if self.found.task.labels_are == "scale" else extended(known, found)
 
     def _place(self, problems: Sequence[Problem], section: str) -> None:
         """Problems of a room that knows no recipe; those without a file are about this section of it."""
