@@ -19,6 +19,7 @@ from weitiao.recipe.specs import share_of
 if TYPE_CHECKING:
     from weitiao.compression.comparison import Comparison
     from weitiao.compression.history import Done
+    from weitiao.evaluation.intervals import Score
     from weitiao.verbs.compress import Compressed
     from weitiao.verbs.ladder import Climbed
 
@@ -141,13 +142,13 @@ def _show_ladder(made: Climbed) -> None:
     head = ["", _("steps"), "MB", _("p50 / p95 ms"), _("texts/s"), metric_title(found.metric), _("difference")]
     rows = [
         (
-            "*" if each.best else "",
-            each.name + ("" if each.within else " !"),
+            ("*" if each.best else "") + ("" if each.within else "!"),
+            each.name,
             f"{each.bytes / MEGABYTE:,.1f}",
             f"{each.speed.p50:.1f} / {each.speed.p95:.1f}",
             f"{each.speed.texts_per_second:,.0f} ({each.times:.1f}x)",
             f"{each.score.value:.3f}",
-            "" if each.difference is None else each.difference.shown("+"),
+            "" if each.difference is None else points(each.difference, found.metric),
         )
         for each in found.rungs
     ]
@@ -157,6 +158,15 @@ def _show_ladder(made: Climbed) -> None:
     for out in found.left_out:
         print(_("not possible: {name}: {reason}").format(name=out.name, reason=out.reason))
     print(_("ladder: {path}").format(path=made.path / PAGE_FILE))
+
+
+def points(gap: Score, metric: str) -> str:
+    """A difference with its interval, in points where the metric is a share: `-0.2 [-0.6, +0.1]`."""
+    from weitiao.evaluation.page import NO_SHARES
+
+    if metric in NO_SHARES:
+        return gap.shown("+")
+    return f"{100 * gap.value:+.1f} [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
 
 
 def _row(done: Done) -> tuple[str, ...]:
