@@ -265,9 +265,23 @@ def trade_off(choices: Sequence[Choice], title: str, axis: str, *, percent: bool
         figures = f"{each.name}: {each.cost:,.4g}, {each.score.shown()}"
         parts.append(_line(x, up(each.score.low), x, up(each.score.high), f"bar {kind}"))
         parts.append(_dot(x, up(each.score.value), 5, f"fill {kind}", figures))
-        parts.append(_text(x + 9, up(each.score.value) - 6, _short(each.name, 24), "tick", "start", each.name))
+    names = [(across(math.log(each.cost)) + 9, up(each.score.value) - 6, each.name) for each in choices]
+    parts += [_text(x, y, _short(name, 24), "tick", "start", name) for x, y, name in _apart(names)]
     parts.append(_text((left + width) / 2, height - 6, axis, "tick", "middle"))
     return _svg(width, height, title, parts)
+
+
+def _apart(names: Sequence[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
+    """Names beside their dots, each moved up a line at a time until it stands on no other."""
+    placed: list[tuple[float, float, str]] = []
+    for x, y, name in names:
+        while any(
+            abs(y - up) < 12 and x < across + 7 * len(other) and across < x + 7 * len(name)
+            for across, up, other in placed
+        ):
+            y -= 12
+        placed.append((x, y, name))
+    return placed
 
 
 def reliability(bins: Sequence[CalibrationBin], title: str, confidence: str, accuracy: str) -> Markup:
