@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from weitiao.evaluation.charts import Choice, trade_off
@@ -18,7 +19,7 @@ def test_names_stand_on_no_other() -> None:
         )
     }
     heights = sorted(y for _x, y in places.values())
-    assert len(places) == 3 and min(b - a for a, b in zip(heights, heights[1:], strict=False)) >= 12
+    assert len(places) == 3 and min(b - a for a, b in itertools.pairwise(heights)) >= 12
     assert drawn.count('class="fill a"') == 1 and drawn.count('class="fill b"') == 2
 
 
