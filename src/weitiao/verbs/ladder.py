@@ -4,8 +4,8 @@
       STEP+STEP/                  an artifact of compress for each way that could be gone
       ladder.json  ladder.html    size, speed, score and difference of each, and what no other beats
 
-What is outside the tolerance is kept and marked: the ladder is there to look at. Rungs that begin alike share their
-first steps. A ladder that was interrupted goes on with the artifacts that are there.
+What is outside the tolerance is kept and marked: the ladder is there to look at. A rung that begins with all steps of
+an earlier one goes on from its artifact. A ladder that was interrupted goes on with the artifacts that are there.
 """
 
 from __future__ import annotations
