@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from weitiao.verbs.doctor import doctor as doctor
     from weitiao.verbs.evaluate import evaluate as evaluate
     from weitiao.verbs.learn import learn as learn
+    from weitiao.verbs.ladder import ladder as compress_ladder
     from weitiao.verbs.listing import entries as list_entries
     from weitiao.verbs.new import new as new
     from weitiao.verbs.predict import predict as predict
@@ -59,6 +60,7 @@ _WHERE = {
     "choose": "weitiao.verbs.choose:choose",
     "compare": "weitiao.verbs.compare:compare",
     "compress": "weitiao.verbs.compress:compress",
+    "compress_ladder": "weitiao.verbs.ladder:ladder",
     "convert": "weitiao.verbs.convert:convert",
     "convert_model": "weitiao.models.convert:convert",
     "curve": "weitiao.verbs.curve:curve",
@@ -92,6 +94,7 @@ __all__ = [
     "choose",
     "compare",
     "compress",
+    "compress_ladder",
     "convert",
     "convert_model",
     "curve",
