@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from weitiao.verbs.curve import curve as curve
     from weitiao.verbs.doctor import doctor as doctor
     from weitiao.verbs.evaluate import evaluate as evaluate
+    from weitiao.verbs.ladder import ladder as compress_ladder
     from weitiao.verbs.listing import entries as list_entries
     from weitiao.verbs.new import new as new
     from weitiao.verbs.predict import predict as predict
@@ -57,6 +58,7 @@ _WHERE = {
     "choose": "weitiao.verbs.choose:choose",
     "compare": "weitiao.verbs.compare:compare",
     "compress": "weitiao.verbs.compress:compress",
+    "compress_ladder": "weitiao.verbs.ladder:ladder",
     "convert": "weitiao.verbs.convert:convert",
     "convert_model": "weitiao.models.convert:convert",
     "curve": "weitiao.verbs.curve:curve",
@@ -88,6 +90,7 @@ __all__ = [
     "choose",
     "compare",
     "compress",
+    "compress_ladder",
     "convert",
     "convert_model",
     "curve",

@@ -19,7 +19,9 @@ from weitiao.recipe.specs import share_of
 if TYPE_CHECKING:
     from weitiao.compression.comparison import Comparison
     from weitiao.compression.history import Done
+    from weitiao.evaluation.intervals import Score
     from weitiao.verbs.compress import Compressed
+    from weitiao.verbs.ladder import Climbed
 
 ABOUT = N_("Make a smaller or faster artifact of a run, and prove that it answers as well.")
 MEGABYTE = 1_000_000
@@ -51,9 +53,25 @@ def compress(
         Path | None,
         typer.Option("--texts", metavar="FILE", help=N_("Unlabelled texts for the steps that use some.")),
     ] = None,
+    ladder: Annotated[
+        bool, typer.Option("--ladder", help=N_("Try several ways, measure each, and say which no other beats."))
+    ] = False,
+    rungs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--steps", metavar="STEP+STEP", help=N_("With --ladder: a way to try, its steps joined by +; repeatable.")
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Compress, and print what it changed."""
+    if ladder:
+        if steps or accept:
+            raise Refused(_("--ladder takes its ways from --steps and keeps all of them; give no STEP and no --accept"))
+        _climb(run, rungs, output=output, tolerance=tolerance_of(tolerance), data=data, texts=texts, json=json)
+        return
+    if rungs:
+        raise Refused(_("--steps names the ways of --ladder; without it, name the steps behind the run"))
     from weitiao.verbs.compress import compress as make
 
     with display() as on_event:
@@ -65,6 +83,20 @@ def compress(
         print_json(made.as_json())
     else:
         _show(made)
+
+
+def _climb(
+    run: Path, rungs: list[str] | None, *, output: Path | None, tolerance: float, data: Path | None, texts: Path | None,
+    json: bool,
+) -> None:  # fmt: skip
+    from weitiao.verbs.ladder import ladder
+
+    with display() as on_event:
+        made = ladder(run, rungs or None, output=output, tolerance=tolerance, data=data, texts=texts, on_event=on_event)
+    if json:
+        print_json(made.as_json())
+    else:
+        _show_ladder(made)
 
 
 def tolerance_of(text: str) -> float:
@@ -85,12 +117,16 @@ def tolerance_of(text: str) -> float:
 
 
 def _show(made: Compressed) -> None:
-    rows = [_row(each) for each in made.steps]
-    print_table(rows, head=[_("step"), _("size"), _("agreement"), _("largest difference"), _("metric")], right=[1, 2])
+    from weitiao.evaluation.titles import metric_title
+
+    metrics = {each.comparison.metric for each in made.steps if each.comparison is not None}
+    title = metric_title(metrics.pop()) if metrics else _("metric")
+    head = [_("step"), _("size"), _("same answers"), title, _("difference")]
+    print_table([_row(each) for each in made.steps], head=head, right=[1, 2, 3])
+    print()
     for done in made.steps:
         for sentence in _sentences(done):
             print(sentence)
-    print()
     sizes = {"before": f"{made.bytes_before / MEGABYTE:,.2f}", "after": f"{made.bytes_after / MEGABYTE:,.2f}"}
     share = percent(made.bytes_after / made.bytes_before)
     print(_("model: {before} MB before, {after} MB after ({share} of it)").format(**sizes, share=share))
@@ -98,14 +134,46 @@ def _show(made: Compressed) -> None:
     print_next(_("Next:"), _next_commands(made))
 
 
+def _show_ladder(made: Climbed) -> None:
+    from weitiao.compression.ladder import PAGE_FILE
+    from weitiao.evaluation.titles import metric_title
+
+    found = made.ladder
+    head = ["", _("steps"), "MB", _("p50 / p95 ms"), _("texts/s"), metric_title(found.metric), _("difference")]
+    rows = [
+        (
+            ("*" if each.best else "") + ("" if each.within else "!"),
+            each.name,
+            f"{each.bytes / MEGABYTE:,.1f}",
+            f"{each.speed.p50:.1f} / {each.speed.p95:.1f}",
+            f"{each.speed.texts_per_second:,.0f} ({each.times:.1f}x)",
+            f"{each.score.value:.3f}",
+            "" if each.difference is None else points(each.difference, found.metric),
+        )
+        for each in found.rungs
+    ]
+    print_table(rows, head=head, right=[2, 3, 4, 5])
+    print()
+    print(_("*: no other is better in size, speed and score together; !: outside the tolerance"))
+    for out in found.left_out:
+        print(_("not possible: {name}: {reason}").format(name=out.name, reason=out.reason))
+    print(_("ladder: {path}").format(path=made.path / PAGE_FILE))
+
+
+def points(gap: Score, metric: str) -> str:
+    """A difference with its interval, in points where the metric is a share: `-0.2 [-0.6, +0.1]`."""
+    from weitiao.evaluation.page import NO_SHARES
+
+    if metric in NO_SHARES:
+        return gap.shown("+")
+    return f"{100 * gap.value:+.1f} [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
+
+
 def _row(done: Done) -> tuple[str, ...]:
-    options = ",".join(f"{key}={value}" for key, value in done.options.items())
     size, found = f"{done.bytes / MEGABYTE:,.2f} MB", done.comparison
-    word = f"{done.name}:{options}" if options else done.name
     if found is None:
-        return (word, size, "-", "-", "-")
-    apart = "-" if found.largest is None else f"{found.largest:.2g}"
-    return (word, size, percent(found.agreement), apart, found.difference.shown("+"))
+        return (done.name, size, "-", "-", "-")
+    return (done.name, size, percent(found.agreement), f"{found.after:.3f}", found.difference.shown("+"))
 
 
 def _sentences(done: Done) -> Iterator[str]:
@@ -119,19 +187,21 @@ def _sentences(done: Done) -> Iterator[str]:
 
 def _remarks(name: str, found: Comparison) -> Iterator[str]:
     from weitiao.compression.base import BATCHED
-    from weitiao.evaluation.titles import metric_title
 
-    figures = {"metric": metric_title(found.metric), "rows": f"{found.rows:,}", "split": found.split}
-    scores = {"before": f"{found.before:.3f}", "after": f"{found.after:.3f}"}
-    yield _("{metric} on {rows} rows of {split}: {before} before, {after} after").format(**figures, **scores)
+    if found.largest is not None:
+        yield _("{step}: on {rows} rows of {split} an output differs from its source's by {worst} at most").format(
+            step=name, rows=f"{found.covered:,}", split=found.split, worst=f"{found.largest:.2g}"
+        )
     if found.batched > BATCHED:
-        yield _("an output depends on the texts it is asked among: by {batched} at most").format(
-            batched=f"{found.batched:.2g}"
+        yield _("{step}: an output depends on the texts that it is asked with, by {batched} at most").format(
+            step=name, batched=f"{found.batched:.2g}"
         )
     for objection in found.objections:
         yield _("{step}: {objection}; kept by --accept").format(step=name, objection=objection)
     if not found.proven and not found.objections:
-        yield _("these rows are too few to rule out a fall beyond the tolerance; judge by more with --data FILE")
+        yield _(
+            "{step}: too few rows to rule out a fall beyond the tolerance; compare on more with --data FILE"
+        ).format(step=name)
 
 
 def _next_commands(made: Compressed) -> Iterator[str]:

@@ -47,7 +47,7 @@ class Comparison(Part):
     after: float = Field(description="its value, of the step's model")
     difference: Score = Field(description="after minus before, paired bootstrap")
     since: Score | None = Field(
-        None, description="after minus the model that all steps started from; null for the first step"
+        default=None, description="after minus the model that all steps started from; null for the first step"
     )
     confidence: float = Field(description="of the intervals")
     proven: bool = Field(description="whether the intervals, too, are within the tolerance, on rows enough to tell")
@@ -96,9 +96,13 @@ class Ground:
     resampling: Resampling
     tolerance: float
 
-    def gap(self, after: Answered, before: Answered) -> Score:
+    def gap(self, after: Sequence[Prediction], before: Sequence[Prediction]) -> Score:
         """The metric of `after` minus that of `before`."""
-        return difference(self.metric, after.predictions, before.predictions, self.records, self.resampling)
+        return difference(self.metric, after, before, self.records, self.resampling)
+
+    def fell(self, gap: Score) -> bool:
+        """Whether the metric fell by more than the tolerance."""
+        return gap.value < -self.tolerance - ROUNDING
 
 
 def compared(
@@ -121,8 +125,8 @@ def compared(
     promised = [row for row, inside in enumerate(covered) if inside]
     apart = [largest(before.outputs[row], after.outputs[row]) for row in promised]
     known = [each for each in apart if each is not None]
-    gap = ground.gap(after, before)
-    since = None if first is None else ground.gap(after, first)
+    gap = ground.gap(after.predictions, before.predictions)
+    since = None if first is None else ground.gap(after.predictions, first.predictions)
     gaps = [each for each in (gap, since) if each is not None]
     worst = max(known) if known and len(known) == len(apart) else None
     return Comparison(
@@ -199,7 +203,7 @@ def _inexact(options: StepOptions, worst: float | None, promised: bool) -> list[
 def _fallen(ground: Ground, gap: Score, since: Score | None) -> Iterator[str]:
     """How far the metric fell beyond the tolerance, in this step and in all together."""
     for each, when in ((gap, ""), (since, _(" since the first step"))):
-        if each is None or each.value >= -ground.tolerance - ROUNDING:
+        if each is None or not ground.fell(each):
             continue
         sentence = _("{metric} on {rows} rows of {split} differs by {gap}{when}; it may fall by {tolerance} at most")
         told = sentence.format(

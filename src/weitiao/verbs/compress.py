@@ -104,7 +104,12 @@ def compress(
     target = output_of(folder, output, chosen)
     recipe = load_recipe(folder.recipe, frame())
     rows = RunRows(folder, recipe, data)
-    ground = ground_of(folder, recipe, rows, tolerance, required=not accept)
+    try:
+        ground = ground_of(folder, recipe, rows, tolerance)
+    except Refused:
+        if data is not None or not accept:
+            raise
+        ground = None
     unlabelled = read_texts(recipe, texts) if isinstance(texts, str | Path) else texts
     source = Source(folder.model, {**card, "name": target.path.name}, rows.of, unlabelled)
     with replacing_folder(target.path) as beside:
@@ -132,18 +137,13 @@ def output_of(folder: RunFolder, output: Path | str | None, steps: Sequence[Chos
     return RunFolder(target)
 
 
-def ground_of(folder: RunFolder, recipe: Recipe, rows: RunRows, tolerance: float, *, required: bool) -> Ground | None:
-    """On what models are compared; None where there are no rows and none are required.
+def ground_of(folder: RunFolder, recipe: Recipe, rows: RunRows, tolerance: float) -> Ground:
+    """On what models are compared.
 
     Raises:
-        Refused: there are none, and they are.
+        Refused: there are no rows for it.
     """
-    try:
-        split, records = rows.judges
-    except Refused:
-        if required or rows.data is not None:
-            raise
-        return None
+    split, records = rows.judges
     card = TaskCard.read(folder.model / TASK_FILE)
     task = card.task()
     resampling = resampling_of(records, recipe.evaluation, recipe.seed)

@@ -62,19 +62,22 @@ class Evaluation:
         }
 
 
-def evaluate(run: Any, *, data: Any = None, predictor: Predictor | None = None) -> Evaluation:
+def evaluate(run: Any, *, data: Any = None, predictor: Predictor | None = None, baselines: bool = True) -> Evaluation:
     """Measure a run.
 
     Args:
         run: a run folder, or a `Run`.
         data: a file, DataFrame or list of mappings to measure on; None for the run's own test rows (dev without them).
         predictor: the run's, where it is already loaded.
+        baselines: whether the baselines of the run's recipe are fitted and measured too.
 
     Raises:
         Refused: the run is unfinished, its data changed, or the rows cannot be used.
     """
     folder = open_run(Path(getattr(run, "path", run)))
     recipe = load_recipe(folder.recipe, frame())
+    if not baselines:
+        recipe = recipe.model_copy(update={"evaluation": recipe.evaluation.model_copy(update={"baselines": ()})})
     if data is None:
         own = own_data(folder, recipe)
         split = "test" if own.records.get("test") else "dev"

@@ -52,6 +52,7 @@ class Chain:
             self._say(_("step {number} of {steps}: {step}"), number=number, steps=len(self.steps), step=step.word)
             refuse_if_errors(misfits([step], source.card, source.folder))
             target = work / f"step-{number}" / "model"
+            target.parent.mkdir()
             made = STEPS[step.name](step.options)
             facts = made.run(source, target)
             after = self._asked(target)

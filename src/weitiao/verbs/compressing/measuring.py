@@ -37,7 +37,7 @@ def describe(folder: RunFolder, recipe: Recipe, history: History) -> Report | No
         steps = list(told(history, bytes_of(folder.model)))
     predictor = Predictor.load(folder.path)
     try:
-        measured: Evaluation = evaluate(folder.path, predictor=predictor)
+        measured: Evaluation = evaluate(folder.path, predictor=predictor, baselines=False)
     except Refused:  # the run's rows are gone, or it has none beside those it was trained on
         folder.report.unlink(missing_ok=True)
         write_text(folder.card, render_steps(predictor.name, steps))
