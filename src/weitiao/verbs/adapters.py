@@ -92,7 +92,8 @@ def merge(adapter: Path | str, output: Path | str, *, base: str | None = None) -
     source = AdapterCard.read(folder).base_folder(base)
     from weitiao.methods.adapters import open_adapter
     from weitiao.models.network import load
-    from weitiao.verbs.fitting.keeping import save_model, verify
+    from weitiao.models.saving import save_model
+    from weitiao.verbs.fitting.keeping import verify
 
     card = read_json(folder / ADAPTER_CARD)
     opened, tokenizer = open_adapter(folder, source), load_tokenizer(source)

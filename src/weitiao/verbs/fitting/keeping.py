@@ -5,8 +5,7 @@ Each is loaded again and compared with the network it was saved from before the 
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,22 +13,20 @@ from typing import Any
 import numpy as np
 
 from weitiao import __version__
-from weitiao.artifact import RunFolder, replacing_folder, write_json
+from weitiao.artifact import RunFolder
 from weitiao.errors import Failed
 from weitiao.messages import _
 from weitiao.methods import adapters
 from weitiao.methods.base import Method
 from weitiao.models.inference import infer
 from weitiao.models.network import Network, load
+from weitiao.models.saving import save_model
 from weitiao.records import Feature, Outputs, Record
-from weitiao.serving.cards import TASK_FILE
 from weitiao.serving.predictor import filled_fields
 from weitiao.tasks import Settings
-from weitiao.text import Tokenizer
 from weitiao.verbs.preparing.frame import method_of
 from weitiao.verbs.preparing.preflight import Preflight
 
-WEIGHT_FILES = (".safetensors", ".bin", ".gguf", ".onnx", ".h5", ".msgpack", ".pt", ".pth", ".index.json")
 SAME = 1e-5  # largest difference of an output between a network and what was saved of it
 COMPARED = 32  # texts that both are asked
 
@@ -86,41 +83,6 @@ def _card(found: Preflight, network: Network, train: Sequence[Record], settings:
         "fields": sorted(filled_fields(found.task, train[0])),
         "name": Path(found.recipe.output).name,
     }
-
-
-def save_model(
-    network: Network, card: Mapping[str, Any], folder: Path, *, base: Path | None, tokenizer: Tokenizer | None
-) -> None:
-    """Write model/: weights, tokenizer and task.json, whole or not at all.
-
-    Args:
-        card: task.json.
-        base: the pretrained model, whose tokenizer files are copied.
-        tokenizer: what to write where those hold no tokenizer.json.
-    """
-    with replacing_folder(folder) as beside:
-        network.save(beside)
-        if base is not None:
-            copy_tokenizer(base, beside)
-        if tokenizer is not None and not (beside / "tokenizer.json").is_file():
-            tokenizer.backend.save(str(beside / "tokenizer.json"))
-        for name, value in network.files(card["max_length"]).items():
-            (beside / name).parent.mkdir(exist_ok=True)
-            write_json(beside / name, value)
-        write_json(beside / TASK_FILE, card)
-
-
-def copy_tokenizer(source: Path, target: Path) -> None:
-    """Copy the tokenizer's files: every small file at the top that is neither weights nor configuration."""
-    for path in sorted(source.iterdir()):
-        wanted = path.suffix in {".json", ".txt", ".model", ".jinja"} and path.name not in {"config.json", "task.json"}
-        if (
-            path.is_file()
-            and wanted
-            and not path.name.endswith(WEIGHT_FILES)
-            and not path.name.upper().startswith("README")
-        ):
-            shutil.copyfile(path, target / path.name)
 
 
 def verify(expected: Sequence[Outputs], got: Sequence[Outputs], folder: Path) -> None:

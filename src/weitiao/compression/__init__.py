@@ -1,0 +1,29 @@
+"""The Step seam: what makes a fitted model smaller or faster, one file a step.
+
+`STEP_OPTIONS` (options.py) is what is checked before weights are opened; `STEPS` are the steps themselves, each a
+`compression.base.Step`. Another package adds both under one name: entry points of the groups `weitiao.steps` and
+`weitiao.step_options`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from weitiao.compression.base import StepOptions
+from weitiao.tables import Table
+
+__all__ = ["STEPS", "STEP_OPTIONS", "StepOptions"]
+
+STEPS = Table(
+    "step",
+    {
+        "sparsify": "weitiao.compression.sparsify:Sparsify",
+    },
+)
+
+STEP_OPTIONS: Mapping[str, type[StepOptions]] = Table(
+    "step_option",
+    {
+        "sparsify": "weitiao.compression.sparsify_options:SparsifyOptions",
+    },
+)
