@@ -17,6 +17,8 @@ __all__ = ["STEPS", "STEP_OPTIONS", "StepOptions"]
 STEPS = Table(
     "step",
     {
+        "int8": "weitiao.compression.int8:Int8",
+        "onnx": "weitiao.compression.onnx:Onnx",
         "sparsify": "weitiao.compression.sparsify:Sparsify",
     },
 )
@@ -24,6 +26,8 @@ STEPS = Table(
 STEP_OPTIONS: Mapping[str, type[StepOptions]] = Table(
     "step_option",
     {
+        "int8": "weitiao.compression.int8_options:Int8Options",
+        "onnx": "weitiao.compression.onnx_options:OnnxOptions",
         "sparsify": "weitiao.compression.sparsify_options:SparsifyOptions",
     },
 )

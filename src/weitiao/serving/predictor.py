@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from weitiao.data.fields import GROUP, word
 from weitiao.errors import Problem, Refused, refuse_if_errors
 from weitiao.messages import _
+from weitiao.models.onnx import ONNX_FILE
 from weitiao.records import Feature, Outputs, Prediction, Record
 from weitiao.serving.cards import TASK_FILE, AdapterCard, TaskCard, model_folder
 from weitiao.serving.engines import Engine
@@ -234,6 +235,10 @@ class Predictor:
 
 def open_engine(folder: Path, *, trust_remote_code: bool = False) -> Engine:
     """The engine of a `model/` folder: ONNX Runtime where it holds `model.onnx`, else torch."""
+    if (folder / ONNX_FILE).is_file():
+        from weitiao.serving.engines.onnx_engine import OnnxEngine
+
+        return OnnxEngine.open(folder)
     from weitiao.models.network import load as load_network
     from weitiao.serving.engines.torch_engine import TorchEngine
 
