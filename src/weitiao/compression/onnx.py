@@ -113,7 +113,7 @@ class _Flat(nn.Module):
 
 def _traced(network: Network, features: Sequence[Feature]) -> Any:
     """The network as torch's ONNX program, traced on a few rows of different lengths."""
-    _need_packages()
+    optimize_ir = _optimizer()
     if network.backbone.config._attn_implementation == NAME:
         network.backbone.set_attn_implementation("sdpa")
     batch = collate(_examples(features), network.spec.pad_id)
@@ -122,10 +122,12 @@ def _traced(network: Network, features: Sequence[Feature]) -> Any:
     outputs = list(network.outputs(batch))
     try:
         with quiet(), _silent(), torch.no_grad():
-            return torch.onnx.export(
+            program = torch.onnx.export(
                 _Flat(network, list(arrays)), tuple(arrays.values()), dynamo=True, opset_version=OPSET, verbose=False,
-                dynamic_shapes=(tuple(sizes),), input_names=list(arrays), output_names=outputs,
+                dynamic_shapes=(tuple(sizes),), input_names=list(arrays), output_names=outputs, optimize=False,
             )  # fmt: skip
+            optimize_ir(program.model)  # and not torch's own: its fusion of rotary positions fails on several rows
+            return program
     except Exception as error:  # torch raises whatever the family's code raises under fake tensors
         raise _not_exported(network, error) from error
 
@@ -149,12 +151,18 @@ def _write(program: Any, path: Path, network: Network) -> None:
     program.save(path, external_data=size > EMBEDDED)
 
 
-def _need_packages() -> None:
+def _optimizer() -> Any:
+    """onnxscript's constant folding and clean-up.
+
+    Raises:
+        MissingExtra: what exports is not installed.
+    """
     try:
         import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
+        from onnxscript.optimizer import optimize_ir
     except ImportError as error:
         raise MissingExtra(error.name or "onnx", "compress") from error
+    return optimize_ir
 
 
 @contextmanager

@@ -90,14 +90,10 @@ def largest_difference(expected: Sequence[Outputs], got: Sequence[Outputs]) -> f
     Some outputs are as wide as the longest row of their batch: what both have is compared. Of ranked candidates the
     scores are, for two of nearly one score may change places.
     """
-    return max(
-        (
-            _apart(name, value, other[name])
-            for one, other in zip(expected, got, strict=True)
-            for name, value in one.items()
-        ),
-        default=0.0,
-    )
+    pairs = [
+        (name, value, other[name]) for one, other in zip(expected, got, strict=True) for name, value in one.items()
+    ]
+    return max((_apart(*each) for each in pairs), default=0.0)
 
 
 def _apart(name: str, one: FloatArray, other: FloatArray) -> float:
