@@ -122,14 +122,22 @@ def _traced(network: Network, features: Sequence[Feature]) -> Any:
     outputs = list(network.outputs(batch))
     try:
         with quiet(), _silent(), torch.no_grad():
-            program = torch.onnx.export(
+            program: Any = torch.onnx.export(
                 _Flat(network, list(arrays)), tuple(arrays.values()), dynamo=True, opset_version=OPSET, verbose=False,
                 dynamic_shapes=(tuple(sizes),), input_names=list(arrays), output_names=outputs, optimize=False,
+                custom_translation_table={torch.ops.aten.topk.default: _best},
             )  # fmt: skip
             optimize_ir(program.model)  # and not torch's own: its fusion of rotary positions fails on several rows
             return program
     except Exception as error:  # torch raises whatever the family's code raises under fake tensors
         raise _not_exported(network, error) from error
+
+
+def _best(values: Any, count: Any, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:  # noqa: A002
+    """aten::topk of as many as a size says; torch's own translation takes a fixed number alone."""
+    from onnxscript import opset23 as op
+
+    return op.TopK(values, op.Reshape(count, op.Constant(value_ints=[1])), axis=dim, largest=largest, sorted=sorted)
 
 
 def _examples(features: Sequence[Feature]) -> list[Feature]:
