@@ -21,7 +21,6 @@ from weitiao.models.network import Network, NetworkSpec, build
 from weitiao.models.onnx import ONNX_FILE, OnnxGraph
 from weitiao.models.parity import Parity, largest_difference
 from weitiao.records import Feature
-from weitiao.text import load_tokenizer
 
 Places = Callable[[Feature], Mapping[str, Any]]
 
@@ -154,8 +153,5 @@ def test_a_family_that_cannot_be_exported_is_refused_with_the_reason(
 
     monkeypatch.setattr(torch.onnx, "export", fails)
     network, features = made("bert", NetworkSpec("classify", "mean", ["a", "b"]), lambda _each: {})
-    with pytest.raises(
-        Refused, match=r"'bert' under the head 'classify' cannot be exported .*\(a size depends on data\)"
-    ):
+    with pytest.raises(Refused, match=r"'bert' under the head 'classify' cannot .*\(a size depends on data\)"):
         export(network, features, tmp_path)
-    assert load_tokenizer(families.folder("bert")).pad_id == network.spec.pad_id
