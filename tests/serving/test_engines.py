@@ -18,7 +18,7 @@ from weitiao.compression import STEP_OPTIONS, STEPS
 from weitiao.errors import Refused
 from weitiao.models.parity import Parity
 from weitiao.serving.engines import choosing
-from weitiao.serving.engines.choosing import engine_for
+from weitiao.serving.engines.choosing import engine_for, predictor_for
 from weitiao.serving.engines.onnx_engine import OnnxEngine
 from weitiao.serving.predictor import Predictor
 from weitiao.tasks import TASKS
@@ -110,6 +110,9 @@ def test_the_fastest_engine_is_measured_once_and_said(
     for one, other in zip(asked.engine.infer(rows), engine_for(model, "torch").engine.infer(rows), strict=True):
         np.testing.assert_allclose(one["logits"], other["logits"], rtol=0, atol=1e-5)
     assert chosen.engine.name in ("torch", "onnx")
+    predictor, reason = predictor_for(finished_run)
+    assert (predictor.engine.name, reason) == ("torch", "torch answers: 4.0 times as fast as ONNX Runtime here")
+    assert predictor.predict(TEXTS) == Predictor.load(finished_run).predict(TEXTS)
 
 
 def test_without_the_extra_torch_answers_and_says_how_to_change_that(

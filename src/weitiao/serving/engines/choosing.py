@@ -28,8 +28,9 @@ from weitiao.models.onnx import ONNX_FILE
 from weitiao.models.parity import largest_difference
 from weitiao.models.weights import weight_files
 from weitiao.records import Feature
-from weitiao.serving.cards import TASK_FILE, TaskCard
+from weitiao.serving.cards import TASK_FILE, TaskCard, model_folder
 from weitiao.serving.engines import Engine
+from weitiao.serving.predictor import Predictor
 from weitiao.text import Tokenizer, load_tokenizer
 
 Wanted = Literal["auto", "torch", "onnx"]
@@ -76,6 +77,13 @@ def engine_for(folder: Path, wanted: Wanted = "auto", *, trust_remote_code: bool
             raise Refused(_("{folder}: {reason}").format(folder=folder, reason=reason))
         return Choice(_torch(folder, trust_remote_code), _("torch answers: {reason}").format(reason=reason))
     return _measured(folder, wanted, trust_remote_code)
+
+
+def predictor_for(run: Path, wanted: Wanted = "auto", *, trust_remote_code: bool = False) -> tuple[Predictor, str]:
+    """The predictor of a run or of its `model/` with the engine of `engine_for`, and why it is that one."""
+    folder = model_folder(run)
+    chosen = engine_for(folder, wanted, trust_remote_code=trust_remote_code)
+    return Predictor.of(TaskCard.read(folder / TASK_FILE), chosen.engine, load_tokenizer(folder)), chosen.reason
 
 
 def _not_for_onnx(folder: Path) -> str:
