@@ -53,14 +53,11 @@ class Int8(Step):
         """Write the graph of integers; how many matrices and tables it has of them.
 
         Raises:
-            Refused: no matrix is left in float.
+            Refused: there is nothing to do.
         """
         onnx = _need_packages()
         model = onnx.load(before)
         large = model.ByteSize() > EMBEDDED
-        matrices = constant_matrices(model)
-        if not matrices:
-            raise Refused(_("{folder}: no matrix of the graph is in float any more").format(folder=source.folder))
         del model.graph.value_info[:]  # the exporter's own, in which the quantiser finds contradictions
         plain, whole = scratch / "plain.onnx", scratch / "whole.onnx"
         onnx.save(model, plain, save_as_external_data=large)
@@ -71,6 +68,10 @@ class Int8(Step):
                 sample = features_of(source, "train", self.options.sample)
                 _static(plain, whole, Sample(sample, OnnxGraph.open(plain)), large=large)
         made = onnx.load(whole)
+        matrices = constant_matrices(model) - constant_matrices(made)
+        if not matrices:
+            message = _("{folder}: the graph has no matrix that could still take 8 bits")
+            raise Refused(message.format(folder=source.folder))
         tables = narrow_tables(made, self.options.embeddings) if self.options.embeddings < 32 else 0
         onnx.helper.set_model_props(made, {each.key: each.value for each in model.metadata_props})
         onnx.save(
