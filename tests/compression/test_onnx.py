@@ -43,7 +43,7 @@ NETWORKS: Mapping[str, tuple[str, NetworkSpec, Places]] = {
     "tag": ("roberta", NetworkSpec("tag", "stock", ["O", "B-X", "I-X"], options={"crf": True}), inside),
     "span": ("electra", NetworkSpec("span", "mean", ["X", "Y"], options=POINTED), inside),
     "event": ("bert", NetworkSpec("event", "mean", ["X", "Y"], options=POINTED), inside),
-    "intent_slot": ("xlnet", NetworkSpec("intent_slot", "mean", ["intent:a", "intent:b", "O", "B-X", "I-X"]), inside),
+    "intent_slot": ("albert", NetworkSpec("intent_slot", "mean", ["intent:a", "intent:b", "O", "B-X", "I-X"]), inside),
     "parse": (
         "bert",
         NetworkSpec("parse", "mean", ["upos:A", "upos:B", "deprel:root", "deprel:x"],
@@ -60,7 +60,7 @@ NETWORKS: Mapping[str, tuple[str, NetworkSpec, Places]] = {
 
 def made(family: str, spec: NetworkSpec, places: Places) -> tuple[Network, list[Feature]]:
     network = families.lively(build(families.folder(family), spec)).eval()
-    features = families.features(family)
+    features = families.features(family, longest=8)
     return network, [Feature(each.input_ids, each.token_type_ids, places=places(each)) for each in features]
 
 

@@ -192,8 +192,10 @@ def candidates(scores: Tensor, inside: Tensor, per_unit: int, least: int = 0) ->
     count = per_unit * length + least  # K
     nothing = scores.new_full((scores.shape[0], count), NEVER)  # so that there are K of them: a size is never a minimum
     best, places = torch.cat([scores.flatten(1), nothing], 1).topk(count, 1)  # [B, K]
-    label, pair = places // length**2, places % length**2
-    whole = torch.stack([pair // length, pair % length, label], -1)  # [B, K, 3]
+    label = places // (length * length)
+    pair = places - label * (length * length)  # and not %, which is not exported
+    first = pair // length
+    whole = torch.stack([first, pair - first * length, label], -1)  # [B, K, 3]
     found = torch.cat([whole.to(best.dtype), best[..., None]], -1)  # [B, K, 4]
     rank = torch.arange(found.shape[1], device=scores.device)
     most = (per_unit * inside.sum(1, keepdim=True)).clamp_min(least)  # [B, 1]
