@@ -73,8 +73,8 @@ def test_every_head_answers_from_a_graph(head: str, tmp_path: Path) -> None:
     longer = families.features(NETWORKS[head][0], 5, longest=70, seed=8)
     longer = [Feature(each.input_ids, each.token_type_ids, places=NETWORKS[head][2](each)) for each in longer]
     assert max(len(each) for each in longer) > max(len(each) for each in features), "sizes that were not traced"
-    assert largest_difference(infer(network, longer), graph.infer(longer)) < 1e-5
-    assert facts["rows"] == len(features) and facts["largest_difference"] < 1e-5
+    assert largest_difference(infer(network, longer), graph.infer(longer)) < 5e-5
+    assert facts["rows"] == len(features) and facts["largest_difference"] < 5e-5
 
 
 @pytest.mark.slow
