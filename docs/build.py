@@ -1,4 +1,5 @@
-"""Writes the pages that are made from the code: recipe.md from the recipe's models, tables.md from the tables.
+"""Writes the pages that are made from the code: recipe.md from the recipe's models, tables.md from the tables, and
+steps.md from the options of the steps of compression.
 
     make docs
 
@@ -14,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from weitiao.compression import STEP_OPTIONS
 from weitiao.messages import language
 from weitiao.recipe import Recipe
 from weitiao.verbs.listing import KINDS, entries, use_of
@@ -52,6 +54,14 @@ TABLES = f"""\
 
 The same tables as `weitiao list`. Packages of your own add to them by entry points; see CONTRIBUTING.md.
 """
+STEPS = f"""\
+{MADE}
+
+# Steps of compression
+
+What `weitiao compress RUN STEP...` takes, with the options of each: `NAME:KEY=VALUE,KEY=VALUE`. How steps are compared
+with their source is in [compressing.md](compressing.md).
+"""
 BOUNDS = {
     "exclusiveMinimum": "above {}", "minimum": "at least {}", "exclusiveMaximum": "below {}", "maximum": "at most {}",
 }  # fmt: skip
@@ -62,7 +72,7 @@ Schema = Mapping[str, Any]
 def pages() -> dict[str, str]:
     """File name -> text."""
     with language("en"):
-        return {"recipe.md": recipe_page(), "tables.md": tables_page()}
+        return {"recipe.md": recipe_page(), "tables.md": tables_page(), "steps.md": steps_page()}
 
 
 def recipe_page() -> str:
@@ -138,6 +148,18 @@ def _listed(schema: Schema) -> str:
     if "prefixItems" in schema:
         return "list of " + " and ".join(kind(each) for each in schema["prefixItems"])
     return f"list of {kind(schema['items'])}"
+
+
+def steps_page() -> str:
+    """Every step of compression, with its options."""
+    parts = [STEPS]
+    for entry in entries("steps"):
+        options = STEP_OPTIONS[entry.name]
+        promise = f"Exact: no output differs from its source's by more than {options.bound:g}." if options.exact else ""
+        works = f"Works on a model in {' or '.join(sorted(options.takes))}, leaves one in {options.gives}."
+        parts += [f"## `{entry.name}`", "", entry.about, "", f"{works} {promise}".strip(), ""]
+        parts += [*_keys(options), ""] if options.model_fields else []
+    return "\n".join(parts)
 
 
 def tables_page() -> str:

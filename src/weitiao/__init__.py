@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from weitiao.verbs.choose import choose as choose
     from weitiao.verbs.clusters.session import Cluster as Cluster
     from weitiao.verbs.compare import compare as compare
+    from weitiao.verbs.compress import compress as compress
     from weitiao.verbs.convert import convert as convert
     from weitiao.verbs.curve import curve as curve
     from weitiao.verbs.doctor import doctor as doctor
     from weitiao.verbs.evaluate import evaluate as evaluate
+    from weitiao.verbs.ladder import ladder as compress_ladder
     from weitiao.verbs.listing import entries as list_entries
     from weitiao.verbs.new import new as new
     from weitiao.verbs.predict import predict as predict
@@ -55,6 +57,8 @@ _WHERE = {
     "check": "weitiao.verbs.check:check",
     "choose": "weitiao.verbs.choose:choose",
     "compare": "weitiao.verbs.compare:compare",
+    "compress": "weitiao.verbs.compress:compress",
+    "compress_ladder": "weitiao.verbs.ladder:ladder",
     "convert": "weitiao.verbs.convert:convert",
     "convert_model": "weitiao.models.convert:convert",
     "curve": "weitiao.verbs.curve:curve",
@@ -85,6 +89,8 @@ __all__ = [
     "check",
     "choose",
     "compare",
+    "compress",
+    "compress_ladder",
     "convert",
     "convert_model",
     "curve",

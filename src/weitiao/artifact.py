@@ -59,6 +59,11 @@ class RunFolder:
         return self.path / "adapter"
 
     @property
+    def compression(self) -> Path:
+        """What was done to the model since training; only of what `weitiao compress` made."""
+        return self.path / "compression.json"
+
+    @property
     def report(self) -> Path:
         return self.path / "report.json"
 

@@ -7,6 +7,7 @@
     └── Failed (1)               the run broke while running
         ├── NonFiniteLoss        NaN or Inf, with the rows of the step
         ├── NothingLearnt        a step in which no target was trained on
+        ├── OutsideTolerance     a compressed model does not answer well enough; nothing was kept of it
         └── StorageFull          the disk is full; a run can be resumed
     Interrupted (130)            SIGINT or SIGTERM; the run is saved and can be resumed
 
@@ -57,6 +58,10 @@ class NonFiniteLoss(Failed):
 
 class NothingLearnt(Failed):
     """A step held no target to train on."""
+
+
+class OutsideTolerance(Failed):
+    """A compressed model does not answer well enough beside its source; nothing was kept of it."""
 
 
 class StorageFull(Failed):

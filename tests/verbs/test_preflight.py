@@ -226,15 +226,6 @@ def test_a_tracker_whose_package_is_absent(here: Path, monkeypatch: pytest.Monke
     assert str(problem).endswith("swanlab is not installed; install it with: pip install 'weitiao[swanlab]'")
 
 
-def test_cpu_flags(tmp_path: Path) -> None:
-    path = tmp_path / "cpuinfo"
-    assert model_checks.cpu_flags(path) == set()
-    path.write_text("processor : 0\nflags\t\t: fpu avx2 avx512_bf16\nprocessor : 1\nflags : fpu\n")
-    assert model_checks.cpu_flags(path) == {"fpu", "avx2", "avx512_bf16"}
-    path.write_text("Features : fp asimd bf16\n")
-    assert model_checks.cpu_flags(path) == {"fp", "asimd", "bf16"}
-
-
 def shape() -> Shape:
     config = {"num_hidden_layers": DEPTH, "hidden_size": HIDDEN, "intermediate_size": 16, "num_attention_heads": 2}
     return shape_of(config, shapes(100, 64))

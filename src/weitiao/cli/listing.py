@@ -10,14 +10,15 @@ from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, print_json, print_table
 from weitiao.messages import _
 
-ABOUT = N_("List the tasks, methods, objectives, formats, metrics, models or ready recipes.")
+ABOUT = N_("List the tasks, methods, objectives, steps, formats, metrics, models or ready recipes.")
 
 
 def listing(
     kind: Annotated[
         str,
         typer.Argument(
-            metavar="KIND", help=N_("tasks, methods, objectives, formats, metrics, models or recipes; all without it.")
+            metavar="KIND",
+            help=N_("tasks, methods, objectives, steps, formats, metrics, models or recipes; all without it."),
         ),
     ] = "",
     json: Json = False,

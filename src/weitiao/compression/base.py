@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Facts = Mapping[str, Any]  # what a step did, JSON-able
 Form = Literal["torch", "onnx"]
 ONNX_FILE = "model.onnx"
+BATCHED = 1e-4  # float rounding stays below it; what is above depends on the texts of a batch
 
 
 def form_of(folder: Path) -> Form:

@@ -28,6 +28,7 @@ def render_card(
     languages: Sequence[str] = (),
     license_name: str = "unknown",
     base_license: str = "",
+    steps: Sequence[str] = (),
 ) -> str:
     """The card as Markdown.
 
@@ -37,18 +38,29 @@ def render_card(
         languages: of the texts, as ISO codes such as 'zh'; none where unknown.
         license_name: of the model, as an SPDX name; 'unknown' unless the user says so.
         base_license: of the pretrained model, where it is known.
+        steps: what compression did to the model, in sentences.
     """
     parts = [
         _front_matter(report, languages, license_name),
         f"# {_inline(report.run)}",
         _about(report),
         _section(_("Scores"), _scores(report)),
+        *([_section(_("Compression"), _listed(steps))] if steps else []),
         _section(_("How to use"), _usage(report, head)),
         _section(_("Data"), _data(report)),
         _section(_("Limits"), _limits(report)),
         _section(_("License"), _license(license_name, base_license)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def render_steps(name: str, steps: Sequence[str]) -> str:
+    """The card of a compressed model that could not be measured anew."""
+    return "\n\n".join([f"# {_inline(name)}", _section(_("Compression"), _listed(steps))]) + "\n"
+
+
+def _listed(sentences: Sequence[str]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def _section(title: str, body: str) -> str:
@@ -199,7 +211,7 @@ def _limits(report: Report) -> str:
         lines.append(_("Classes with the lowest F1: {classes}.").format(classes=named))
     if report.calibration:
         lines.append(_("Expected calibration error: {ece}.").format(ece=plain(report.calibration.ece, "ece")))
-    return "\n".join(f"- {line}" for line in lines)
+    return _listed(lines)
 
 
 def _license(license_name: str, base_license: str) -> str:

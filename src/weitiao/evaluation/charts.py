@@ -222,6 +222,68 @@ def scatter(
     return _svg(width, height, title, parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A system among which one chooses by cost and score.
+
+    Args:
+        name: what it is called.
+        cost: what is across, by its logarithm.
+        score: what is up.
+        best: whether no other is better in everything.
+    """
+
+    name: str
+    cost: float
+    score: Score
+    best: bool
+
+
+def trade_off(choices: Sequence[Choice], title: str, axis: str, *, percent: bool = True) -> Markup:
+    """Scores with intervals over a cost; those that no other beats in everything have the first colour.
+
+    Args:
+        title: for those who cannot see the chart.
+        axis: what stands under the costs.
+        percent: whether scores are shares.
+    """
+    width, height, left, bottom = 620, 340, 52, 44
+    costs = [each.cost for each in choices]
+    ends = [end for each in choices for end in (each.score.low, each.score.high)]
+    margin, aside = (max(ends) - min(ends)) * 0.08 or 0.02, math.log(max(costs) / min(costs)) * 0.06 or 0.5
+    across = Scale(math.log(min(costs)) - aside, math.log(max(costs)) + aside, left, width - 90)
+    up = Scale(min(ends) - margin, max(ends) + margin, height - bottom, 12)
+    parts = []
+    for tick in up.ticks():
+        parts.append(_line(left, up(tick), width - 12, up(tick), "grid"))
+        parts.append(_text(left - 8, up(tick) + 4, f"{100 * tick:.4g}" if percent else f"{tick:.3g}", "tick", "end"))
+    for cost in sorted({min(costs), max(costs)}):
+        x = across(math.log(cost))
+        parts.append(_text(x, height - bottom + 18, f"{cost:,.3g}", "tick", "middle"))
+    for each in choices:
+        x, kind = across(math.log(each.cost)), "a" if each.best else "b"
+        figures = f"{each.name}: {each.cost:,.4g}, {each.score.shown()}"
+        parts.append(_line(x, up(each.score.low), x, up(each.score.high), f"bar {kind}"))
+        parts.append(_dot(x, up(each.score.value), 5, f"fill {kind}", figures))
+    names = [(across(math.log(each.cost)) + 9, up(each.score.value) - 6, each.name) for each in choices]
+    parts += [_text(x, y, _short(name, 24), "tick", "start", name) for x, y, name in _apart(names)]
+    parts.append(_text((left + width) / 2, height - 6, axis, "tick", "middle"))
+    return _svg(width, height, title, parts)
+
+
+def _apart(names: Sequence[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
+    """Names beside their dots, each moved up a line at a time until it stands on no other."""
+    placed: list[tuple[float, float, str]] = []
+    for x, y, name in names:
+        while any(
+            abs(y - up) < 12 and x < across + 7 * len(other) and across < x + 7 * len(name)
+            for across, up, other in placed
+        ):
+            y -= 12
+        placed.append((x, y, name))
+    return placed
+
+
 def reliability(bins: Sequence[CalibrationBin], title: str, confidence: str, accuracy: str) -> Markup:
     """Share that was right over the probability given; the diagonal is perfect; areas of dots follow rows."""
     size, left, bottom = 340, 44, 40

@@ -20,6 +20,7 @@ def write_report(
     languages: Sequence[str] = (),
     base_license: str = "",
     speak: str | None = None,
+    steps: Sequence[str] = (),
 ) -> None:
     """Write the three files, each whole or not at all.
 
@@ -30,8 +31,10 @@ def write_report(
         languages: of the training texts, for the card.
         base_license: of the pretrained model.
         speak: 'en' or 'zh_CN'; None for the language in force.
+        steps: what compression did to the model, for the card.
     """
     with language(speak) if speak else nullcontext():
         write_text(folder.report, report.model_dump_json(indent=2) + "\n")
         write_text(folder.page, render_page(report))
-        write_text(folder.card, render_card(report, head=head, languages=languages, base_license=base_license))
+        card = render_card(report, head=head, languages=languages, base_license=base_license, steps=steps)
+        write_text(folder.card, card)

@@ -13,8 +13,9 @@ from typing import Any
 
 from weitiao import __version__
 from weitiao.artifact import cache_folder
+from weitiao.machine import cpu_flags
 from weitiao.messages import _
-from weitiao.verbs.preparing.model_checks import FAST_BF16, cpu_flags
+from weitiao.verbs.preparing.model_checks import FAST_BF16
 
 PACKAGES = (
     "torch", "transformers", "accelerate", "safetensors", "tokenizers", "numpy", "pydantic", "ruamel.yaml", "typer",

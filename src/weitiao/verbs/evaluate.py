@@ -17,7 +17,7 @@ from weitiao.data.fields import GROUP, SPLIT
 from weitiao.errors import Problem, Refused, refuse_if_errors
 from weitiao.messages import _
 from weitiao.recipe import DataSpec, Recipe, dump_recipe, load_recipe
-from weitiao.records import Record
+from weitiao.records import Prediction, Record
 from weitiao.verbs.predict import same_kind
 from weitiao.verbs.preparing.frame import frame, task_of
 from weitiao.verbs.preparing.memory import MEMORY
@@ -41,12 +41,16 @@ class Evaluation:
         what: the rows that were measured: 'test', 'dev' or a file.
         note: one sentence on what was measured and how far to trust it.
         problems: findings about the rows.
+        records: the rows.
+        predictions: the answers to them.
     """
 
     report: Report
     what: str
     note: str
     problems: Sequence[Problem] = ()
+    records: Sequence[Record] = ()
+    predictions: Sequence[Prediction] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -58,19 +62,22 @@ class Evaluation:
         }
 
 
-def evaluate(run: Any, *, data: Any = None, predictor: Predictor | None = None) -> Evaluation:
+def evaluate(run: Any, *, data: Any = None, predictor: Predictor | None = None, baselines: bool = True) -> Evaluation:
     """Measure a run.
 
     Args:
         run: a run folder, or a `Run`.
         data: a file, DataFrame or list of mappings to measure on; None for the run's own test rows (dev without them).
         predictor: the run's, where it is already loaded.
+        baselines: whether the baselines of the run's recipe are fitted and measured too.
 
     Raises:
         Refused: the run is unfinished, its data changed, or the rows cannot be used.
     """
     folder = open_run(Path(getattr(run, "path", run)))
     recipe = load_recipe(folder.recipe, frame())
+    if not baselines:
+        recipe = recipe.model_copy(update={"evaluation": recipe.evaluation.model_copy(update={"baselines": ()})})
     if data is None:
         own = own_data(folder, recipe)
         split = "test" if own.records.get("test") else "dev"
@@ -208,7 +215,7 @@ def _measured(
         facts=_facts(folder, recipe, predictor),
         lost=answers.lost,
     )
-    return Evaluation(report, split, note, problems)
+    return Evaluation(report, split, note, problems, rows, answers.predictions)
 
 
 def _facts(folder: RunFolder, recipe: Recipe, predictor: Predictor) -> RunFacts:

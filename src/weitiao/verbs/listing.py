@@ -63,6 +63,13 @@ def _objectives() -> Iterator[Entry]:
         yield Entry(name, _(first_line(options)))
 
 
+def _steps() -> Iterator[Entry]:
+    from weitiao.compression import STEP_OPTIONS
+
+    for name, options in STEP_OPTIONS.items():
+        yield Entry(name, _(first_line(options)))
+
+
 def _formats() -> Iterator[Entry]:
     from weitiao.data.reading import FORMATS
 
@@ -109,6 +116,7 @@ KINDS: Mapping[str, Callable[[], Iterator[Entry]]] = {
     "tasks": _tasks,
     "methods": _methods,
     "objectives": _objectives,
+    "steps": _steps,
     "formats": _formats,
     "metrics": _metrics,
     "models": _models,

@@ -66,6 +66,10 @@ def train(
         cluster.check()
     if resume is not None:
         folder = RunFolder(Path(resume))
+        if folder.compression.is_file():
+            raise Refused(
+                _("{path}: made by weitiao compress, and not by training; resume its run").format(path=resume)
+            )
         found = _reopened(folder, data, on_event)
     else:
         found = _looked_at(recipe, data, overrides, on_event, strict=strict)

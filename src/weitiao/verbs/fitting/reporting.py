@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.artifact import RunFolder, read_json, write_text
+from weitiao.compression.base import form_of
 from weitiao.evaluation.report import RunFacts, measure, read_curves
 from weitiao.evaluation.schema import DataSummary, Learnt, Timing
 from weitiao.evaluation.writing import write_report
@@ -15,7 +16,7 @@ from weitiao.recipe import Recipe, dump_recipe
 from weitiao.records import Prediction, Record
 from weitiao.tasks import Settings, Task
 from weitiao.text import CHINESE, han_share
-from weitiao.verbs.fitting.fit import Fitted, Part, answers, measured_part
+from weitiao.verbs.fitting.fit import Fitted, answers, measured_part
 from weitiao.verbs.fitting.repeats import Fits
 from weitiao.verbs.preparing.preflight import Preflight
 
@@ -24,7 +25,7 @@ def report(found: Preflight, folder: RunFolder, fits: Fits) -> None:
     """Measure the run's model and write everything that is said about it."""
     split, part = measured_part(found)
     predictions, settings = answers(found, folder, part)
-    write_predictions(found, folder, part, predictions)
+    write_predictions(found.task, folder, part.records, predictions)
     records = found.dataset.records if found.dataset else {}
     made = measure(
         found.task, found.labels, predictions=predictions, records=part.records, split=split,
@@ -33,8 +34,9 @@ def report(found: Preflight, folder: RunFolder, fits: Fits) -> None:
         lost=sum(feature.lost for feature in part.features),
     )  # fmt: skip
     write_report(
-        made, folder, head=loading_head(found.recipe, found.task, folder), languages=_languages(found, part),
-        base_license=found.folder.license if found.folder else "", speak=found.recipe.report.language,
+        made, folder, head=loading_head(found.recipe, found.task, folder),
+        languages=languages(found.task, part.records), base_license=found.folder.license if found.folder else "",
+        speak=found.recipe.report.language,
     )  # fmt: skip
 
 
@@ -65,7 +67,9 @@ def _facts(found: Preflight, folder: RunFolder, fits: Fits, settings: Settings) 
 
 def loading_head(recipe: Recipe, task: Task[Any, Any], folder: RunFolder) -> str:
     """'stock' where the model answers in plain transformers as here, else what loads through weitiao alone."""
-    additions = read_json(folder.model / "task.json")["network"]["additions"]
+    if form_of(folder.model) == "onnx":
+        return "onnx"
+    additions = read_json(folder.model / "task.json")["network"].get("additions")
     if additions:
         return str(additions[0]["name"])
     if recipe.model.head == "mean":
@@ -90,16 +94,18 @@ def _learnt(fitted: Fitted, folder: RunFolder) -> Learnt:
     )
 
 
-def write_predictions(found: Preflight, folder: RunFolder, part: Part, predictions: Sequence[Prediction]) -> None:
+def write_predictions(
+    task: Task[Any, Any], folder: RunFolder, records: Sequence[Record], predictions: Sequence[Prediction]
+) -> None:
     """predictions.jsonl: where each row stands, its gold answer and the prediction; never its text."""
-    texts = {field.name for field in found.task.fields if not field.only_labelled}
+    texts = {field.name for field in task.fields if not field.only_labelled}
     lines = [
         {
             **_place(record),
             **record.model_dump(mode="json", exclude=texts | {"file"}),
             "prediction": answer.model_dump(mode="json", exclude=dict(answer.surface)),
         }
-        for record, answer in zip(part.records, predictions, strict=True)
+        for record, answer in zip(records, predictions, strict=True)
     ]
     write_text(folder.predictions, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
@@ -115,7 +121,7 @@ def _ledger_counts(ledger: Mapping[str, Any]) -> dict[str, int]:
     return {name: ledger[name] for name in ("read", "kept", "truncated", "dropped")}
 
 
-def _languages(found: Preflight, part: Part) -> list[str]:
+def languages(task: Task[Any, Any], records: Sequence[Record]) -> list[str]:
     """Languages of the texts, as far as letters tell them."""
-    share = han_share(" ".join(found.task.surface(record) for record in part.records[:500]))
+    share = han_share(" ".join(task.surface(record) for record in records[:500]))
     return [name for name, there in (("zh", share > CHINESE), ("en", share < 1 - CHINESE)) if there]

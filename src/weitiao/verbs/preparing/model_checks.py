@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from weitiao.errors import MissingExtra
+from weitiao.machine import cpu_flags
 from weitiao.messages import _
 from weitiao.methods.options import CacheOptions
 from weitiao.models.families import entailment
@@ -191,12 +191,3 @@ def precision_misfits(recipe: Recipe) -> Iterator[Finding]:
             "which has no bf16 instructions; use fp32"
         )
         yield Finding("slow-precision", ("training", "precision"), message)
-
-
-def cpu_flags(path: Path = Path("/proc/cpuinfo")) -> set[str]:
-    """Instruction sets of the CPU; empty where the system does not list them."""
-    if not path.is_file():
-        return set()
-    lines = path.read_text("utf-8", "replace").splitlines()
-    listed = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
-    return set(listed.partition(":")[2].split())
