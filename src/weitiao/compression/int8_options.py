@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from weitiao.compression.base import Facts, Form, StepOptions
+from weitiao.compression.onnx_options import MEGABYTE, lacking
 from weitiao.messages import _
-
-MEGABYTE = 1_000_000
+from weitiao.recipe import Finding
 
 
 class Int8Options(StepOptions):
@@ -28,6 +29,10 @@ class Int8Options(StepOptions):
         default=4, description="bits of a number in the embedding tables; at 32 they stay as they are"
     )
     sample: int = Field(default=64, gt=0, description="training rows on which static scales are fixed")
+
+    def misfits(self, card: Mapping[str, Any], folder: Path) -> Iterator[Finding]:
+        yield from super().misfits(card, folder)
+        yield from lacking()
 
     def told(self, facts: Facts) -> Iterator[str]:
         yield _(

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
 
 from weitiao.compression.base import Facts, Form, StepOptions
+from weitiao.errors import MissingExtra
 from weitiao.messages import _
+from weitiao.recipe import Finding
 
 MEGABYTE = 1_000_000
+PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+
+
+def lacking() -> Iterator[Finding]:
+    """The first package that writing a graph needs and that is not installed."""
+    for package in PACKAGES:
+        if find_spec(package) is None:
+            yield Finding("missing-extra", (), str(MissingExtra(package, "compress")))
+            return
 
 
 class OnnxOptions(StepOptions):
@@ -16,6 +29,10 @@ class OnnxOptions(StepOptions):
 
     exact: ClassVar[bool] = True
     gives: ClassVar[Form] = "onnx"
+
+    def misfits(self, card: Mapping[str, Any], folder: Path) -> Iterator[Finding]:
+        yield from super().misfits(card, folder)
+        yield from lacking()
 
     def told(self, facts: Facts) -> Iterator[str]:
         yield _(

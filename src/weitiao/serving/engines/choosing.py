@@ -21,6 +21,7 @@ import numpy as np
 from filelock import FileLock
 
 from weitiao.artifact import cache_folder, read_json, replacing_folder, sha256_of, write_json
+from weitiao.compression.onnx_options import PACKAGES
 from weitiao.errors import MissingExtra, Refused
 from weitiao.machine import stamp
 from weitiao.messages import _
@@ -34,7 +35,6 @@ from weitiao.serving.predictor import Predictor
 from weitiao.text import Tokenizer, load_tokenizer
 
 Wanted = Literal["auto", "torch", "onnx"]
-PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 SAME = 1e-5  # largest difference of an output
 LENGTHS = (8, 16, 32, 64, 128)  # tokens of the rows that both answer
 ROUNDS = 5
