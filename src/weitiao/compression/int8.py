@@ -172,10 +172,15 @@ def _dynamic(source: Path, target: Path, *, large: bool) -> None:
 
 
 def _static(source: Path, target: Path, sample: Sample, *, large: bool) -> None:
+    """Of all products but those that are outputs themselves: 256 steps are too few for an answer."""
+    import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
+    graph = onnx.load(source, load_external_data=False).graph
+    answers = {each.name for each in graph.output}
     quantize_static(
-        source, target, sample, quant_format=QuantFormat.QOperator, op_types_to_quantize=["MatMul"], per_channel=True,
+        source, target, sample, quant_format=QuantFormat.QOperator, op_types_to_quantize=["MatMul", "Gemm"],
+        nodes_to_exclude=[node.name for node in graph.node if answers & set(node.output)], per_channel=True,
         reduce_range=reduced_range(), activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
         use_external_data_format=large, extra_options={"MatMulConstBOnly": True, "DefaultTensorType": FLOAT},
     )  # fmt: skip

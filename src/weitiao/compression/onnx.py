@@ -137,7 +137,8 @@ def _best(values: Any, count: Any, dim: int = -1, largest: bool = True, sorted: 
     """aten::topk of as many as a size says; torch's own translation takes a fixed number alone."""
     from onnxscript import opset23 as op
 
-    return op.TopK(values, op.Reshape(count, op.Constant(value_ints=[1])), axis=dim, largest=largest, sorted=sorted)
+    one: Any = op.Constant(value_ints=[1])
+    return op.TopK(values, op.Reshape(count, one), axis=dim, largest=largest, sorted=sorted)
 
 
 def _examples(features: Sequence[Feature]) -> list[Feature]:
