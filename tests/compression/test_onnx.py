@@ -99,7 +99,7 @@ def test_eight_bits_of_a_graph(tmp_path: Path) -> None:
         assert parity is not None and parity.difference(graph.infer) == 0
     assert facts["static"]["alone_and_together"] < 1e-6 < facts["dynamic"]["alone_and_together"]
     with pytest.raises(Refused, match="the graph has no matrix that could still take 8 bits"):
-        STEPS["int8"](STEP_OPTIONS["int8"]()).run(source(tmp_path / "static"), tmp_path / "again")
+        STEPS["int8"](STEP_OPTIONS["int8"]()).run(source(tmp_path / "dynamic"), tmp_path / "again")
     assert not (tmp_path / "again").exists()
 
 
