@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 PIP_VERSION := 26.3
-EXTRAS := dev,hub,mlflow,pandas,postgres,quantized,ray,serve,swanlab,tensorboard,tune,wandb
+EXTRAS := compress,dev,hub,mlflow,pandas,postgres,quantized,ray,serve,swanlab,tensorboard,tune,wandb
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 

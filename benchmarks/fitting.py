@@ -28,8 +28,9 @@ from weitiao.methods import METHOD_OPTIONS, METHODS
 from weitiao.methods.frozen_cache import FrozenCache
 from weitiao.models.batch import Batch, collate
 from weitiao.models.heads import Loss
-from weitiao.models.inference import batches_by_length, infer
+from weitiao.models.inference import infer
 from weitiao.models.network import Network, NetworkSpec, build
+from weitiao.models.padding import batches_by_length
 from weitiao.models.starters import prepare
 from weitiao.records import Feature
 from weitiao.tasks.classify import Classify

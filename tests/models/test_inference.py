@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tests.models.families import FAMILIES, features, lively, network
 from weitiao.models.batch import collate
-from weitiao.models.inference import batches_by_length, infer, infer_with_loss
+from weitiao.models.inference import infer, infer_with_loss
+from weitiao.models.padding import batches_by_length
 from weitiao.records import Feature, Outputs
 
 

@@ -19,6 +19,7 @@ from weitiao.recipe import EvaluationSpec, ReportSpec
 from weitiao.records import ClassifyRecord
 from weitiao.serving.cards import TaskCard
 from weitiao.serving.desk import Desk, Limits, RequestError
+from weitiao.serving.engines.torch_engine import TorchEngine
 from weitiao.serving.predictor import Predictor
 from weitiao.tasks import TASKS
 from weitiao.text import load_tokenizer
@@ -74,7 +75,7 @@ def test_gold_that_no_window_holds_is_counted_and_reported(tmp_path: Path) -> No
     record = task.read({"text": text, "spans": [[0, 150, "X"], [0, 4, "X"]]}, file="a.jsonl", line=1)
     network = build(base, NetworkSpec(head="span", kind="mean", labels=["X"], options=task.head_options()))
     card = TaskCard("span", {}, ["X"], {}, 16, "spans", None)
-    predictor = Predictor.of(card, network.eval(), load_tokenizer(base))
+    predictor = Predictor.of(card, TorchEngine(network.eval()), load_tokenizer(base))
     answers = predictor.answer([record])
     assert (answers.lost, predictor.answer([text]).lost) == (1, 0)
     found = measure(

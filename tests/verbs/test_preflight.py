@@ -450,13 +450,13 @@ def test_the_probe_measures_something() -> None:
 
 
 def test_constants_are_those_of_the_rooms_they_describe() -> None:
-    from weitiao.models import inference, packing
+    from weitiao.models import packing, padding
     from weitiao.training import batching, loop
 
     assert cost.PACKED == packing.PACKABLE
     assert cost.PACKING_WASTE == packing.WORTH_PACKING
     assert cost.MICRO_BATCH_TOKENS == loop.TOKEN_BUDGET
-    assert cost.EVALUATION_TOKENS == inference.BATCH_TOKENS
+    assert cost.EVALUATION_TOKENS == padding.BATCH_TOKENS
     assert cost.POOL_STEPS == batching.POOL_STEPS
 
 

@@ -19,6 +19,8 @@ STEPS = Table(
     {
         "bits": "weitiao.compression.bits:Bits",
         "distil": "weitiao.compression.distil:Distil",
+        "int8": "weitiao.compression.int8:Int8",
+        "onnx": "weitiao.compression.onnx:Onnx",
         "prune": "weitiao.compression.prune:Prune",
         "sparsify": "weitiao.compression.sparsify:Sparsify",
         "vocabulary": "weitiao.compression.vocabulary:Vocabulary",
@@ -30,6 +32,8 @@ STEP_OPTIONS: Mapping[str, type[StepOptions]] = Table(
     {
         "bits": "weitiao.compression.bits_options:BitsOptions",
         "distil": "weitiao.compression.distil_options:DistilOptions",
+        "int8": "weitiao.compression.int8_options:Int8Options",
+        "onnx": "weitiao.compression.onnx_options:OnnxOptions",
         "prune": "weitiao.compression.prune_options:PruneOptions",
         "sparsify": "weitiao.compression.sparsify_options:SparsifyOptions",
         "vocabulary": "weitiao.compression.vocabulary_options:VocabularyOptions",

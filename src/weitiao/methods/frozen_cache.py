@@ -22,8 +22,8 @@ from weitiao.artifact import read_json, replacing, write_json
 from weitiao.errors import Interrupted
 from weitiao.messages import _
 from weitiao.models.batch import collate
-from weitiao.models.inference import BATCH_TOKENS, batches_by_length
 from weitiao.models.network import Network
+from weitiao.models.padding import BATCH_TOKENS, batches_by_length
 from weitiao.records import Feature
 
 DTYPES: dict[str, np.dtype[Any]] = {"fp16": np.dtype(np.float16), "fp32": np.dtype(np.float32)}

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from weitiao.models.batch import Batch, collate
 from weitiao.models.heads.classify import ClassifyHead, mean_pool
-from weitiao.models.inference import BATCH_TOKENS, batches_by_length
 from weitiao.models.network import Network
+from weitiao.models.padding import BATCH_TOKENS, batches_by_length
 from weitiao.records import Feature
 
 ROUNDS = 500  # of L-BFGS at most; a few dozen are usual

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from weitiao.models.padding import padded_inputs, padded_places, stacked
 from weitiao.records import Feature
 
 IGNORED = -100  # target of a place that teaches nothing; torch's cross-entropy leaves it out
@@ -78,27 +79,12 @@ class Batch:
 
 def collate(features: Sequence[Feature], pad_id: int, rows: Sequence[int] | None = None) -> Batch:
     """Pad `features` on the right into a `Batch`."""
-    lengths = np.array([len(feature) for feature in features], dtype=np.int64)
-    shape = (len(features), int(lengths.max(initial=1)))
-    inside = np.arange(shape[1])[None, :] < lengths[:, None]  # [B, T]
-    inputs = {
-        "input_ids": _padded([feature.input_ids for feature in features], inside, pad_id),
-        "attention_mask": torch.from_numpy(inside.astype(np.int64)),
-    }
-    types = [feature.token_type_ids for feature in features if feature.token_type_ids is not None]
-    if len(types) == len(features):
-        inputs["token_type_ids"] = _padded(types, inside, 0)
+    lengths = torch.tensor([len(feature) for feature in features], dtype=torch.int64)  # [B]
+    inputs = {name: torch.from_numpy(each) for name, each in padded_inputs(features, pad_id).items()}
+    places = {name: torch.from_numpy(each) for name, each in padded_places(features).items()}
     targets, weight = _targets(features)
-    named = features[0].places if features else {}
-    places = {name: _stacked([feature.places[name] for feature in features], -1) for name in named}
-    rows = list(rows if rows is not None else range(shape[0]))
-    return Batch(inputs, targets, weight, torch.from_numpy(lengths), rows, places=places)
-
-
-def _padded(arrays: Sequence[np.ndarray], inside: np.ndarray, fill: int) -> Tensor:
-    padded = np.full(inside.shape, fill, dtype=np.int64)
-    padded[inside] = np.concatenate(arrays)
-    return torch.from_numpy(padded)
+    rows = list(rows if rows is not None else range(len(features)))
+    return Batch(inputs, targets, weight, lengths, rows, places=places)
 
 
 def _targets(features: Sequence[Feature]) -> tuple[dict[str, Tensor], Tensor]:
@@ -107,25 +93,14 @@ def _targets(features: Sequence[Feature]) -> tuple[dict[str, Tensor], Tensor]:
     example = next((feature.targets for feature in features if feature.targets), None)
     if example is None:
         return {}, weight
-    stacked = {
-        name: _stacked([feature.targets.get(name, _nothing(array)) for feature in features], IGNORED)
+    found = {
+        name: torch.from_numpy(stacked([feature.targets.get(name, _nothing(array)) for feature in features], IGNORED))
         for name, array in example.items()
     }
-    return stacked, weight
+    return found, weight
 
 
 def _nothing(array: np.ndarray) -> np.ndarray:
     """Stands in for the target of a row without one: a zero, zeros, or no tokens at all."""
     ragged = array.ndim and np.issubdtype(array.dtype, np.integer)
     return np.zeros((0,) * array.ndim if ragged else array.shape, dtype=array.dtype)
-
-
-def _stacked(arrays: Sequence[np.ndarray], fill: int) -> Tensor:
-    """Arrays of one number of axes as one, each axis padded with `fill` to its longest."""
-    shape = np.max([array.shape for array in arrays], axis=0).astype(int) if arrays[0].ndim else ()
-    if all(array.shape == tuple(shape) for array in arrays):
-        return torch.from_numpy(np.stack(arrays))
-    padded = np.full((len(arrays), *shape), fill, dtype=arrays[0].dtype)
-    for row, array in zip(padded, arrays, strict=True):
-        row[tuple(slice(size) for size in array.shape)] = array
-    return torch.from_numpy(padded)

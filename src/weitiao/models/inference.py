@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from weitiao.models.batch import collate
 from weitiao.models.network import Network
-from weitiao.records import Feature, FloatArray, Outputs
-
-BATCH_TOKENS = 2048
-
+from weitiao.models.padding import BATCH_TOKENS, batches_by_length, outputs_of
+from weitiao.records import Feature, Outputs
 
 Frozen = Callable[[Sequence[int]], Tensor]
 
@@ -59,27 +56,7 @@ def infer_with_loss(
                     name: value.float().numpy(force=True) for name, value in network.head.outputs(hidden, batch).items()
                 }
                 for place, row in enumerate(rows):
-                    results[row] = {
-                        name: _own(value[place], network.head.token_axes.get(name, 0), len(features[row]))
-                        for name, value in outputs.items()
-                    }
+                    results[row] = outputs_of(place, outputs, network.head.token_axes, len(features[row]))
     finally:
         network.train(training)
     return results, total / weight if weight else float("nan")
-
-
-def _own(value: FloatArray, token_axes: int, length: int) -> FloatArray:
-    """A row's output without the padding of its token axes; a copy then, so that the batch can go."""
-    return value[(slice(length),) * token_axes].copy() if token_axes else value
-
-
-def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
-    """Rows by falling length, cut into batches of at most `batch_tokens` padded tokens (one row at the least)."""
-    order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable").tolist()
-    batches: list[list[int]] = []
-    for row in order:
-        if batches and (len(batches[-1]) + 1) * lengths[batches[-1][0]] <= batch_tokens:
-            batches[-1].append(row)
-        else:
-            batches.append([row])
-    return batches

@@ -195,11 +195,11 @@ class Network(nn.Module):
         return FIRST_TOKEN.get(self.backbone.config.model_type, "")
 
     def _packing(self, batch: Batch) -> Packing | None:
+        if not self.packable:
+            return None
         rows, longest = batch.inputs["input_ids"].shape
         wasteful = rows * longest > WORTH_PACKING * batch.tokens
-        if self.packable and (wasteful or self._narrow() or batch.frozen is not None):
-            return plan_packing(batch.lengths)
-        return None
+        return plan_packing(batch.lengths) if wasteful or self._narrow() or batch.frozen is not None else None
 
     def outputs(self, batch: Batch) -> dict[str, Tensor]:
         """Named arrays with one entry a row."""

@@ -1,8 +1,9 @@
 """A fitted model that answers: Records in, Predictions out, in the same order.
 
 Loaded from a run folder, from its `model/` folder alone, by what `task.json` says, or from its `adapter/` folder and
-the pretrained model that it was trained on. torch is imported when a
-predictor is loaded, not before. An answer does not depend on what else is asked in the same call.
+the pretrained model that it was trained on. What is in `model/` says which engine answers: `model.onnx` runs in ONNX
+Runtime, and torch is then never imported; anything else runs in torch, which is imported when the predictor is loaded.
+An answer does not depend on what else is asked in the same call.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 from weitiao.data.fields import GROUP, word
 from weitiao.errors import Problem, Refused, refuse_if_errors
 from weitiao.messages import _
+from weitiao.models.onnx import ONNX_FILE
 from weitiao.records import Feature, Outputs, Prediction, Record
 from weitiao.serving.cards import TASK_FILE, AdapterCard, TaskCard, model_folder
+from weitiao.serving.engines import Engine
 from weitiao.tasks import RowFault, Settings, by_record, decode_all
 from weitiao.text import Tokenizer, load_tokenizer
 
@@ -49,6 +52,8 @@ class Predictor:
     """A fitted model with all it needs to answer.
 
     Args:
+        engine: what computes the outputs.
+        tokenizer: the model's own.
         task: the task, with the options it was trained with.
         labels: the label space.
         settings: what was calibrated on dev, such as thresholds.
@@ -57,7 +62,7 @@ class Predictor:
         folder: what it was loaded from.
     """
 
-    network: Network
+    engine: Engine
     tokenizer: Tokenizer
     task: Any
     labels: Sequence[str]
@@ -82,22 +87,22 @@ class Predictor:
         """
         if adapter := AdapterCard.of(Path(run)):
             from weitiao.methods.adapters import open_adapter
+            from weitiao.serving.engines.torch_engine import TorchEngine
 
             source = adapter.base_folder(base, trust_remote_code=trust_remote_code)
             opened = open_adapter(adapter.folder, source, trust_remote_code=trust_remote_code)
-            return replace(cls.of(adapter.task, opened.network, load_tokenizer(source)), folder=Path(run))
-        from weitiao.models.network import load
-
+            fitted = cls.of(adapter.task, TorchEngine(opened.network), load_tokenizer(source))
+            return replace(fitted, folder=Path(run))
         folder = model_folder(Path(run))
         card = TaskCard.read(folder / TASK_FILE)
-        network = load(folder, trust_remote_code=trust_remote_code)
-        return replace(cls.of(card, network, load_tokenizer(folder)), folder=Path(run))
+        engine = open_engine(folder, trust_remote_code=trust_remote_code)
+        return replace(cls.of(card, engine, load_tokenizer(folder)), folder=Path(run))
 
     @classmethod
-    def of(cls, card: TaskCard, network: Network, tokenizer: Tokenizer) -> Predictor:
-        """The predictor of a network, by what its card says."""
+    def of(cls, card: TaskCard, engine: Engine, tokenizer: Tokenizer) -> Predictor:
+        """The predictor of an engine, by what its card says."""
         return cls(
-            network=network,
+            engine=engine,
             tokenizer=tokenizer,
             task=card.task(),
             labels=card.labels,
@@ -106,6 +111,19 @@ class Predictor:
             max_length=card.max_length,
             fields=card.fields,
         )
+
+    @property
+    def network(self) -> Network:
+        """The torch network.
+
+        Raises:
+            Refused: another engine answers.
+        """
+        network: Network | None = getattr(self.engine, "network", None)
+        if network is None:
+            message = _("{name}: this needs torch, but the model is an export to {engine}; take the run it was made of")
+            raise Refused(message.format(name=self.name, engine=self.engine.name))
+        return network
 
     def predict(self, inputs: Iterable[Input]) -> list[Prediction]:
         """An answer for each input, in order; what an input may be, and what is refused, says `records`."""
@@ -129,10 +147,8 @@ class Predictor:
         return features
 
     def _run(self, features: Sequence[Feature]) -> list[Outputs]:
-        """The network's outputs, in order."""
-        from weitiao.models.inference import infer
-
-        return infer(self.network, features)
+        """The engine's outputs, in order."""
+        return self.engine.infer(features)
 
     def records(self, inputs: Iterable[Input]) -> list[Record]:
         """Records of texts, of tuples (text, second text) or of mappings of the task's fields; Records stay.
@@ -219,6 +235,18 @@ class Predictor:
                 )
             )
         return dict(zip(names, parts, strict=False))
+
+
+def open_engine(folder: Path, *, trust_remote_code: bool = False) -> Engine:
+    """The engine of a `model/` folder: ONNX Runtime where it holds `model.onnx`, else torch."""
+    if (folder / ONNX_FILE).is_file():
+        from weitiao.serving.engines.onnx_engine import OnnxEngine
+
+        return OnnxEngine.open(folder)
+    from weitiao.models.network import load as load_network
+    from weitiao.serving.engines.torch_engine import TorchEngine
+
+    return TorchEngine(load_network(folder, trust_remote_code=trust_remote_code))
 
 
 def _unusable(value: Input, number: int, fault: RowFault) -> Problem:

@@ -69,6 +69,8 @@ class Adapters:
         Raises:
             Refused: it is no adapter, it belongs to another base, or the name is taken.
         """
+        from weitiao.serving.engines.torch_engine import TorchEngine
+
         card = AdapterCard.read(adapter_folder(Path(folder)))
         name = name or card.task.name
         if name in self._held:
@@ -79,7 +81,7 @@ class Adapters:
             )
         opened = self._open(card)
         self._pool.admit(opened.network, opened.own)
-        predictor = replace(Predictor.of(card.task, opened.network, self._tokenizer), name=name)
+        predictor = replace(Predictor.of(card.task, TorchEngine(opened.network), self._tokenizer), name=name)
         self._held[name] = _Held(card, predictor)
         return predictor
 
@@ -94,6 +96,8 @@ class Adapters:
         Raises:
             Refused: its method has nothing that could be folded in.
         """
+        from weitiao.serving.engines.torch_engine import TorchEngine
+
         held = self._find(name)
         if held.merged is None:
             opened = self._open(held.card)
@@ -102,7 +106,7 @@ class Adapters:
                 raise Refused(message.format(name=name, method=held.card.method))
             opened.method.finish(opened.network)
             self._pool.lend(opened.network)
-            held.merged = replace(held.shared, network=opened.network.eval())
+            held.merged = replace(held.shared, engine=TorchEngine(opened.network.eval()))
         return held.merged
 
     def unmerge(self, name: str) -> Predictor:

@@ -95,4 +95,4 @@ def _at(hidden: Tensor, batch: Batch) -> Tensor:
     if hidden.shape[1] == 1:
         return hidden
     gap = batch.places["gap"][:, 0]  # [B]
-    return hidden[torch.arange(len(gap)), gap][:, None]
+    return hidden[torch.arange(gap.shape[0]), gap][:, None]

@@ -122,7 +122,7 @@ class ParseHead(nn.Module):
         """The words, [B, W, H], and the root with the words, [B, W + 1, H]."""
         tokens = batch.places["tokens"].clamp_min(0)  # [B, W]
         words = hidden.gather(1, _as_index(tokens, hidden.shape[-1]))  # [B, W, H]
-        root = self.root.to(hidden.dtype).expand(len(hidden), 1, -1)  # [B, 1, H]
+        root = self.root.to(hidden.dtype).expand(hidden.shape[0], 1, -1)  # [B, 1, H]
         words = self.dropout(words)
         return words, torch.cat([root, words], 1)
 

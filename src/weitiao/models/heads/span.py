@@ -185,14 +185,17 @@ def candidates(scores: Tensor, inside: Tensor, per_unit: int, least: int = 0) ->
     Args:
         scores: [B, C, U, U].
         inside: which units there are, [B, U].
-        per_unit: K is this times the units of the longest row.
-        least: what a short row may have all the same.
+        per_unit: a row's candidates, as a multiple of its units.
+        least: what a short row may have all the same; K is this and `per_unit` times the units of the longest row.
     """
     length = scores.shape[2]
-    flat = scores.flatten(1)  # [B, C * U * U]
-    best, places = flat.topk(min(max(per_unit * length, least), flat.shape[1]), 1)  # [B, K]
-    label, pair = places // length**2, places % length**2
-    whole = torch.stack([pair // length, pair % length, label], -1)  # [B, K, 3]
+    count = per_unit * length + least  # K
+    nothing = scores.new_full((scores.shape[0], count), NEVER)  # so that there are K of them: a size is never a minimum
+    best, places = torch.cat([scores.flatten(1), nothing], 1).topk(count, 1)  # [B, K]
+    label = places // (length * length)
+    pair = places - label * (length * length)  # and not %, which is not exported
+    first = pair // length
+    whole = torch.stack([first, pair - first * length, label], -1)  # [B, K, 3]
     found = torch.cat([whole.to(best.dtype), best[..., None]], -1)  # [B, K, 4]
     rank = torch.arange(found.shape[1], device=scores.device)
     most = (per_unit * inside.sum(1, keepdim=True)).clamp_min(least)  # [B, 1]

@@ -78,7 +78,7 @@ class TagHead(nn.Module):
         """{"logits": [B, T, C]}, and with a CRF {"transitions": [B, C + 1, C + 1]}."""
         found = {"logits": hidden}
         if self.crf is not None:
-            found["transitions"] = self.crf.scores().expand(len(hidden), -1, -1)
+            found["transitions"] = self.crf.scores().expand(hidden.shape[0], -1, -1)
         return found
 
     def loss(self, hidden: Tensor, batch: Batch) -> Loss:

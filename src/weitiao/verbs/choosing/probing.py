@@ -25,8 +25,9 @@ from weitiao.errors import Refused
 from weitiao.evaluation.probe import Probe, probe_classes, probe_labels, probe_numbers
 from weitiao.messages import _
 from weitiao.models.batch import IGNORED, collate
-from weitiao.models.inference import BATCH_TOKENS, batches_by_length, infer
+from weitiao.models.inference import infer
 from weitiao.models.network import Network, build
+from weitiao.models.padding import BATCH_TOKENS, batches_by_length
 from weitiao.recipe import Recipe
 from weitiao.records import Feature, FloatArray, Outputs, Prediction, Record
 from weitiao.tasks import Task, decode_all

@@ -35,7 +35,7 @@ START_SECONDS = 8.0  # imports, reading the weights, splits and audit
 REPORT_SECONDS = 4.0  # baselines, bootstrap, pages
 
 MICRO_BATCH_TOKENS = 4096  # training.loop.TOKEN_BUDGET
-EVALUATION_TOKENS = 2048  # models.inference.BATCH_TOKENS
+EVALUATION_TOKENS = 2048  # models.padding.BATCH_TOKENS
 PACKED = frozenset(
     {"bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert", "ernie"}
 )  # models.packing.PACKABLE

@@ -1,0 +1,125 @@
+"""Engines: which answers for a folder, without torch where it was exported, and what another CPU makes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.compression.sources import source
+
+from weitiao.compression import STEP_OPTIONS, STEPS
+from weitiao.errors import Refused
+from weitiao.models.parity import Parity
+from weitiao.serving.engines import choosing
+from weitiao.serving.engines.choosing import engine_for, predictor_for
+from weitiao.serving.engines.onnx_engine import OnnxEngine
+from weitiao.serving.predictor import Predictor
+from weitiao.tasks import TASKS
+
+TEXTS = ["fine", "a much longer text about a lazy dog and a quick brown fox", "很好", "dull, overlong"]
+
+WITHOUT_TORCH = """
+import json, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "transformers"}:
+            raise ImportError(name)
+
+sys.meta_path.insert(0, Absent())
+from weitiao.__main__ import run
+run()
+"""
+
+
+@pytest.fixture(scope="module")
+def exported(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny run, exported, as an artifact folder."""
+    target = tmp_path_factory.mktemp("exported") / "reviews"
+    target.mkdir()
+    task = TASKS["classify"]()
+    rows = [task.read({"text": text, "label": "pos"}, file="a.csv", line=2) for text in TEXTS]
+    STEPS["onnx"](STEP_OPTIONS["onnx"]()).run(source(finished_run / "model", rows), target / "model")
+    shutil.copy(finished_run / "recipe.yaml", target / "recipe.yaml")
+    return target
+
+
+@pytest.mark.slow
+def test_an_export_answers_without_torch_as_the_run_does(finished_run: Path, exported: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, "predict", str(exported), "--json", *TEXTS],
+        capture_output=True, text=True, check=True, timeout=120, env={**os.environ, "PYTHONWARNINGS": "error"},
+    )  # fmt: skip
+    found = json.loads(done.stdout)["predictions"]
+    for text, answer, expected in zip(TEXTS, found, Predictor.load(finished_run).predict(TEXTS), strict=True):
+        assert (answer["text"], answer["labels"]) == (text, list(expected.labels))
+        assert answer["scores"] == pytest.approx(expected.scores, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_the_torch_network_of_an_export_is_refused(exported: Path) -> None:
+    predictor = Predictor.load(exported)
+    assert predictor.engine.name == "onnx"
+    with pytest.raises(Refused, match="this needs torch, but the model is an export to onnx; take the run it was made"):
+        _network = predictor.network
+    with pytest.raises(Refused, match="is an export to ONNX and cannot be answered by torch"):
+        engine_for(exported / "model", "torch")
+    assert engine_for(exported / "model").reason == "ONNX Runtime answers: the artifact is an ONNX graph"
+
+
+@pytest.mark.slow
+def test_on_another_cpu_the_kept_rows_are_asked_again(exported: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(exported / "model", tmp_path / "model"))
+    here = Parity.read(model)
+    assert here is not None
+    elsewhere = replace(here, machine={"machine": "z80", "instructions": ["ld", "djnz"]})
+    elsewhere.write(model)
+    with pytest.warns(UserWarning, match=r"made on a CPU with ld, djnz; on this one its outputs differ by 0 at most"):
+        OnnxEngine.open(model)
+    other = [{name: each + 1 for name, each in outputs.items()} for outputs in here.outputs]
+    replace(elsewhere, outputs=other).write(model)
+    with pytest.raises(Refused, match=r"differ by 1, more than the 0\.0001 that is allowed; compress the run again"):
+        OnnxEngine.open(model)
+
+
+@pytest.mark.slow
+def test_the_fastest_engine_is_measured_once_and_said(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEITIAO_CACHE", str(tmp_path))
+    model = finished_run / "model"
+    asked = engine_for(model, "onnx")
+    assert (asked.engine.name, asked.reason) == ("onnx", "ONNX Runtime answers, as asked")
+    chosen = engine_for(model)
+    (speed,) = tmp_path.rglob("speed-*.json")
+    for torch, onnx, name, reason in (
+        (3.0, 1.5, "onnx", "ONNX Runtime answers: 2.0 times as fast as torch here, and the same within"),
+        (1.0, 4.0, "torch", "torch answers: 4.0 times as fast as ONNX Runtime here"),
+    ):
+        speed.write_text(json.dumps({"torch": torch, "onnx": onnx}), "utf-8")
+        again = engine_for(model)
+        assert (again.engine.name, again.reason[: len(reason)]) == (name, reason)
+    rows = choosing._rows(Predictor.load(finished_run).tokenizer)
+    for one, other in zip(asked.engine.infer(rows), engine_for(model, "torch").engine.infer(rows), strict=True):
+        np.testing.assert_allclose(one["logits"], other["logits"], rtol=0, atol=1e-5)
+    assert chosen.engine.name in ("torch", "onnx")
+    predictor, reason = predictor_for(finished_run)
+    assert (predictor.engine.name, reason) == ("torch", "torch answers: 4.0 times as fast as ONNX Runtime here")
+    assert predictor.predict(TEXTS) == Predictor.load(finished_run).predict(TEXTS)
+
+
+def test_without_the_extra_torch_answers_and_says_how_to_change_that(
+    finished_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "PACKAGES", ("no_such_package",))
+    found = engine_for(finished_run / "model")
+    assert found.engine.name == "torch" and found.reason.startswith("torch answers: no_such_package is not installed")
+    with pytest.raises(Refused, match=r"no_such_package is not installed; install it with: pip install 'weitiao\[comp"):
+        engine_for(finished_run / "model", "onnx")
