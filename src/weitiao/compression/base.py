@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from weitiao.errors import Refused
 from weitiao.messages import _
+from weitiao.models.onnx import ONNX_FILE
 from weitiao.recipe import Finding, Options
 from weitiao.records import Record
 from weitiao.tasks import TASKS
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 Facts = Mapping[str, Any]  # what a step did, JSON-able
 Form = Literal["torch", "onnx", "rounded"]
-ONNX_FILE = "model.onnx"
 ROUNDED_FILE = "rounded.safetensors"
 BATCHED = 1e-4  # float rounding stays below it; what is above depends on the texts of a batch
 

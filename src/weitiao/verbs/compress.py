@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from weitiao.evaluation.schema import Report
 
 TOLERANCE = 0.005  # half a point
-KEPT = ("recipe.yaml", "data.json", "log.jsonl", "report.json")  # of the source, as they are
+KEPT = ("recipe.yaml", "data.json", "drift.json", "log.jsonl", "report.json")  # of the source, as they are
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ class Loading:
 def answer(predictor: Predictor, questions: Sequence[Question]) -> list[Prediction]:
     """What a predictor says of records that are encoded already."""
     features = [feature for each in questions for feature in each.features]
-    coming = iter(predictor._run(features))
+    coming = iter(predictor.engine.infer(features))
     return [
         predictor.task.decode(
             each.record,
