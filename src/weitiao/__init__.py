@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from weitiao.verbs.curve import curve as curve
     from weitiao.verbs.doctor import doctor as doctor
     from weitiao.verbs.evaluate import evaluate as evaluate
-    from weitiao.verbs.learn import learn as learn
     from weitiao.verbs.ladder import ladder as compress_ladder
+    from weitiao.verbs.learn import learn as learn
     from weitiao.verbs.listing import entries as list_entries
     from weitiao.verbs.new import new as new
     from weitiao.verbs.predict import predict as predict

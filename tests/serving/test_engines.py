@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.compression.sources import source
 
+from tests.compression.sources import source
 from weitiao.compression import STEP_OPTIONS, STEPS
 from weitiao.errors import Refused
 from weitiao.models.parity import Parity

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from weitiao.compression.shrinking import keep_layers, without_layer
 from weitiao.models.batch import Batch, collate
-from weitiao.models.inference import batches_by_length
 from weitiao.models.network import Network
+from weitiao.models.padding import batches_by_length
 from weitiao.records import Feature
 
 ROWS = 32  # rows that are compared with each other, where the loss compares rows
