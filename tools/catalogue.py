@@ -43,7 +43,7 @@ def shown() -> Iterator[tuple[str, str]]:
         for message in descriptions(model):
             yield "recipe", message
     with language("en"):
-        for kind in ("tasks", "methods", "formats", "recipes"):
+        for kind in ("tasks", "methods", "objectives", "steps", "formats", "recipes"):
             for entry in entries(kind):
                 yield kind, entry.about
     for starter in STARTERS.values():
