@@ -75,7 +75,8 @@ def running(*runs: Path, options: tuple[str, ...] = (), expected: int | None = 0
     """A server on these runs; it is told to end at the end, and has to leave with `expected` (None: whatever)."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "LANGUAGE": "en"}
     workers = () if any("--workers" in each for each in options) else ("--workers", "1")
-    command = [sys.executable, "-m", "weitiao", "serve", *map(str, runs), "--port", "0", *workers, *options]
+    engine = () if any("--engine" in each for each in options) else ("--engine", "torch")  # to export takes seconds
+    command = [sys.executable, "-m", "weitiao", "serve", *map(str, runs), "--port", "0", *workers, *engine, *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
         server = Server(process, 0)

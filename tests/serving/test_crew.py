@@ -88,8 +88,9 @@ class Fake:
         self.go.set()
         self.batches: list[int] = []
 
-    def start(self) -> None:
+    def start(self) -> dict[str, str]:
         self.up, self.starts = True, self.starts + 1
+        return {"m": "it is the only one"}
 
     def answer(self, model: str, questions: Sequence[Question]) -> list[Prediction]:
         self.go.wait(10)

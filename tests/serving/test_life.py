@@ -118,6 +118,19 @@ def mapped(process: int, name: str) -> Counter[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("engine", ["auto", "onnx"])
+def test_the_engine_that_answers_is_told_and_answers_as_torch(finished_run: Path, engine: str) -> None:
+    with running(finished_run, options=("--engine", engine)) as server:
+        (told,) = [line for line in server.said if line.startswith("reviews: ")]
+        assert "answers" in told if engine == "auto" else told == "reviews: ONNX Runtime answers, as asked\n"
+        _status, answer = server.predict([{"text": text} for text in TEXTS])
+    plain = Predictor.load(finished_run).predict(TEXTS)
+    for mine, theirs in zip(answer["predictions"], plain, strict=True):
+        assert tuple(mine["labels"]) == theirs.labels
+        assert mine["scores"] == pytest.approx(theirs.scores, abs=1e-5)
+
+
+@pytest.mark.slow
 def test_told_to_end_under_load_it_answers_what_it_took(finished_run: Path) -> None:
     with running(finished_run) as server:
         with Load(server, 8).running() as load:
@@ -224,3 +237,4 @@ def test_beyond_loopback_keys_are_needed(tmp_path: Path, capsys: pytest.CaptureF
         serve([tmp_path], ServerOptions(host="0.0.0.0", port=0))
     assert main(["serve", str(tmp_path), "--workers", "-1"]) == 2
     assert main(["serve", str(tmp_path), "--deadline", "0"]) == 2
+    assert main(["serve", str(tmp_path), "--engine", "tensorrt"]) == 2

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -38,6 +39,10 @@ def serve(
     ] = "-",
     log_texts: Annotated[bool, typer.Option("--log-texts", help=N_("Log the texts of requests too."))] = False,
     base: Base = None,
+    engine: Annotated[
+        str,
+        typer.Option("--engine", metavar="NAME", help=N_("torch, onnx, or auto: the fastest that answers the same.")),
+    ] = "auto",
     feedback: Annotated[
         str | None,
         typer.Option(
@@ -49,6 +54,7 @@ def serve(
 ) -> None:
     """Load the runs, then answer until stopped."""
     from weitiao.serving.desk import Limits
+    from weitiao.serving.engines import Wanted
     from weitiao.serving.server import ServerOptions
     from weitiao.serving.server import serve as serve_runs
 
@@ -56,17 +62,21 @@ def serve(
         raise Refused(_("--workers: expected 0 or more, got {count}").format(count=workers))
     if not 0 < deadline <= 600:
         raise Refused(_("--deadline: expected seconds up to 600, got {seconds:g}").format(seconds=deadline))
+    if engine not in get_args(Wanted):
+        names = ", ".join(get_args(Wanted))
+        raise Refused(_("--engine: expected one of {names}, got '{got}'").format(names=names, got=engine))
     say(_("loading ..."))
     options = ServerOptions(
         host=host, port=port, workers=workers, keys=keys, no_keys=no_keys, cors=tuple(cors or ()), log=log,
         log_texts=log_texts, limits=Limits(deadline=deadline), base=base, feedback=feedback,
+        engine=cast("Wanted", engine),
     )  # fmt: skip
-    serve_runs(
-        runs,
-        options,
-        on_ready=lambda url, names: say(
-            _("serving {names} at {url} (documentation: {url}/docs); stop with Ctrl+C").format(
-                names=", ".join(names), url=url
-            )
-        ),
-    )
+    serve_runs(runs, options, on_ready=_ready)
+
+
+def _ready(url: str, reasons: Mapping[str, str]) -> None:
+    for name, reason in reasons.items():
+        if reason:
+            say(f"{name}: {reason}")
+    message = _("serving {names} at {url} (documentation: {url}/docs); stop with Ctrl+C")
+    say(message.format(names=", ".join(reasons), url=url))

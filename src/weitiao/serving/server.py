@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from weitiao.errors import Interrupted, MissingExtra, Refused
 from weitiao.messages import _, system_reason
 from weitiao.serving.desk import Desk, Limits
 from weitiao.serving.drift.watch import Watch
+from weitiao.serving.engines import Wanted
 from weitiao.serving.feedback.store import FeedbackStore
 from weitiao.serving.journal import NOWHERE, Journal
 from weitiao.serving.keys import Keyring
@@ -51,6 +52,7 @@ class ServerOptions:
         log_texts: whether the texts of requests are logged too.
         limits: what a request may hold.
         base: the pretrained model of the adapters, in place of the one that each names.
+        engine: what computes; `auto` for the fastest that answers the same.
         feedback: address of the database for corrections; without one none are taken.
     """
 
@@ -64,6 +66,7 @@ class ServerOptions:
     log_texts: bool = False
     limits: Limits = field(default_factory=Limits)
     base: str | None = None
+    engine: Wanted = "auto"
     feedback: str | None = None
 
 
@@ -71,14 +74,14 @@ def serve(
     runs: Sequence[Path | str],
     options: ServerOptions | None = None,
     *,
-    on_ready: Callable[[str, Sequence[str]], None] | None = None,
+    on_ready: Callable[[str, Mapping[str, str]], None] | None = None,
 ) -> None:
     """Load the runs and answer until SIGINT or SIGTERM; what was taken is answered first.
 
     Args:
         runs: run folders, or their `model/` or `adapter/` folders; adapters on one base hold it once.
         options: address, workers, keys and the like.
-        on_ready: told the address and the names.
+        on_ready: told the address, and of each model why its engine is the one that answers.
 
     Raises:
         MissingExtra: the extra `serve` is not installed.
@@ -107,7 +110,7 @@ def _serve(
     runs: Sequence[Path],
     options: ServerOptions,
     listening: socket.socket,
-    on_ready: Callable[[str, Sequence[str]], None] | None,
+    on_ready: Callable[[str, Mapping[str, str]], None] | None,
 ) -> None:
     from weitiao.serving.app import Doors
     from weitiao.serving.drift import api as drift
@@ -120,7 +123,7 @@ def _serve(
     keys = Keyring(options.keys) if options.keys is not None else None
     journal = Journal(options.log, texts=options.log_texts)
     meters = Meters(journal)
-    house = House(runs, Hiring(options.workers, options.base, _cores()), meters)
+    house = House(runs, Hiring(options.workers, options.base, _cores(), options.engine), meters)
     watch = Watch(lambda name: desk.find(name).predictor)
     desk = Desk(limits=options.limits, observers=[watch], staff=house.staff)
     doors = Doors(keys, options.cors, page.OPEN_PATHS, journal, meters)
@@ -131,7 +134,8 @@ def _serve(
     try:
         house.open(desk)
         if on_ready is not None:
-            on_ready(_url(listening), list(desk.models))
+            reasons = house.staff.crew.reasons
+            on_ready(_url(listening), {name: reasons.get(name, "") for name in desk.models})
         with _ending_quietly():
             server.run(sockets=[listening])
         if server.force_exit:

@@ -16,8 +16,9 @@ from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.serving.cards import TASK_FILE, AdapterCard, TaskCard, model_folder, version
 from weitiao.serving.crew.crew import Crew, Watcher
-from weitiao.serving.crew.stations import Here, Loading, Station, Worker
+from weitiao.serving.crew.stations import Loading, Station, Worker
 from weitiao.serving.crew.waiting import Bounds
+from weitiao.serving.engines import Wanted
 from weitiao.serving.predictor import Predictor
 from weitiao.text import load_tokenizer
 
@@ -74,12 +75,14 @@ class Hiring:
         workers: processes; 0 for none, then this one answers.
         base: the pretrained model of the adapters, in place of the one that each names.
         cores: that the workers share.
+        engine: what computes; `auto` for the fastest that answers the same.
         bounds: of the queue.
     """
 
     workers: int
     base: str | None
     cores: int
+    engine: Wanted = "auto"
     bounds: Bounds = field(default_factory=Bounds)
 
     def hire(self, runs: Mapping[str, Path], watcher: Watcher) -> Staff:
@@ -93,7 +96,7 @@ class Hiring:
         """
         models = [opened(folder, name, base=self.base) for name, folder in runs.items()]
         threads = max(1, self.cores // max(1, self.workers))
-        loading = Loading({name: str(folder) for name, folder in runs.items()}, self.base, threads)
+        loading = Loading({name: str(folder) for name, folder in runs.items()}, self.base, threads, self.engine)
         crew = Crew(self._stations(loading), watcher, self.bounds)
         staff = Staff.of(models, crew)
         crew.start()
@@ -104,7 +107,7 @@ class Hiring:
             return [Worker(loading) for _each in range(self.workers)]
         from weitiao.serving.crew.worker import load_all
 
-        return [Here(load_all(loading))]
+        return [load_all(loading)]
 
 
 class Elsewhere:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
@@ -54,6 +54,7 @@ class Crew:
         self.stations = stations
         self.waiting = Waiting(bounds or Bounds(), len(stations))
         self._watcher = watcher
+        self.reasons: Mapping[str, str] = {}  # model -> why its engine is the one that answers
         self._up = [False] * len(stations)
         self._lanes = [
             threading.Thread(target=self._work, args=(place,), daemon=True) for place in range(len(stations))
@@ -68,7 +69,7 @@ class Crew:
         """
         try:
             with ThreadPoolExecutor(len(self.stations)) as pool:
-                list(pool.map(lambda station: station.start(), self.stations))
+                self.reasons = next(iter([*pool.map(lambda station: station.start(), self.stations)]))
         except (Refused, Lost) as error:
             for station in self.stations:
                 station.stop()

@@ -19,6 +19,7 @@ from typing import Protocol
 from weitiao.errors import Refused
 from weitiao.records import Prediction
 from weitiao.serving.crew.pieces import Question
+from weitiao.serving.engines import Wanted
 from weitiao.serving.predictor import Predictor
 
 GRACE = 5  # seconds in which a worker ends once it is told to
@@ -31,8 +32,8 @@ class Lost(Exception):
 class Station(Protocol):
     """Answers batches, one at a time."""
 
-    def start(self) -> None:
-        """Load the models and answer a text by each.
+    def start(self) -> Mapping[str, str]:
+        """Load the models and answer a text by each; of each why its engine is the one that answers.
 
         Raises:
             Refused: a model cannot be loaded.
@@ -69,11 +70,13 @@ class Loading:
         runs: name -> run folder, or its `model/` or `adapter/` folder.
         base: the pretrained model of the adapters, in place of the one that each names.
         threads: for computing; 0 for as many as there are cores.
+        engine: what computes; adapters are always answered by torch.
     """
 
     runs: Mapping[str, str]
     base: str | None = None
     threads: int = 0
+    engine: Wanted = "auto"
 
 
 def answer(predictor: Predictor, questions: Sequence[Question]) -> list[Prediction]:
@@ -95,12 +98,13 @@ def answer(predictor: Predictor, questions: Sequence[Question]) -> list[Predicti
 class Here:
     """Answers in this process, by predictors that are loaded already."""
 
-    def __init__(self, predictors: Mapping[str, Predictor]) -> None:
-        self._predictors = predictors
+    def __init__(self, predictors: Mapping[str, Predictor], reasons: Mapping[str, str] | None = None) -> None:
+        self._predictors, self._reasons = predictors, reasons or {}
 
-    def start(self) -> None:
+    def start(self) -> Mapping[str, str]:
         for predictor in self._predictors.values():
             try_out(predictor)
+        return self._reasons
 
     def answer(self, model: str, questions: Sequence[Question]) -> list[Prediction]:
         return answer(self._predictors[model], questions)
@@ -135,7 +139,7 @@ class Worker:
         """Its process id."""
         return self._process.pid if self._process else None
 
-    def start(self) -> None:
+    def start(self) -> Mapping[str, str]:
         self.stop()
         ours, theirs = socket.socketpair()
         with theirs:
@@ -152,6 +156,7 @@ class Worker:
         if isinstance(said, str):
             self.stop()
             raise Refused(said)
+        return said  # type: ignore[return-value]
 
     def answer(self, model: str, questions: Sequence[Question]) -> list[Prediction]:
         said = self._ask((model, questions))

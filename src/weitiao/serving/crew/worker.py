@@ -1,19 +1,19 @@
 """The program of a worker: `python -m weitiao.serving.crew.worker SOCKET`; the server starts it, nobody else.
 
-It reads a `Loading`, loads, says "ready", then answers `(model, questions)` with Predictions until the line ends. What
-goes wrong inside is said as a sentence, and the worker goes on.
+It reads a `Loading`, loads, says why which engine answers, then answers `(model, questions)` with Predictions until the
+line ends. What goes wrong inside is said as a sentence, and the worker goes on.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Mapping
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from weitiao.errors import WeitiaoError
-from weitiao.serving.crew.stations import Loading, answer, try_out
-from weitiao.serving.predictor import Predictor
+from weitiao.serving.cards import AdapterCard
+from weitiao.serving.crew.stations import Here, Loading
 
 
 def main(socket: int) -> None:
@@ -22,35 +22,40 @@ def main(socket: int) -> None:
         signal.signal(each, signal.SIG_IGN)
     line = Connection(socket)
     try:
-        predictors = _loaded(line)
-        while predictors:
+        here = _loaded(line)
+        while here is not None:
             model, questions = line.recv()
             try:
-                line.send(answer(predictors[model], questions))
+                line.send(here.answer(model, questions))
             except Exception as fault:
                 line.send(described(fault))
     except (EOFError, OSError):
         pass  # the server is gone, or wants no more
 
 
-def _loaded(line: Connection) -> Mapping[str, Predictor]:
+def _loaded(line: Connection) -> Here | None:
     loading: Loading = line.recv()
     try:
-        predictors = load_all(loading)
-        for each in predictors.values():
-            try_out(each)
+        here = load_all(loading)
+        reasons = here.start()
     except WeitiaoError as error:
         line.send(str(error))
-        return {}
-    line.send(None)
-    return predictors
+        return None
+    line.send(reasons)
+    return here
 
 
-def load_all(loading: Loading) -> dict[str, Predictor]:
-    """The predictors by the names under which they are served; weights are read-only maps of their files."""
+def load_all(loading: Loading) -> Here:
+    """What is to be answered, by the names under which it is served; weights are read-only maps of their files."""
+    from weitiao.serving.engines.choosing import predictor_for
     from weitiao.serving.shelf import load_together
 
-    return dict(zip(loading.runs, load_together(list(loading.runs.values()), base=loading.base), strict=True))
+    adapters = [name for name, folder in loading.runs.items() if AdapterCard.of(Path(folder))]
+    shared = load_together([loading.runs[name] for name in adapters], base=loading.base)
+    predictors, reasons = dict(zip(adapters, shared, strict=True)), {}
+    for name in loading.runs.keys() - predictors.keys():
+        predictors[name], reasons[name] = predictor_for(Path(loading.runs[name]), loading.engine)
+    return Here(predictors, reasons)
 
 
 def described(fault: BaseException) -> str:

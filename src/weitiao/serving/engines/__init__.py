@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from weitiao.models.padding import BATCH_TOKENS
 from weitiao.records import Feature, Outputs
+
+Wanted = Literal["auto", "torch", "onnx"]
 
 
 class Engine(Protocol):

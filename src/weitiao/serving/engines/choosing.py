@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -30,11 +30,10 @@ from weitiao.models.parity import largest_difference
 from weitiao.models.weights import weight_files
 from weitiao.records import Feature
 from weitiao.serving.cards import TASK_FILE, TaskCard, model_folder
-from weitiao.serving.engines import Engine
+from weitiao.serving.engines import Engine, Wanted
 from weitiao.serving.predictor import Predictor
 from weitiao.text import Tokenizer, load_tokenizer
 
-Wanted = Literal["auto", "torch", "onnx"]
 SAME = 1e-5  # largest difference of an output
 LENGTHS = (8, 16, 32, 64, 128)  # tokens of the rows that both answer
 ROUNDS = 5
