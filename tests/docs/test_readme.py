@@ -83,7 +83,7 @@ def test_python(
 
 
 def test_serve_and_curl(desk: Path, repository: Path) -> None:
-    (serve,) = [words for words in verbs(repository) if words[0] == "serve"]
+    serve, *_others = [words for words in verbs(repository) if words[0] == "serve"]
     (curl,) = [words for words in commands(repository / README) if words[0] == "curl"]
     program = [sys.executable, "-m", "weitiao", *serve, "--port", "0"]
     with subprocess.Popen(program, cwd=desk, stderr=subprocess.PIPE, text=True) as server:

@@ -37,7 +37,7 @@ RECIPE_CASES = [
     named("key misspelt", "6: unknown key 'training.epoch'; did you mean 'epochs'?", "training:\n  epoch: 1\n"),
     named(
         "objective misspelt",
-        "6: unknown objective 'r-drop'; expected one of: fgm, plain, rdrop; did you mean 'rdrop'?",
+        "6: unknown objective 'r-drop'; expected one of: fgm, lwf, plain, rdrop; did you mean 'rdrop'?",
         "training:\n  objective: r-drop\n",
     ),
     named(

@@ -91,7 +91,7 @@ def refused_properly(answer: bytes, status: int) -> None:
         ("Content-Encoding: gzip\r\n", gzip.compress(b" " * 10_000_000), 415),
         ("Content-Encoding: br, gzip\r\n", b"{}", 415),
         ("Content-Type: text/plain\r\n", b'{"text": "a"}', 415),
-        ("Content-Type: application/x-www-form-urlencoded\r\n", b"text=a", 415),
+        ("Content-Type: application/x-www-form-urlencoded\r\n", b"text=a", 400),
         ("Content-Type: multipart/form-data; boundary=x\r\n", b"--x--", 415),
         ("Origin: https://elsewhere.example\r\n", b'{"text": "a"}', 403),
         ("Origin: null\r\n", b'{"text": "a"}', 403),

@@ -18,9 +18,11 @@ from weitiao.models.tiny import tiny
 from weitiao.recipe import EvaluationSpec, ReportSpec
 from weitiao.records import ClassifyRecord
 from weitiao.serving.cards import TaskCard
-from weitiao.serving.desk import Desk, Limits, RequestError
+from weitiao.serving.crew.crew import Crew, Unwatched
+from weitiao.serving.desk import Desk, RequestError
 from weitiao.serving.engines.torch_engine import TorchEngine
 from weitiao.serving.predictor import Predictor
+from weitiao.serving.staff import Model, Staff
 from weitiao.tasks import TASKS
 from weitiao.text import load_tokenizer
 
@@ -221,6 +223,7 @@ HALF = "a text with half of a surrogate pair, which is not a character"
 def test_halves_of_characters_are_a_fault_of_the_request_wherever_they_stand(
     task: str, body: object, reason: str
 ) -> None:
+    desk = Desk(staff=Staff.of([Model(unloaded(task))], Crew([], Unwatched())))
     with pytest.raises(RequestError) as refused:
-        Desk([unloaded(task)], Limits()).answer(task, json.dumps(body).encode())
+        desk.read(desk.find(task), json.dumps(body).encode(), {})
     assert (refused.value.status, str(refused.value)) == (422, reason)

@@ -80,8 +80,8 @@ def test_the_artifact_is_taken_by_every_other_verb(run: Path, tmp_path: Path) ->
     made = compress(run, ["sparsify:share=0.1"])
     assert made.path == tmp_path / "reviews-sparsify" and names(tmp_path) == {"reviews", "reviews-sparsify"}
     assert names(made.path) == {
-        "README.md", "compression.json", "data.json", "log.jsonl", "model", "predictions.jsonl", "recipe.yaml",
-        "report.html", "report.json",
+        "README.md", "compression.json", "data.json", "drift.json", "log.jsonl", "model", "predictions.jsonl",
+        "recipe.yaml", "report.html", "report.json",
     }  # fmt: skip
     assert read_json(made.path / "model/task.json")["name"] == "reviews-sparsify"
     first = weitiao.load(made.path).predict(["good film", "bad room"])

@@ -15,6 +15,8 @@ from weitiao.serving.body import RequestError
 from weitiao.serving.crew.pieces import Turned
 from weitiao.serving.desk import Limits
 
+JSON = "application/json"
+CURLS = "application/x-www-form-urlencoded"  # what `curl -d` says of any body
 WHOLE = 16  # of the longest bodies, that all requests together may hold
 
 
@@ -104,6 +106,6 @@ def check_form(headers: Headers) -> None:
     """
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise RequestError(415, _("a packed body is not unpacked; send it as it is"))
-    kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if kind != "application/json" and (headers.get("content-length", "0") != "0" or "transfer-encoding" in headers):
+    kind = headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    if kind not in (JSON, CURLS) and (headers.get("content-length", "0") != "0" or "transfer-encoding" in headers):
         raise RequestError(415, _("the body has to be JSON, with the header Content-Type: application/json"))
