@@ -6,12 +6,15 @@ import json
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from weitiao.errors import Refused
+from weitiao.serving import promotion
 from weitiao.serving.promotion import PROMOTED, Promotions, Standing, current, promote, roll_back, standing
 
 
@@ -101,7 +104,22 @@ def test_a_promotion_that_came_between_is_not_overruled(runs: list[Path]) -> Non
     promote(first, second, instead_of=first)
     with pytest.raises(Refused, match=r"second was promoted meanwhile, and .*third was not compared with it"):
         promote(first, third, instead_of=first)
+    promote(first, second, instead_of=first)  # said again by a learn that was cut off behind its promotion
+    assert len(Promotions.of(first).history) == 1
     assert current(first) == second
+
+
+def test_of_two_promotions_at_once_none_is_lost(runs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    write = promotion.write_json
+
+    def slowly(path: Path, value: Any) -> None:
+        time.sleep(0.1)
+        write(path, value)
+
+    monkeypatch.setattr(promotion, "write_json", slowly)
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(lambda to: promote(runs[0], to), runs[1:]))
+    assert {each.after for each in Promotions.of(runs[0]).history} == {"../second", "../third"}
 
 
 def test_folders_move_together(runs: list[Path], tmp_path: Path) -> None:

@@ -3,13 +3,15 @@
     {"current": "../reviews-learnt-1", "history": [{"date", "action", "before", "after", "why", "gate"}, ...]}
 
 A server is started with RUN and serves `current(RUN)`, so that the address of a model outlives its versions. Paths are
-relative to RUN: the folders can be moved together. Torch-free; the file is replaced whole or not at all.
+relative to RUN: the folders can be moved together. Torch-free; the file is replaced whole or not at all. Who changes it
+holds a lock from reading to writing, so that of two changes at once none is lost.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +19,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from weitiao.artifact import RunFolder, open_run, read_json, write_json
+from weitiao.artifact import RunFolder, open_run, read_json, storage_guard, write_json
 from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.serving.cards import TASK_FILE, TaskCard
 
-PROMOTED = "promoted.json"
+PROMOTED, LOCK = "promoted.json", ".promoted.lock"
 ITSELF = "."  # what the file says of the run that it stands in
 
 
@@ -132,7 +134,7 @@ def promote(
     gate: Mapping[str, Any] | None = None,
     instead_of: Path | str | None = None,
 ) -> None:
-    """Let `to` be served in the place of `run` from now on.
+    """Let `to` be served in the place of `run` from now on; nothing is to be done where it is already.
 
     Args:
         run: the run that a server is started with.
@@ -146,14 +148,17 @@ def promote(
     """
     base, target = open_run(run), open_run(to)
     _refuse_other_task(base, target)
-    promotions = Promotions.of(run)
     after = _relative(target.path, base.path)
-    if instead_of is not None and _place(run, promotions.current).resolve() != Path(instead_of).resolve():
-        message = _("{run}: {served} was promoted meanwhile, and {to} was not compared with it; nothing is promoted")
-        raise Refused(message.format(run=run, served=_place(run, promotions.current), to=to))
-    if after == promotions.current:
-        return
-    _write(base, promotions, "promote", after, why, gate or {})
+    with _changing(base) as promotions:
+        if after == promotions.current:
+            return
+        served = _place(run, promotions.current)
+        if instead_of is not None and served.resolve() != Path(instead_of).resolve():
+            message = _(
+                "{run}: {served} was promoted meanwhile, and {to} was not compared with it; nothing is promoted"
+            )
+            raise Refused(message.format(run=run, served=served, to=to))
+        _write(base, promotions, "promote", after, why, gate or {})
 
 
 def roll_back(run: Path | str, *, why: str = "") -> Path:
@@ -162,13 +167,23 @@ def roll_back(run: Path | str, *, why: str = "") -> Path:
     Raises:
         Refused: nothing is promoted, or what was served before is gone or unfinished.
     """
-    base, promotions = open_run(run), Promotions.of(run)
-    after = promotions.before(promotions.current)
-    if promotions.current == ITSELF or after is None:
-        raise Refused(_("{run}: no run is promoted, so there is nothing to roll back").format(run=run))
-    path = open_run(_place(run, after)).path
-    _write(base, promotions, "roll-back", after, why, {})
+    base = open_run(run)
+    with _changing(base) as promotions:
+        after = promotions.before(promotions.current)
+        if promotions.current == ITSELF or after is None:
+            raise Refused(_("{run}: no run is promoted, so there is nothing to roll back").format(run=run))
+        path = open_run(_place(run, after)).path
+        _write(base, promotions, "roll-back", after, why, {})
     return path
+
+
+@contextmanager
+def _changing(base: RunFolder) -> Iterator[Promotions]:
+    """What promoted.json says, which nobody else changes while this is open."""
+    from filelock import FileLock  # at use: readers need none
+
+    with storage_guard(base.path / PROMOTED), FileLock(base.path / LOCK):
+        yield Promotions.of(base.path)
 
 
 def _write(
