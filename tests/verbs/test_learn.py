@@ -17,14 +17,15 @@ import weitiao
 from weitiao.artifact import read_json
 from weitiao.cli import main
 from weitiao.errors import Interrupted, Refused
-from weitiao.recipe import EvaluationSpec
+from weitiao.recipe import EvaluationSpec, load_recipe
 from weitiao.records import ClassifyPrediction, ClassifyRecord
 from weitiao.serving.feedback.store import Feedback, FeedbackStore
-from weitiao.serving.promotion import PROMOTED, Promotions, current
+from weitiao.serving.promotion import PROMOTED, Promotions, current, promote
 from weitiao.tasks import TASKS
 from weitiao.verbs.learn import LEARNT, learn, roll_back
 from weitiao.verbs.learning.gate import Answered, Gate, judge
 from weitiao.verbs.learning.rows import wanted
+from weitiao.verbs.preparing.frame import frame
 
 STILL = ("training.epochs=0.1", "training.learning_rate=1e-9")  # learns next to nothing, in a step
 
@@ -79,7 +80,7 @@ def test_what_is_better_and_not_worse_is_promoted_and_rolled_back(run: Path, tmp
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     made = learn(
         run, write(tmp_path / "new.csv", rows_of(120)), output=tmp_path / "better",
-        replay="100%", overrides=["training.max_steps=60", "training.epochs=9"],
+        replay="100%", margin=0.2, overrides=["training.max_steps=60", "training.epochs=9"],
     )  # fmt: skip
     assert made.gate.holds and made.promoted, made.gate.reasons
     assert current(run) == made.output == tmp_path / "better"
@@ -88,6 +89,10 @@ def test_what_is_better_and_not_worse_is_promoted_and_rolled_back(run: Path, tmp
     assert change.gate["new"]["difference"]["low"] > 0 and change.before == "."
     assert (made.output / "report.json").is_file() and (made.output / "model/task.json").is_file()
     assert weitiao.evaluate(made.output).what == "test"
+    kept = read_json(made.output / LEARNT)
+    (made.output / LEARNT).write_text(json.dumps({"asked": kept["asked"]}), "utf-8")  # cut off behind the promotion
+    assert learn(run, resume=made.output).promoted and len(Promotions.of(run).history) == 1
+    assert read_json(made.output / LEARNT) == kept
     assert roll_back(run, why="a try") == run == current(run)
 
 
@@ -114,7 +119,7 @@ def test_rows_go_where_they_belong(run: Path, tmp_path: Path) -> None:
     kept = read_json(made.output / LEARNT)
     assert kept["asked"]["ledger"]["read"] == len(new) and kept["gate"]["holds"] is made.gate.holds
     data = read_json(made.output / "data.json")
-    assert data["ledger"]["read"] == sum(made.rows[name] for name in ("replayed", "new", "dev", "new-dev", "test"))
+    assert data["ledger"]["read"] == sum(made.rows[name] for name in ("replayed", "new", "dev", "test"))
 
     again = learn(made.output, rows_of(20, seed=8), output=tmp_path / "again", replay="50%", overrides=STILL)
     pool = made.rows["replayed"] + made.rows["new"] + made.rows["rest"]
@@ -127,6 +132,8 @@ def test_a_model_that_learns_nothing_answers_as_before_and_is_not_promoted(run: 
     assert made.gate.old.served == made.gate.old.learnt and made.gate.new.served == made.gate.new.learnt
     assert made.gate.old.difference.low == 0.0
     assert "not shown to be better on the new rows" in made.gate.reasons[0]
+    assert "old rows cannot show" in made.gate.reasons[1]
+    assert not any("make sense" in note for note in made.notes)
     assert not made.promoted and current(run) == run and made.output.is_dir()
 
 
@@ -134,10 +141,51 @@ def test_corrections_of_a_store_are_learnt(run: Path, tmp_path: Path) -> None:
     store = FeedbackStore.open(tmp_path / "feedback.db")
     for row in rows_of(24):
         store.add(Feedback("run", "1", "classify", {"text": row["review"]}, {}, {"label": row["stars"]}, {}))
+    for n in range(9):
+        store.add(Feedback("tickets", "1", "classify", {"text": f"ticket {n}"}, {}, {"label": "billing"}, {}))
+        store.add(Feedback("run", "1", "regress", {"text": f"old {n}"}, {}, {"score": 1.0}, {}))
     made = learn(run, f"sqlite:///{tmp_path / 'feedback.db'}", output=tmp_path / "out", overrides=STILL)
-    assert made.rows["new"] + made.rows["new-dev"] == 24
-    with pytest.raises(Refused, match="there is no feedback yet"):
+    assert made.rows["new"] + made.rows["new-dev"] == 24 and not made.new_labels
+    with pytest.raises(Refused, match="there is no feedback yet on the model 'run'"):
         learn(run, f"sqlite:///{tmp_path / 'empty.db'}", output=tmp_path / "none")
+
+
+def test_a_store_that_is_read_again_holds_out_nothing_that_was_learnt(run: Path, tmp_path: Path) -> None:
+    store, url = FeedbackStore.open(tmp_path / "feedback.db"), f"sqlite:///{tmp_path / 'feedback.db'}"
+
+    def add(rows: Sequence[dict[str, str]]) -> None:
+        for row in rows:
+            store.add(Feedback("run", "1", "classify", {"text": row["review"]}, {}, {"label": row["stars"]}, {}))
+
+    def texts(folder: Path, *names: str) -> set[str]:
+        return {row["text"] for name in names for row in lines(folder / f"rows/{name}.jsonl")}
+
+    add(rows_of(24))
+    first = learn(run, url, output=tmp_path / "first", overrides=STILL)
+    promote(run, first.output)
+    learnt = lines(first.output / "rows/new.jsonl")
+    other = {"pos": "neg", "neg": "pos"}
+    add([{"review": row["text"], "stars": other[row["label"]]} for row in learnt[:3]])  # corrected once more
+    add(rows_of(24, seed=9))
+    second = learn(run, url, output=tmp_path / "second", overrides=STILL)
+    assert not texts(second.output, "new-dev") & texts(first.output, "replayed", "new", "rest", "new-dev")
+    assert not texts(second.output, "new", "replayed", "rest") & texts(first.output, "new-dev")
+    assert texts(first.output, "new-dev") <= texts(second.output, "dev")
+    assert {row["text"] for row in learnt[:3]} <= texts(second.output, "new")
+    assert second.rows["left_out"] == first.rows["new-dev"] and second.rows["corrected"] == 3
+    assert second.rows["known"] == first.rows["new"] - 3
+    assert any("trained on already" in note for note in second.notes)
+    promote(run, second.output)
+    with pytest.raises(Refused, match="0 new rows can be measured on"):
+        learn(run, url, output=tmp_path / "third", overrides=STILL)
+
+
+def test_held_out_rows_set_no_threshold(run: Path, tmp_path: Path) -> None:
+    made = learn(run, rows_of(40), output=tmp_path / "out", overrides=STILL)
+    spec = load_recipe(made.output / "recipe.yaml", frame()).data
+    named = {Path(file).stem for files in (spec.train, spec.dev, spec.test) for file in files or ()}
+    assert named == {"replayed", "new", "dev", "test"} and made.rows["new-dev"] >= 10
+    assert made.gate.new.rows == made.rows["new-dev"] and made.gate.old.rows == made.rows["dev"]
 
 
 def test_an_interrupted_run_goes_on_to_its_gate(run: Path, tmp_path: Path) -> None:
@@ -159,7 +207,7 @@ def test_an_interrupted_run_goes_on_to_its_gate(run: Path, tmp_path: Path) -> No
         ({"hold_out": 1.5}, "hold_out is 1.5; expected a share between 0 and 1"),
         ({"replay": "many"}, "replay is 'many'; expected a number of rows, or a share such as 20%"),
         ({"margin": -1.0}, "weight and margin must not be below 0"),
-        ({"new": [{"review": "one", "stars": "pos"}]}, "1 new rows can be learnt from; at least two"),
+        ({"new": [{"review": "one", "stars": "pos"}]}, "1 new rows can be measured on; at least two"),
         ({"overrides": ["training.epochs=never"]}, "training.epochs"),
         ({"overrides": ["model.head=mean"]}, "to go on with; keep the head"),
     ],
@@ -244,7 +292,7 @@ def judged(old: Answered, new: Answered, **options: Any) -> Gate:
     return judge(TASKS["classify"](), ["a", "b", "c", "d"], old=old, new=new, spec=EvaluationSpec(), **options)
 
 
-SAME = answered("ab" * 100, "ab" * 100, "ab" * 100)
+SAME = answered("ab" * 150, "ab" * 150, "ab" * 150)
 BETTER = answered("cd" * 20, "aa" * 20, "cd" * 20)
 
 
@@ -261,6 +309,14 @@ def test_a_loss_on_old_rows_within_the_margin_must_be_shown() -> None:
     assert gate.old.difference.value == pytest.approx(-0.005) and gate.old.difference.low <= -0.01
     assert "lose less than 0.01 on the old rows" in gate.reasons[0] and len(gate.reasons) == 1
     assert judged(worse, BETTER, margin=0.03).holds
+
+
+def test_no_change_on_few_old_rows_proves_little() -> None:
+    gate = judged(answered("ab" * 6, "ab" * 6, "ab" * 6), BETTER)
+    assert gate.old.difference.low == gate.old.difference.high == 0.0
+    (reason,) = gate.reasons
+    assert reason.startswith("12 old rows cannot show that less than 0.01 is lost") and "at least 300 could" in reason
+    assert judged(answered("ab" * 6, "ab" * 6, "ab" * 6), BETTER, margin=0.25).holds
 
 
 def test_shuffled_labels_of_new_classes_are_not_promoted() -> None:

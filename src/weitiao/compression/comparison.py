@@ -18,14 +18,13 @@ import numpy as np
 from pydantic import Field
 
 from weitiao.compression.base import StepOptions
-from weitiao.evaluation.intervals import Resampling, Score, difference
+from weitiao.evaluation.intervals import HIDDEN, Resampling, Score, difference
 from weitiao.evaluation.schema import Part
 from weitiao.evaluation.titles import metric_title
 from weitiao.messages import _
 from weitiao.metrics import AnyMetric, value_of
 from weitiao.records import FloatArray, Outputs, Prediction, Record
 
-HIDDEN = 3.0  # rows of a kind that none of many was of, which may be expected among as many others, 95 %
 ROUNDING = 1e-9  # of a difference of two shares
 
 

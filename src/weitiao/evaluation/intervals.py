@@ -26,6 +26,7 @@ Value = Callable[
     [FloatArray], FloatArray
 ]  # [..., K] -> [...]; of a list, how often each row was drawn, [..., N] -> [...]
 
+HIDDEN = 3.0  # rows of a kind that none of many was of, which may be expected among as many others, 95 %
 CHUNK = 4_000_000  # numbers held at once: 32 MB of weights and sums
 
 

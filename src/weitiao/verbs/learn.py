@@ -24,11 +24,11 @@ from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.recipe import Choice, Recipe, dump_recipe, load_recipe, recipe_tree
 from weitiao.serving import promotion
-from weitiao.serving.cards import TASK_FILE
+from weitiao.serving.cards import TASK_FILE, TaskCard
 from weitiao.serving.feedback.store import POSTGRES, SQLITE, FeedbackStore
 from weitiao.training.options import OBJECTIVE_OPTIONS, without_distribution
 from weitiao.verbs.evaluate import own_data
-from weitiao.verbs.learning.rows import DEV, NEW_DEV, ROWS, Mixed, mixed, note
+from weitiao.verbs.learning.rows import NEW_DEV, ROWS, Mixed, kept, mixed, note
 from weitiao.verbs.predict import same_kind
 from weitiao.verbs.preparing.frame import frame, method_of, task_of
 from weitiao.verbs.preparing.resolving import anchored
@@ -162,7 +162,7 @@ def _begin(
     folder = RunFolder(Path(output) if output else _free(base))
     folder.refuse_if_taken()
     on_event({"kind": "phase", "text": _("reading old and new rows")})
-    rows = mixed(served, *_source(own, new), replay=how.replay, hold_out=how.hold_out, data=data)
+    rows = mixed(served, *_source(own, new, _name(base)), replay=how.replay, hold_out=how.hold_out, data=data)
     recipe, notes = _recipe(own, served, rows, folder, how)
     asked = {
         "run": str(base.absolute()), "served": str(served.path.absolute()),
@@ -176,25 +176,42 @@ def _begin(
     return folder, asked
 
 
-def _source(recipe: Recipe, new: Any) -> tuple[Recipe, Any]:
+def _source(recipe: Recipe, new: Any, name: str) -> tuple[Recipe, Any]:
     """The new rows, and the recipe by which their columns are read.
 
     A store's rows have the task's own fields. So may a file, such as an annotator's export: where it has none of the
     columns that the recipe names, they are told as those of a recipe that names none.
+
+    Args:
+        name: under which the run is served, and corrections of it are stored.
     """
     unnamed = recipe.model_copy(update={"data": recipe.data.model_copy(update={"fields": {}})})
     if not isinstance(new, str | Path):
         return recipe, new
     if is_store(str(new)):
-        rows = FeedbackStore.open(str(new)).training_rows()
-        if not rows:
-            raise Refused(_("{url}: there is no feedback yet").format(url=new))
-        return unnamed, rows
+        return unnamed, _corrections(FeedbackStore.open(str(new)), name, recipe.task.name)
     named = {str(column).partition(".")[0] for name, column in recipe.data.fields.items() if name not in (GROUP, SPLIT)}
     if not named or not Path(new).is_file():
         return recipe, new
     columns = stream_rows(str(new), **same_kind(recipe, str(new))).columns
     return (recipe if named & {*columns, *map(str, range(1, len(columns) + 1))} else unnamed), new
+
+
+def _name(run: Path) -> str:
+    """Under which a run is served, whichever stands in its place."""
+    return TaskCard.read(open_run(run).model / TASK_FILE).name
+
+
+def _corrections(store: FeedbackStore, name: str, task: str) -> list[dict[str, Any]]:
+    """What was said of this model's answers; one store may hold the corrections of several."""
+    rows = store.training_rows(model=name, task=task)
+    if not rows:
+        others = sorted({each.model for each in store.counts()} - {name})
+        message = _(
+            "{url}: there is no feedback yet on the model '{model}' (task {task}); models with feedback: {names}"
+        )
+        raise Refused(message.format(url=store.shown, model=name, task=task, names=", ".join(others) or _("none")))
+    return rows
 
 
 def is_store(source: str) -> bool:
@@ -282,6 +299,8 @@ def _fit(folder: RunFolder, on_event: OnEvent, *, new: bool) -> None:
 def _judged(base: Path, folder: RunFolder, asked: dict[str, Any], on_event: OnEvent) -> Learnt:
     """Measure both models, write the gate's figures down, and promote where it holds."""
     on_event({"kind": "phase", "text": _("measuring the served and the new model on old and new rows")})
+    from weitiao.verbs.learning.gate import unguarded
+
     served = Path(asked["served"])
     gate, new_labels = _gate(served, folder, float(asked["margin"]))
     promoted = gate.holds and bool(asked["promote"])
@@ -289,7 +308,8 @@ def _judged(base: Path, folder: RunFolder, asked: dict[str, Any], on_event: OnEv
         figures = gate.model_dump(mode="json", exclude={"reasons"})
         why = _("better on new rows and not worse on old ones")
         promotion.promote(base, folder.path, why=why, gate=figures, instead_of=served)
-    made = Learnt(base, served, folder.path, asked["rows"], new_labels, gate, promoted, tuple(asked["notes"]))
+    notes = (*asked["notes"], *([unguarded()] if gate.association is None else []))
+    made = Learnt(base, served, folder.path, asked["rows"], new_labels, gate, promoted, notes)
     write_json(folder.path / LEARNT, {"asked": asked, **made.as_json()})
     return made
 
@@ -301,13 +321,8 @@ def _gate(served: Path, folder: RunFolder, margin: float) -> tuple[Gate, list[st
 
     recipe = load_recipe(folder.recipe, frame())
     before, after = Predictor.load(served), Predictor.load(folder.path)
-    dev = own_data(folder, recipe).records["dev"]
-    parts = {
-        name: [record for record in dev if Path(record.file).name == f"{name}.jsonl"] for name in (DEV, NEW_DEV)
-    }  # fmt: skip
-    old, new = (
-        Answered(records=rows, served=before.predict(rows), learnt=after.predict(rows)) for rows in parts.values()
-    )
+    parts = (own_data(folder, recipe).records["dev"], [each.record for each in kept(folder, NEW_DEV, task_of(recipe))])
+    old, new = (Answered(records=rows, served=before.predict(rows), learnt=after.predict(rows)) for rows in parts)
     gate = judge(after.task, after.labels, old=old, new=new, spec=recipe.evaluation, margin=margin)
     known = set(before.labels)
     added = [label for label in after.labels if label not in known] if after.task.labels_are == "classes" else []

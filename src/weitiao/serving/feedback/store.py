@@ -180,11 +180,14 @@ class FeedbackStore:
             cursor.execute(f"INSERT INTO feedback ({', '.join(COLUMNS)}) VALUES ({marks})", _written(stored))
         return stored.id
 
-    def rows(self, *, model: str | None = None, since: str | datetime | None = None) -> Iterator[Feedback]:
+    def rows(
+        self, *, model: str | None = None, task: str | None = None, since: str | datetime | None = None
+    ) -> Iterator[Feedback]:
         """What was stored, oldest first, in bounded memory.
 
         Args:
             model: of this one only.
+            task: what models of this task answered only; a name may have served another before.
             since: stored at this time or later; of a text without a zone, in UTC.
 
         Raises:
@@ -192,9 +195,10 @@ class FeedbackStore:
             Unreachable: the database does not answer.
         """
         conditions, values = ["(time, id) > ({0}, {0})"], []
-        if model is not None:
-            conditions.append("model = {0}")
-            values.append(model)
+        for column, value in (("model", model), ("task", task)):
+            if value is not None:
+                conditions.append(f"{column} = {{0}}")
+                values.append(value)
         asked = " AND ".join(conditions).format(self._database.mark)
         statement = f"SELECT {', '.join(COLUMNS)} FROM feedback WHERE {asked} ORDER BY time, id LIMIT {PAGE}"
         last = ("" if since is None else _moment(since), "")
@@ -215,9 +219,11 @@ class FeedbackStore:
             ).fetchall()
         return [Count(*row) for row in found]
 
-    def training_rows(self, *, model: str | None = None, since: str | datetime | None = None) -> list[dict[str, Any]]:
+    def training_rows(
+        self, *, model: str | None = None, task: str | None = None, since: str | datetime | None = None
+    ) -> list[dict[str, Any]]:
         """Rows to train on, in the inner form; of what was corrected twice, the last correction."""
-        return latest(self.rows(model=model, since=since))
+        return latest(self.rows(model=model, task=task, since=since))
 
 
 def latest(feedback: Iterable[Feedback]) -> list[dict[str, Any]]:

@@ -2,7 +2,9 @@
 
 Both answer the same rows, and the difference of the task's headline metric is resampled in pairs. It holds where
 - on held-out new rows the interval of the difference lies above zero;
-- on the old dev rows its lower end lies above minus the margin: shown to be no worse, not merely not shown to be worse;
+- on the old dev rows its lower end lies above minus the margin: shown to be no worse, not merely not shown to be worse,
+  on rows enough that to see no loss among them means something (the "rule of three" of Hanley and Lippman-Hand 1983: a
+  loss in 3 of as many others may be hidden);
 - on the new rows, where answers are single labels of two or more kinds, the interval of Matthews' correlation lies
   above zero. A model that does not know the new classes is always wrong about them, so that even one that learnt
   shuffled labels is better; its answers then have nothing to do with the labels, and this is what tells.
@@ -10,12 +12,13 @@ Both answer the same rows, and the difference of the task's headline metric is r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from weitiao.evaluation.intervals import Resampling, Score, difference, interval
+from weitiao.evaluation.intervals import HIDDEN, Resampling, Score, difference, interval
 from weitiao.messages import _
 from weitiao.metrics import value_of
 from weitiao.recipe import EvaluationSpec
@@ -32,6 +35,7 @@ class Measured(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     rows: int
+    units: int = Field(description="rows that are drawn apart: groups count once")
     served: float = Field(description="of the model that is served")
     learnt: float = Field(description="of the one that went on")
     difference: Score = Field(description="learnt minus served, with the interval of the paired bootstrap")
@@ -96,6 +100,12 @@ def judge(
     if not on_old.difference.low > -margin:
         message = _("it is not shown to lose less than {margin:g} on the old rows ({metric} {gap})")
         reasons.append(message.format(margin=margin, metric=metric.name, gap=on_old.difference.shown("+")))
+    elif not on_old.difference.low > 0 and on_old.units < (needed := _needed(margin)):
+        message = _(
+            "{rows} old rows cannot show that less than {margin:g} is lost, even where no answer changes; at least "
+            "{needed} could, or a wider margin"
+        )
+        reasons.append(message.format(rows=f"{on_old.units:,}", margin=margin, needed=f"{needed:,}"))
     if association is not None and not association.low > 0:
         message = _("its answers to the new rows have no more to do with their labels than chance ({name} {score})")
         reasons.append(message.format(name=ASSOCIATION, score=association.shown("+")))
@@ -105,14 +115,28 @@ def judge(
     )  # fmt: skip
 
 
+def unguarded() -> str:
+    """What is to be said where no association was measured."""
+    return _(
+        "whether the labels of the new rows make sense was not measured, for they are not single labels of two or "
+        "more kinds; look at some of them before this run is served"
+    )
+
+
 def _measured(metric: Any, answered: Answered, spec: EvaluationSpec) -> Measured:
-    records = answered.records
+    records, resampling = answered.records, _resampling(answered.records, spec)
     return Measured(
         rows=len(records),
+        units=len(set(resampling.units)) if resampling.units else len(records),
         served=value_of(metric, answered.served, records),
         learnt=value_of(metric, answered.learnt, records),
-        difference=difference(metric, answered.learnt, answered.served, records, _resampling(records, spec)),
+        difference=difference(metric, answered.learnt, answered.served, records, resampling),
     )
+
+
+def _needed(margin: float) -> int:
+    """Rows among which a loss as large as the margin would probably be seen."""
+    return math.ceil(HIDDEN / margin - 1e-9)
 
 
 def _association(task: Task[Any, Any], labels: Sequence[str], new: Answered, spec: EvaluationSpec) -> Score | None:

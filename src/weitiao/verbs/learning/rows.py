@@ -1,7 +1,8 @@
 """The rows of a run that goes on: what is replayed of the old ones, what of the new ones is learnt, what is held out.
 
     OUTPUT/rows/  replayed.jsonl  new.jsonl        trained on
-                  dev.jsonl  new-dev.jsonl         measured on: the old run's dev rows, and the held-out new ones
+                  dev.jsonl  new-dev.jsonl         measured on: the old run's dev rows, and the held-out new ones,
+                                                   which the recipe does not name, so that they set no threshold
                   test.jsonl  rest.jsonl           the old test rows; old training rows for later replays
 
 A row is written as the task reads it, with where it came from, so that the new run needs no other file.
@@ -75,14 +76,16 @@ class Mixed:
 
     Args:
         parts: name of the file -> rows.
-        left_out: new rows that are dev or test rows of the old run already.
-        corrected: old training rows in whose place a new row with the same text stands.
+        left_out: new rows that are dev or test rows of the old run already, or were held out when it was made.
+        known: new rows that the old run was trained on as they are.
+        corrected: old training rows in whose place a new row with the same text stands; that one is never held out.
         files: how the new rows were read.
         ledger: of the new rows as they were read.
     """
 
     parts: Mapping[str, Sequence[Given]]
     left_out: int
+    known: int
     corrected: int
     files: Sequence[Mapping[str, Any]]
     ledger: Mapping[str, Any]
@@ -90,7 +93,7 @@ class Mixed:
     def counts(self) -> dict[str, int]:
         """Rows of each part, and of those that are in none."""
         rows = {name: len(rows) for name, rows in self.parts.items()}
-        return {**rows, "left_out": self.left_out, "corrected": self.corrected}
+        return {**rows, "left_out": self.left_out, "known": self.known, "corrected": self.corrected}
 
     def write(self, folder: Path) -> None:
         """Each part as a file of its own; none for a part without rows."""
@@ -109,7 +112,7 @@ class Mixed:
             return [str(folder / f"{name}.jsonl") for name in names if self.parts[name]]
 
         return DataSpec(
-            train=files(REPLAYED, NEW), dev=files(DEV, NEW_DEV), test=files(TEST) or None, format="jsonl",
+            train=files(REPLAYED, NEW), dev=files(DEV), test=files(TEST) or None, format="jsonl",
             fields={GROUP: GROUP} if self._grouped else {}, split_seed=own.split_seed,
         )  # fmt: skip
 
@@ -139,24 +142,25 @@ def mixed(
         raise Refused(message.format(path=folder.path))
     found = new_data(recipe, new, read=reader)
     train, dev, test = (reader.given(old, split) for split in ("train", "dev", "test"))
+    dev += _apart(kept(folder, NEW_DEV, reader), dev)[0]  # measured on by an earlier learn, and never trained on
+    trained = [*train, *kept(folder, REST, reader)]
     fresh, left_out = _apart(reader.given(found, "train"), [*dev, *test])
-    pool, corrected = _apart([*train, *_rest(folder, reader)], fresh)
-    held = set(take_share([each.item for each in fresh], hold_out, recipe.data.split_seed)) if len(fresh) > 1 else set()
-    if not held:
-        message = _("{count} new rows can be learnt from; at least two different ones are needed, one to measure on")
-        raise Refused(message.format(count=len(fresh)))
-    learnt = [each for row, each in enumerate(fresh) if row not in held]
+    fresh, known = _unlearnt(fresh, trained)
+    pool, corrected = _apart(trained, fresh)
+    unseen, _count = _apart(fresh, trained)
+    held = _held_out(unseen, hold_out, recipe.data.split_seed)
+    learnt = [each for each in fresh if id(each) not in {id(one) for one in held}]
     chosen = set(_replayed(pool, wanted(replay, len(learnt), pool, task), task))
     parts = {
         REPLAYED: [each for row, each in enumerate(pool) if row in chosen],
         NEW: learnt,
         DEV: dev,
-        NEW_DEV: [each for row, each in enumerate(fresh) if row in held],
+        NEW_DEV: held,
         TEST: test,
         REST: [each for row, each in enumerate(pool) if row not in chosen],
     }
     files = [file.to_json() for file in found.files]
-    return Mixed(parts, left_out, corrected, files, found.ledger.to_json())
+    return Mixed(parts, left_out, known, corrected, files, found.ledger.to_json())
 
 
 def wanted(replay: str | int | None, new: int, pool: Sequence[Given], task: Task[Any, Any]) -> int:
@@ -193,10 +197,18 @@ def note(rows: Mixed) -> list[str]:
     if rows.left_out:
         said.append(
             ngettext(
-                "{count} new row is a dev or test row of the run already; it is left out",
-                "{count} new rows are dev or test rows of the run already; they are left out",
+                "{count} new row is a dev or test row of the run already, or was held out before; it is left out",
+                "{count} new rows are dev or test rows of the run already, or were held out before; they are left out",
                 rows.left_out,
             ).format(count=f"{rows.left_out:,}")
+        )
+    if rows.known:
+        said.append(
+            ngettext(
+                "{count} new row is one that the run was trained on already; it counts as an old one",
+                "{count} new rows are some that the run was trained on already; they count as old ones",
+                rows.known,
+            ).format(count=f"{rows.known:,}")
         )
     if rows.corrected:
         said.append(
@@ -215,9 +227,30 @@ def _replayed(pool: Sequence[Given], count: int, task: Task[Any, Any]) -> list[i
     return take_balanced([each.item for each in pool], kinds(pool, task), count, SEED)
 
 
-def _rest(folder: RunFolder, reader: Reader) -> list[Given]:
-    """Old training rows that the served run, which went on itself, did not replay."""
-    path = folder.path / ROWS / f"{REST}.jsonl"
+def _held_out(rows: Sequence[Given], share: float, seed: int) -> list[Given]:
+    """The rows that are measured on; of texts alone that the served run has not seen.
+
+    Raises:
+        Refused: there are too few to choose from.
+    """
+    held = take_share([each.item for each in rows], share, seed) if len(rows) > 1 else []
+    if not held:
+        message = _(
+            "{count} new rows can be measured on; at least two different ones with texts new to the run are needed"
+        )
+        raise Refused(message.format(count=len(rows)))
+    return [rows[row] for row in held]
+
+
+def kept(folder: RunFolder, name: str, read: Reader | Task[Any, Any]) -> list[Given]:
+    """The rows of a part that the recipe of a run that went on does not name; none of a run that did not.
+
+    Args:
+        name: `rest`, old training rows that were not replayed, or `new-dev`, new ones that were held out.
+        read: a task, or the reader that remembers.
+    """
+    reader = Reader(read) if not isinstance(read, Reader) else read
+    path = folder.path / ROWS / f"{name}.jsonl"
     if not path.is_file():
         return []
     rows = []
@@ -229,6 +262,19 @@ def _rest(folder: RunFolder, reader: Reader) -> list[Given]:
             item = Item(str(path), number, task.surface(record), task.answer(record), record.group, record.beside)
             rows.append(Given(record, fields, item, origin))
     return rows
+
+
+def _unlearnt(rows: Sequence[Given], trained: Sequence[Given]) -> tuple[list[Given], int]:
+    """The rows that the others have not, answer and all, and how many they have."""
+    seen = set(_whole(trained))
+    found = [row for row, key in zip(rows, _whole(rows), strict=True) if key not in seen]
+    return found, len(rows) - len(found)
+
+
+def _whole(rows: Sequence[Given]) -> list[tuple[str, str, str]]:
+    """By what a row with its answer is told from others."""
+    texts = fold([each.item.surface for each in rows])
+    return [(text, each.item.answer, each.item.beside) for text, each in zip(texts, rows, strict=True)]
 
 
 def _apart(rows: Sequence[Given], others: Sequence[Given]) -> tuple[list[Given], int]:
