@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 from tests.models import families
-from weitiao.models.batch import collate
-from weitiao.models.network import Network
+from weitiao.models.batch import IGNORED, collate
+from weitiao.models.network import Network, NetworkSpec, build
+from weitiao.records import Feature
+from weitiao.tasks import TASKS
 from weitiao.training.distillation import SOFT, Distillation
 
 PAIRS = [(0, 0), (1, 1)]
@@ -54,6 +57,40 @@ def test_a_row_counts_the_same_alone_and_among_others(family: str, kind: str) ->
     parts = [objective(student, collate([row], teacher.spec.pad_id)) for row in rows]
     assert float(whole.weight) == 6 == sum(float(each.weight) for each in parts)
     assert float(whole.total.detach()) == pytest.approx(sum(float(each.total.detach()) for each in parts), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "options"),
+    [("classify", ["a", "b"], {}), ("tag", ["A", "B"], {}), ("tag", ["A", "B"], {"crf": True}),
+     ("intent_slot", ["intent:go", "intent:stay", "slot:city"], {})],
+)  # fmt: skip
+def test_gold_labels_count_the_same_however_a_step_is_split(
+    task: str, labels: list[str], options: dict[str, Any]
+) -> None:
+    own = TASKS[task](TASKS[task].options_model(**options))
+    spec = NetworkSpec(own.head, "mean" if task == "intent_slot" else "stock", list(own.classes(labels)),
+                       options=dict(own.head_options()), dropout=0.0)  # fmt: skip
+    teacher, student = (families.lively(build(families.folder("bert"), spec), spread).eval() for spread in (0.1, 0.2))
+    rows = [marked(task, row, number) for number, row in enumerate(families.features("bert", 6))]
+    assert len({len(row) for row in rows}) > 2
+    objective = Distillation(teacher, PAIRS, gold=3.0)
+    whole = objective(student, collate(rows, 0))
+    parts = [objective(student, collate([row], 0)) for row in rows]
+    assert float(whole.weight) == 6 == sum(float(each.weight) for each in parts)
+    assert float(whole.total.detach()) == pytest.approx(sum(float(each.total.detach()) for each in parts), rel=1e-6)
+
+
+def marked(task: str, row: Feature, number: int) -> Feature:
+    """The row with targets of the task, its units all tokens between the first and the last."""
+    units = np.arange(1, len(row) - 1)
+    labels = np.full(len(row), IGNORED)
+    labels[units] = (units + number) % 3
+    targets = {
+        "classify": {"labels": np.array(number % 2)},
+        "tag": {"labels": labels},
+        "intent_slot": {"labels": labels, "intents": np.array(number % 2)},
+    }[task]
+    return replace(row, targets=targets, places={} if task == "classify" else {"tokens": units})
 
 
 def test_rows_without_a_label_learn_from_the_teacher_alone() -> None:

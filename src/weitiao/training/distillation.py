@@ -43,7 +43,9 @@ class Distillation:
     Answers: both distributions at temperature T (Hinton et al. 2015, section 2); numbers and vectors by their squared
     error. Hidden states: of matched layers (Jiao et al. 2020, equation 8), a token's squared error divided by the
     teacher's own square, so that families with large activations count like others; the student's go through a learnt
-    projection where it is narrower. Rows without a target learn from the teacher alone.
+    projection where it is narrower. Rows without a target learn from the teacher alone. Gold labels: the head's own
+    loss of each row by itself, so that a long sentence counts as much as a short one, and how a step is split changes
+    nothing; of a head whose loss compares rows, which is never split, that of the batch.
 
     Args:
         teacher: left as it is.
@@ -71,30 +73,27 @@ class Distillation:
         """The loss of the rows."""
         apart, gold = self._parts(network, batch)
         total = self.soft * apart["soft"].sum() + self.hidden * apart["hidden"].sum()
-        if self.gold and batch.targets and gold.weight > 0:
-            labelled = batch.weight.sum()
-            total = total + self.gold * labelled * gold.total / gold.weight
+        if self.gold and batch.targets:
+            total = total + self.gold * gold
         return Loss(total, torch.tensor(float(len(batch.rows))))
 
     def apart(self, network: Network, batch: Batch) -> Mapping[str, Tensor]:
         """How far the student is from its teacher: "soft" and "hidden" of each row, [B], unweighted."""
         return self._parts(network, batch)[0]
 
-    def _parts(self, network: Network, batch: Batch) -> tuple[dict[str, Tensor], Loss]:
+    def _parts(self, network: Network, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         with torch.no_grad(), _seen(self.teacher, [theirs for _own, theirs in self.pairs]) as taught:
             said = self.teacher.outputs(batch)
         with _seen(network, [own for own, _theirs in self.pairs]) as thought:
             hidden = network.hidden(batch)
         outputs = network.head.outputs(hidden, batch)
-        coupled = getattr(network.head, "views", 1) > 1  # its loss sees each row several times
-        gold = network.loss(batch) if coupled else network.head.loss(hidden, batch)
         nothing = torch.zeros(len(batch.rows))
         soft = sum((self._answer(name, outputs[name], said[name], network, batch) for name in self.kinds), nothing)
         states = sum(
             (self._state(network, index, thought[index], taught[index], batch) for index in range(len(self.pairs))),
             nothing,
         ) / max(len(self.pairs), 1)
-        return {"soft": soft, "hidden": states}, gold
+        return {"soft": soft, "hidden": states}, _gold(network, hidden, batch)
 
     def _answer(self, name: str, own: Tensor, theirs: Tensor, network: Network, batch: Batch) -> Tensor:
         """How far apart one output of both is, [B]."""
@@ -117,6 +116,21 @@ class Distillation:
             own = projections[index](own)
         error = (own - theirs).square().mean(-1) / theirs.square().mean(-1).clamp_min(1e-6)
         return _by_row(error, batch, rows_first=network.rows_first)
+
+
+def _gold(network: Network, hidden: Tensor, batch: Batch) -> Tensor:
+    """The head's own loss, the mean of each row, summed over the rows with a target: []."""
+    head: Any = network.head
+    if getattr(head, "coupled", False):
+        seen_several_times = getattr(head, "views", 1) > 1
+        loss = network.loss(batch) if seen_several_times else head.loss(hidden, batch)
+        return batch.weight.sum() * _mean(loss)
+    rows = [_mean(head.loss(hidden[row : row + 1], batch.taken([row]))) for row in range(len(batch.rows))]
+    return torch.dot(torch.stack(rows), batch.weight.to(rows[0].dtype))
+
+
+def _mean(loss: Loss) -> Tensor:
+    return loss.total / loss.weight if loss.weight > 0 else loss.total * 0.0
 
 
 def _kinds(network: Network) -> dict[str, Kind]:
