@@ -146,8 +146,33 @@ def test_corrections_of_a_store_are_learnt(run: Path, tmp_path: Path) -> None:
         store.add(Feedback("run", "1", "regress", {"text": f"old {n}"}, {}, {"score": 1.0}, {}))
     made = learn(run, f"sqlite:///{tmp_path / 'feedback.db'}", output=tmp_path / "out", overrides=STILL)
     assert made.rows["new"] + made.rows["new-dev"] == 24 and not made.new_labels
+    FeedbackStore.open(tmp_path / "empty.db")
     with pytest.raises(Refused, match="there is no feedback yet on the model 'run'"):
         learn(run, f"sqlite:///{tmp_path / 'empty.db'}", output=tmp_path / "none")
+    with pytest.raises(Refused, match=r"typo\.db: no such file; expected the database"):
+        learn(run, tmp_path / "typo.db", output=tmp_path / "none")
+    assert not (tmp_path / "typo.db").exists()
+
+
+def test_old_rows_are_read_by_the_columns_that_the_recipe_names(tmp_path: Path) -> None:
+    made = recipe(tmp_path, training={"max_steps": 2, "batch_size": 16})
+    for name in ("train.csv", "test.csv"):
+        text = (tmp_path / name).read_text("utf-8")
+        (tmp_path / name).write_text(text.replace("review", "原话", 1).replace("stars", "好坏", 1), "utf-8")
+    made["data"]["fields"] = {"text": "原话", "label": "好坏"}
+    served = weitiao.train(made).path
+    store = FeedbackStore.open(tmp_path / "feedback.db")
+    for number, row in enumerate(rows_of(24)):
+        label = {"label": row["stars"]}
+        store.add(Feedback("run", "v1", "classify", {"text": row["review"]}, {}, label, {}, request_id=str(number)))
+    for new in (str(tmp_path / "feedback.db"), rows_in_the_tasks_own_columns(tmp_path)):
+        output = tmp_path / f"learnt-{Path(new).suffix}"
+        assert learn(served, new, output=output, promote=False, overrides=STILL).output == output
+
+
+def rows_in_the_tasks_own_columns(folder: Path) -> str:
+    rows = [{"text": row["review"], "label": row["stars"]} for row in rows_of(24, seed=9)]
+    return str(write(folder / "own.csv", rows))
 
 
 def test_a_store_that_is_read_again_holds_out_nothing_that_was_learnt(run: Path, tmp_path: Path) -> None:

@@ -60,15 +60,29 @@ def export_feedback(
         Unreachable: the database does not answer.
     """
     output = Path(output)
-    name = write_as or ENDINGS.get(output.suffix.lower(), "jsonl")
+    name = write_as or _format_of(output)
     writer: Writer = WRITERS[name]()
     if output.exists() and not force:
         raise Refused(_("{path}: already there; name another file, or overwrite it with --force").format(path=output))
-    store = FeedbackStore.open(url)
+    store = FeedbackStore.open(url, make=False)
     kept = list(store.rows(model=model, since=since))
     rows = latest(kept)
     if not rows:
-        raise Refused(_("{url}: no corrections to export").format(url=store.shown))
+        there = sorted({each.model for each in store.counts()})
+        message = _("{url}: no such corrections; there are some of the models: {names}")
+        raise Refused(message.format(url=store.shown, names=", ".join(there) or _("none")))
     written = [with_tokens(row) for row in rows] if getattr(writer, "tokenised", False) else rows
     lost = writer.write(written, output)
     return Exported(str(output), name, len(rows), len(kept) - len(rows), lost)
+
+
+def _format_of(output: Path) -> str:
+    """The format that the file's ending says.
+
+    Raises:
+        Refused: it says none that can be written.
+    """
+    if output.suffix.lower() not in ENDINGS:
+        message = _("{path}: the ending '{got}' says no format; take one of {endings}, or name a format with --to")
+        raise Refused(message.format(path=output, got=output.suffix, endings=", ".join(sorted(ENDINGS))))
+    return ENDINGS[output.suffix.lower()]

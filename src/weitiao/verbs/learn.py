@@ -18,10 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao.artifact import RunFolder, open_run, read_json, replacing_folder, write_json, write_text
+from weitiao.compression.base import form_of
 from weitiao.data.fields import GROUP, SPLIT
 from weitiao.data.reading import stream_rows
 from weitiao.errors import Refused
 from weitiao.messages import _
+from weitiao.methods.peft_options import PeftOptions
+from weitiao.models.weights import weight_files
 from weitiao.recipe import Choice, Recipe, dump_recipe, load_recipe, recipe_tree
 from weitiao.serving import promotion
 from weitiao.serving.cards import TASK_FILE, TaskCard
@@ -160,9 +163,12 @@ def _begin(
     own = load_recipe(served.recipe, frame())
     _refuse_if_closed(served, own)
     folder = RunFolder(Path(output) if output else _free(base))
-    folder.refuse_if_taken()
+    _refuse_if_taken(folder, base)
     on_event({"kind": "phase", "text": _("reading old and new rows")})
-    rows = mixed(served, *_source(own, new, _name(base)), replay=how.replay, hold_out=how.hold_out, data=data)
+    read_by, source = _source(own, new, _name(base))
+    rows = mixed(
+        served, own, source, read_by=read_by, replay=how.replay, hold_out=how.hold_out, data=data
+    )  # fmt: skip
     recipe, notes = _recipe(own, served, rows, folder, how)
     asked = {
         "run": str(base.absolute()), "served": str(served.path.absolute()),
@@ -174,6 +180,17 @@ def _begin(
         write_text(RunFolder(beside).recipe, dump_recipe(recipe))
         write_json(beside / LEARNT, {"asked": asked})
     return folder, asked
+
+
+def _refuse_if_taken(folder: RunFolder, base: Path) -> None:
+    try:
+        folder.refuse_if_taken()
+    except Refused as error:
+        message = _(
+            "{path}: something is there already and is never overwritten; name another folder with --output, or go on "
+            "with what was interrupted by: weitiao learn {run} --resume {path}"
+        )
+        raise Refused(message.format(path=folder.path, run=base)) from error
 
 
 def _source(recipe: Recipe, new: Any, name: str) -> tuple[Recipe, Any]:
@@ -189,7 +206,7 @@ def _source(recipe: Recipe, new: Any, name: str) -> tuple[Recipe, Any]:
     if not isinstance(new, str | Path):
         return recipe, new
     if is_store(str(new)):
-        return unnamed, _corrections(FeedbackStore.open(str(new)), name, recipe.task.name)
+        return unnamed, _corrections(FeedbackStore.open(str(new), make=False), name, recipe.task.name)
     named = {str(column).partition(".")[0] for name, column in recipe.data.fields.items() if name not in (GROUP, SPLIT)}
     if not named or not Path(new).is_file():
         return recipe, new
@@ -232,7 +249,7 @@ def _refuse_if_closed(served: RunFolder, recipe: Recipe) -> None:
             "again on old and new rows together"
         )
         raise Refused(message.format(path=served.path, method=recipe.method.name))
-    if not any(served.model.glob("*.safetensors")):
+    if form_of(served.model) != "torch" or not weight_files(served.model):
         message = _("{path}: holds no weights that can be trained; go on from the run that it was made from")
         raise Refused(message.format(path=served.path))
 
@@ -250,7 +267,7 @@ def _recipe(own: Recipe, served: RunFolder, rows: Mixed, folder: RunFolder, how:
             {"teacher": str(teacher), "weight": float(how.weight), "temperature": float(how.temperature)}
         )
         objective = Choice(name="lwf", options=options)
-    if served.adapter.is_dir():
+    if served.adapter.is_dir() and isinstance(method_of(own), PeftOptions):
         notes.append(
             _("the adapter of {path} is merged into its base, and the new one is trained on that").format(
                 path=served.path

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from weitiao.artifact import RunFolder, replacing
+from weitiao.artifact import RunFolder, open_run, replacing
+from weitiao.compression.base import form_of
 from weitiao.data.dedup import fold
 from weitiao.data.fields import FieldMap, word
 from weitiao.data.writing import WRITERS
@@ -181,6 +182,9 @@ class _Pool:
         self.asked = [Asked(folder, source) for folder in folders]
         self.by, self.size, self.on_rows = by, size, on_rows
         self.columns: FieldMap = self.asked[0].read()[1]
+        if by in ("density", "mixed") and form_of(open_run(folders[0]).model) != "torch":
+            message = _("{path}: density needs torch weights; choose by uncertainty, or name the run it was made from")
+            raise Refused(message.format(path=folders[0]))
         self.predictors = [Predictor.load(folder) for folder in folders]
         self.task = self.predictors[0].task
         self.read, self.faulty = 0, 0

@@ -143,14 +143,15 @@ class FeedbackStore:
             cursor.execute(f"SELECT {', '.join(COLUMNS)} FROM feedback LIMIT 0")
 
     @classmethod
-    def open(cls, url: str | Path) -> FeedbackStore:
+    def open(cls, url: str | Path, *, make: bool = True) -> FeedbackStore:
         """The store at an address; the table is made where there is none.
 
         Args:
             url: `sqlite:///PATH`, a bare path, or `postgresql://USER@HOST/NAME`.
+            make: whether a SQLite file is made where there is none.
 
         Raises:
-            Refused: the address is of another kind.
+            Refused: the address is of another kind, or there is no such file.
             Unreachable: there is no database that answers, or its table `feedback` is of something else.
             MissingExtra: PostgreSQL needs the extra `postgres`.
         """
@@ -163,7 +164,11 @@ class FeedbackStore:
                     url=_without_password(address)
                 )
             )
-        return cls(Sqlite(Path(address.removeprefix(SQLITE))))
+        path = Path(address.removeprefix(SQLITE))
+        if not make and not path.is_file():
+            message = _("{path}: no such file; expected the database that `weitiao serve --feedback` wrote")
+            raise Refused(message.format(path=path))
+        return cls(Sqlite(path))
 
     def add(self, feedback: Feedback) -> str:
         """Store it; on return it is on the disk.

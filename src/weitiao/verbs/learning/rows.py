@@ -118,7 +118,14 @@ class Mixed:
 
 
 def mixed(
-    folder: RunFolder, recipe: Recipe, new: Any, *, replay: str | int | None, hold_out: float, data: Any = None
+    folder: RunFolder,
+    recipe: Recipe,
+    new: Any,
+    *,
+    replay: str | int | None,
+    hold_out: float,
+    read_by: Recipe | None = None,
+    data: Any = None,
 ) -> Mixed:
     """The rows of the run that goes on from the one in `folder`.
 
@@ -129,6 +136,7 @@ def mixed(
         replay: old training rows to mix in: a number, a share such as 20%, or None for as many as there are new ones
             and at least `EACH` of each kind.
         hold_out: share of the new rows that are only measured on.
+        read_by: the recipe by which the columns of the new rows are told; by default the run's own.
         data: the old rows, of a run that was trained on rows in Python.
 
     Raises:
@@ -140,7 +148,7 @@ def mixed(
     if not old.records.get("dev"):
         message = _("{path}: the run has no dev rows, on which it could be seen what is forgotten; train it with some")
         raise Refused(message.format(path=folder.path))
-    found = new_data(recipe, new, read=reader)
+    found = new_data(read_by or recipe, new, read=reader)
     train, dev, test = (reader.given(old, split) for split in ("train", "dev", "test"))
     dev += _apart(kept(folder, NEW_DEV, reader), dev)[0]  # measured on by an earlier learn, and never trained on
     trained = [*train, *kept(folder, REST, reader)]
