@@ -24,7 +24,6 @@ from weitiao.data.reading import stream_rows
 from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.methods.peft_options import PeftOptions
-from weitiao.models.weights import weight_files
 from weitiao.recipe import Choice, Recipe, dump_recipe, load_recipe, recipe_tree
 from weitiao.serving import promotion
 from weitiao.serving.cards import TASK_FILE, TaskCard
@@ -249,7 +248,7 @@ def _refuse_if_closed(served: RunFolder, recipe: Recipe) -> None:
             "again on old and new rows together"
         )
         raise Refused(message.format(path=served.path, method=recipe.method.name))
-    if form_of(served.model) != "torch" or not weight_files(served.model):
+    if form_of(served.model) != "torch":
         message = _("{path}: holds no weights that can be trained; go on from the run that it was made from")
         raise Refused(message.format(path=served.path))
 
