@@ -139,6 +139,12 @@ def test_largest_difference() -> None:
     assert largest([one], [{"a": np.array([1.0])}]) is None
     assert largest([one], [one, one]) is None
     assert largest([{"a": np.zeros((0, 3))}], [{"a": np.zeros((0, 3))}]) == 0.0
+    near = np.array([[0, 1, 0, 2.0], [4, 4, 0, 1.99999]])
+    swapped = np.array([[4, 4, 0, 2.0], [0, 1, 0, 1.99999]])
+    assert largest([{"spans": near}], [{"spans": swapped}]) == pytest.approx(1e-5)
+    assert (
+        largest([{"spans": near}], [{"spans": near + np.array([0, 1, 0, 0])}]) == 2.0
+    )  # wrong places, the same scores
 
 
 def test_what_depends_on_the_batch_is_measured() -> None:

@@ -9,12 +9,10 @@ difference among them means something (the "rule of three" of Hanley and Lippman
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from pydantic import Field
 
 from weitiao.compression.base import StepOptions
@@ -23,7 +21,8 @@ from weitiao.evaluation.schema import Part
 from weitiao.evaluation.titles import metric_title
 from weitiao.messages import _
 from weitiao.metrics import AnyMetric, value_of
-from weitiao.records import FloatArray, Outputs, Prediction, Record
+from weitiao.models.parity import RANKED, largest_difference
+from weitiao.records import Outputs, Prediction, Record
 
 ROUNDING = 1e-9  # of a difference of two shares
 
@@ -74,7 +73,7 @@ class Answered:
     def batched(self) -> float:
         """Largest difference of an output between a row asked alone and among others."""
         return max(
-            (largest(one, among) or 0.0 for one, among in zip(self.alone, self.outputs, strict=False)), default=0.0
+            (largest_difference(one, among) for one, among in zip(self.alone, self.outputs, strict=False)), default=0.0
         )
 
 
@@ -164,17 +163,15 @@ def largest(first: Sequence[Outputs], second: Sequence[Outputs]) -> float | None
         return None
     worst = 0.0
     for one, other in zip(first, second, strict=True):
-        if {name: value.shape for name, value in one.items()} != {name: value.shape for name, value in other.items()}:
+        if _shapes(one) != _shapes(other):
             return None
-        worst = max([worst, *(_apart(value, other[name]) for name, value in one.items())])
+        worst = max([worst, largest_difference([one], [other])])
     return worst
 
 
-def _apart(one: FloatArray, other: FloatArray) -> float:
-    """Largest difference of two arrays; equal infinities, which mask what is no answer, are no difference."""
-    same = one == other
-    apart = float(np.abs(np.where(same, 0, one) - np.where(same, 0, other)).max(initial=0.0))
-    return math.inf if math.isnan(apart) else apart
+def _shapes(outputs: Outputs) -> dict[str, tuple[int, ...]]:
+    """Of each output; of ranked candidates, which are filled up, without their number."""
+    return {name: each.shape[1:] if name in RANKED else each.shape for name, each in outputs.items()}
 
 
 def agreement(ground: Ground, before: Sequence[Prediction], after: Sequence[Prediction]) -> float | None:
