@@ -11,6 +11,7 @@ import pytest
 
 from weitiao.compression import StepOptions
 from weitiao.compression.comparison import Answered, Comparison, Ground, agreement, compared, decided, largest
+from weitiao.compression.history import Done, History
 from weitiao.evaluation.intervals import Resampling
 from weitiao.records import ClassifyPrediction, ClassifyRecord, FoundSpan, RegressPrediction, TagPrediction
 from weitiao.tasks import TASKS
@@ -102,6 +103,35 @@ def test_several_steps_together_may_not_fall_further_than_one() -> None:
     assert len(worse.objections) == 1 and "since the first step" in worse.objections[0]
 
 
+def test_commands_one_after_the_other_may_not_fall_further_than_one() -> None:
+    gold = ["a", "b"] * 500
+    after = [*"baba", *gold[4:]]
+    once = judged(after, gold)
+    assert once.objections == [] and once.total is None
+    again = judged(after, gold, earlier=once.difference.value)
+    assert again.total == pytest.approx(-0.008) and again.difference.value == pytest.approx(-0.004)
+    (objection,) = again.objections
+    assert "differs by -0.008 with the steps of earlier commands added up" in objection
+    assert judged(gold, gold, earlier=-0.004).objections == [] and not judged(gold, gold, earlier=-0.006).proven
+
+
+def test_what_was_accepted_is_added_up_no_more() -> None:
+    gold = ["a", "b"] * 500
+
+    def done(wrong: int) -> Done:
+        after = [*("b" if each == "a" else "a" for each in gold[:wrong]), *gold[wrong:]]
+        return Done(name="copy", options={}, facts={}, comparison=judged(after, gold), bytes=1)
+
+    def fallen(*steps: Done) -> float:
+        return History(
+            weitiao="0", source="run", steps=list(steps), accepted=True, tolerance=0.005, bytes=1, stamp={}
+        ).fallen
+
+    assert fallen(done(2), done(3)) == pytest.approx(-0.005)
+    assert fallen(done(2), done(30), done(3)) == pytest.approx(-0.003)  # 3 points needed --accept
+    assert fallen() == 0.0
+
+
 def test_largest_difference() -> None:
     one, other = {"a": np.array([1.0, -np.inf])}, {"a": np.array([1.5, -np.inf])}
     assert largest([one], [other]) == 0.5
@@ -109,6 +139,12 @@ def test_largest_difference() -> None:
     assert largest([one], [{"a": np.array([1.0])}]) is None
     assert largest([one], [one, one]) is None
     assert largest([{"a": np.zeros((0, 3))}], [{"a": np.zeros((0, 3))}]) == 0.0
+    near = np.array([[0, 1, 0, 2.0], [4, 4, 0, 1.99999]])
+    swapped = np.array([[4, 4, 0, 2.0], [0, 1, 0, 1.99999]])
+    assert largest([{"spans": near}], [{"spans": swapped}]) == pytest.approx(1e-5)
+    assert (
+        largest([{"spans": near}], [{"spans": near + np.array([0, 1, 0, 0])}]) == 2.0
+    )  # wrong places, the same scores
 
 
 def test_what_depends_on_the_batch_is_measured() -> None:

@@ -97,6 +97,7 @@ def test_eight_bits_of_a_graph(tmp_path: Path) -> None:
         assert facts[mode]["bytes"] < facts[mode]["bytes_before"]
         parity = Parity.read(tmp_path / mode)
         assert parity is not None and parity.difference(graph.infer) == 0
+        assert parity.tolerance == (facts[mode]["largest_difference"] if mode == "dynamic" else 1e-4)
     assert facts["static"]["alone_and_together"] < 1e-6 < facts["dynamic"]["alone_and_together"]
     with pytest.raises(Refused, match="the graph has no matrix that could still take 8 bits"):
         STEPS["int8"](STEP_OPTIONS["int8"]()).run(source(tmp_path / "dynamic"), tmp_path / "again")
@@ -129,7 +130,20 @@ def test_differences_are_over_what_both_have_and_ranks_may_swap() -> None:
     assert largest_difference([{"logits": np.array([1.0, -np.inf])}], [{"logits": np.array([1.5, -np.inf])}]) == 0.5
     assert largest_difference([{"logits": np.array([1.0])}], [{"logits": np.array([np.nan])}]) == np.inf
     one, two = np.array([[0, 1, 0, 2.0], [4, 4, 0, 1.99]]), np.array([[4, 4, 0, 2.0], [0, 1, 0, 1.99]])
-    assert largest_difference([{"spans": one}], [{"spans": two}]) == 0
+    assert largest_difference([{"spans": one}], [{"spans": two}]) == pytest.approx(0.01)
+
+
+def test_candidates_are_compared_by_place_and_what_one_lacks_by_its_score() -> None:
+    def apart(one: list[list[float]], other: list[list[float]]) -> float:
+        return largest_difference([{"spans": np.array(one)}], [{"spans": np.array(other)}])
+
+    known, filling = [0, 1, 0, 3.0], [-1, -1, -1, -1.0]
+    assert apart([known, [2, 2, 0, -5.0]], [known, [3, 3, 0, -5.1]]) == pytest.approx(0.1)  # both nearly left out
+    assert apart([known, [2, 2, 0, 1.0]], [known, [2, 3, 0, 1.0]]) == 1.0  # another place with the same score
+    assert apart([known], [[0, 1, 1, 3.0]]) == 3.0
+    assert apart([known, filling], [known]) == 0.0
+    assert apart([known, [2, 2, 0, -5.0]], [known, filling]) == np.inf  # the other had room for it
+    assert apart([known], [[0, 1, 0, np.nan]]) == np.inf
 
 
 def test_parity_rows_are_read_as_they_were_written(tmp_path: Path) -> None:

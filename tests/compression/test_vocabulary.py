@@ -119,10 +119,12 @@ def test_texts_that_were_not_looked_at_are_told(tmp_path: Path) -> None:
     facts = trimmed(source, tmp_path / "out", characters="seen")
     fresh = facts["fresh"]
     assert isinstance(fresh, dict)
-    assert fresh["split"] == "dev" and fresh["same"] == 0.75 and fresh["rows"] == 4
+    assert (fresh["split"], fresh["texts"], fresh["same"]) == ("dev", 4, 0.75)
     assert fresh["unknown"] > fresh["unknown_before"] > 0
     told = " ".join(VocabularyOptions().told(facts))
-    assert "Kept from 4 training rows alone, 75.0% of the 4 texts of dev would be cut as before" in told
+    assert "of the 4 texts of dev, which chose no piece, 75.0% are cut as before" in told
+    step = Vocabulary(VocabularyOptions())
+    assert step.covers(source, tmp_path / "out", splits["dev"]) == [True, False, True, True]
 
 
 def test_scripts_keep_every_piece_of_the_rows_scripts(tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.verbs import test_compress as compress_tests
 from tests.verbs.trained import recipe
 
 import weitiao
 from weitiao.artifact import read_json
 from weitiao.cli import main
+from weitiao.compression import STEP_OPTIONS, STEPS
 from weitiao.compression.ladder import DEFAULT, Ladder
 from weitiao.errors import Refused
 from weitiao.verbs.compressing.timing import Clocked, in_turn, times
@@ -72,6 +74,20 @@ def test_rungs_that_begin_alike_share_their_first_steps_and_an_interrupted_ladde
     assert not [each for each in said if each.startswith("step ")]
 
 
+def test_a_broken_promise_is_outside_though_the_score_stays(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, step in (("copy", "Copy"), ("biased", "Biased")):
+        monkeypatch.setitem(STEPS._entries, name, f"{compress_tests.__name__}:{step}")
+        monkeypatch.setitem(STEP_OPTIONS._entries, name, f"{compress_tests.__name__}:{step}Options")  # type: ignore[attr-defined]
+    climbed = ladder(run, ["copy", "biased"], rounds=1)
+    _own, kept, broken = climbed.ladder.rungs
+    assert kept.within and not kept.objections
+    assert broken.difference is not None and broken.difference.value == 0.0 and not broken.within
+    (objection,) = broken.objections
+    assert objection == "an output differs by 0.01, and the step promises the same answers within 0.0001"
+    page = (climbed.path / "ladder.html").read_text("utf-8")
+    assert page.count("(outside the tolerance)") == 1 and objection in page
+
+
 def test_the_command_line(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["compress", str(run), "--ladder", "--steps", MILD, "--steps", "onxx"]
     assert main([*argv, "--output", str(tmp_path / "a")]) == 0
@@ -104,10 +120,9 @@ def test_times_is_the_median_of_the_rounds() -> None:
 
 
 def test_the_ladder_of_the_house_is_well_written() -> None:
-    from weitiao.compression import STEP_OPTIONS
     from weitiao.compression.ladder import words_of
     from weitiao.compression.words import understood
 
     for rung in DEFAULT:
-        words = [each for each in words_of(rung) if each.partition(":")[0] in STEP_OPTIONS]
-        assert not words or understood(words)[1] == [], rung
+        assert understood(words_of(rung))[1] == [], rung
+    assert understood(words_of("prune:fnf=0.25+int8"))[1]

@@ -9,12 +9,10 @@ difference among them means something (the "rule of three" of Hanley and Lippman
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from pydantic import Field
 
 from weitiao.compression.base import StepOptions
@@ -23,7 +21,8 @@ from weitiao.evaluation.schema import Part
 from weitiao.evaluation.titles import metric_title
 from weitiao.messages import _
 from weitiao.metrics import AnyMetric, value_of
-from weitiao.records import FloatArray, Outputs, Prediction, Record
+from weitiao.models.parity import RANKED, largest_difference
+from weitiao.records import Outputs, Prediction, Record
 
 ROUNDING = 1e-9  # of a difference of two shares
 
@@ -48,6 +47,9 @@ class Comparison(Part):
     since: Score | None = Field(
         default=None, description="after minus the model that all steps started from; null for the first step"
     )
+    total: float | None = Field(
+        default=None, description="the differences of this command and of earlier ones, added up; null without earlier"
+    )
     confidence: float = Field(description="of the intervals")
     proven: bool = Field(description="whether the intervals, too, are within the tolerance, on rows enough to tell")
     objections: list[str] = Field(description="why it is outside the tolerance; empty where it is within")
@@ -71,7 +73,7 @@ class Answered:
     def batched(self) -> float:
         """Largest difference of an output between a row asked alone and among others."""
         return max(
-            (largest(one, among) or 0.0 for one, among in zip(self.alone, self.outputs, strict=False)), default=0.0
+            (largest_difference(one, among) for one, among in zip(self.alone, self.outputs, strict=False)), default=0.0
         )
 
 
@@ -101,7 +103,11 @@ class Ground:
 
     def fell(self, gap: Score) -> bool:
         """Whether the metric fell by more than the tolerance."""
-        return gap.value < -self.tolerance - ROUNDING
+        return self.beyond(gap.value)
+
+    def beyond(self, difference: float) -> bool:
+        """Whether a difference is a fall by more than the tolerance."""
+        return difference < -self.tolerance - ROUNDING
 
 
 def compared(
@@ -112,6 +118,7 @@ def compared(
     *,
     covered: Sequence[bool],
     first: Answered | None = None,
+    earlier: float = 0.0,
 ) -> Comparison:
     """The comparison of a step, judged.
 
@@ -120,6 +127,7 @@ def compared(
         after: of what the step wrote.
         covered: rows that an exact step promises.
         first: of the model that all steps started from, where that is another.
+        earlier: by how much the metric changed in earlier commands.
     """
     promised = [row for row, inside in enumerate(covered) if inside]
     apart = [largest(before.outputs[row], after.outputs[row]) for row in promised]
@@ -127,6 +135,7 @@ def compared(
     gap = ground.gap(after.predictions, before.predictions)
     since = None if first is None else ground.gap(after.predictions, first.predictions)
     gaps = [each for each in (gap, since) if each is not None]
+    total = earlier + gaps[-1].value
     worst = max(known) if known and len(known) == len(apart) else None
     return Comparison(
         rows=len(ground.records),
@@ -140,9 +149,11 @@ def compared(
         after=value_of(ground.metric, after.predictions, ground.records),
         difference=gap,
         since=since,
+        total=total if earlier else None,
         confidence=ground.resampling.confidence,
-        proven=all(each.low >= -ground.tolerance for each in gaps) and ground.tolerance * len(ground.records) >= HIDDEN,
-        objections=[*_inexact(options, worst, bool(promised)), *_fallen(ground, gap, since)],
+        proven=all(each.low + min(earlier, 0.0) >= -ground.tolerance for each in gaps)
+        and ground.tolerance * len(ground.records) >= HIDDEN,
+        objections=[*_inexact(options, worst, bool(promised)), *_fallen(ground, gap, since, total)],
     )
 
 
@@ -152,17 +163,15 @@ def largest(first: Sequence[Outputs], second: Sequence[Outputs]) -> float | None
         return None
     worst = 0.0
     for one, other in zip(first, second, strict=True):
-        if {name: value.shape for name, value in one.items()} != {name: value.shape for name, value in other.items()}:
+        if _shapes(one) != _shapes(other):
             return None
-        worst = max([worst, *(_apart(value, other[name]) for name, value in one.items())])
+        worst = max([worst, largest_difference([one], [other])])
     return worst
 
 
-def _apart(one: FloatArray, other: FloatArray) -> float:
-    """Largest difference of two arrays; equal infinities, which mask what is no answer, are no difference."""
-    same = one == other
-    apart = float(np.abs(np.where(same, 0, one) - np.where(same, 0, other)).max(initial=0.0))
-    return math.inf if math.isnan(apart) else apart
+def _shapes(outputs: Outputs) -> dict[str, tuple[int, ...]]:
+    """Of each output; of ranked candidates, which are filled up, without their number."""
+    return {name: each.shape[1:] if name in RANKED else each.shape for name, each in outputs.items()}
 
 
 def agreement(ground: Ground, before: Sequence[Prediction], after: Sequence[Prediction]) -> float | None:
@@ -199,8 +208,14 @@ def _inexact(options: StepOptions, worst: float | None, promised: bool) -> list[
     ]
 
 
-def _fallen(ground: Ground, gap: Score, since: Score | None) -> Iterator[str]:
+def _fallen(ground: Ground, gap: Score, since: Score | None, total: float) -> Iterator[str]:
     """How far the metric fell beyond the tolerance, in this step and in all together."""
+    if ground.beyond(total) and not any(ground.fell(each) for each in (gap, since) if each is not None):
+        sentence = _(
+            "{metric} differs by {gap} with the steps of earlier commands added up; it may fall by {tolerance} at most"
+        )
+        name = metric_title(ground.metric.name)
+        yield sentence.format(metric=name, gap=f"{total:+.3f}", tolerance=f"{ground.tolerance:.3g}")
     for each, when in ((gap, ""), (since, _(" since the first step"))):
         if each is None or not ground.fell(each):
             continue

@@ -46,6 +46,16 @@ class History(Part):
         """Into the artifact's folder."""
         write_text(folder.compression, self.model_dump_json(indent=2) + "\n")
 
+    @property
+    def fallen(self) -> float:
+        """The differences of the metric added up, of the steps behind the last that --accept was needed for."""
+        total = 0.0
+        for each in reversed(self.steps):
+            if each.comparison is None or each.comparison.objections:
+                break
+            total += each.comparison.difference.value
+        return total
+
 
 def history_of(folder: RunFolder) -> History | None:
     """What was done to an artifact; None for a run as it was trained.

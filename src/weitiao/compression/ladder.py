@@ -50,7 +50,12 @@ class Rung(Part):
     times: float = Field(description="texts a second over the run's, measured in turn")
     score: Score = Field(description="headline metric on the rows that all answered")
     difference: Score | None = Field(description="from the run's score, paired bootstrap; null for the run")
-    within: bool = Field(description="whether the score fell by no more than the tolerance")
+    within: bool = Field(
+        description="whether the score fell by no more than the tolerance, and nothing spoke against a step"
+    )
+    objections: list[str] = Field(
+        default_factory=list, description="what spoke against its steps when they were compared, as in compression.json"
+    )
     best: bool = Field(default=False, description="whether no other is better in size, speed and score together")
 
 

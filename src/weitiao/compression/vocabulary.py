@@ -1,8 +1,9 @@
-"""The step `vocabulary`: word embeddings and tokenizer are trimmed to the pieces that the data needs.
+"""The step `vocabulary`: word embeddings and tokenizer are trimmed to the pieces that the training data needs.
 
 When to use: a model with a large vocabulary and a small body, such as a multilingual one on texts of one language.
-Needs: the run's rows, or --texts. Compares: exact on every text whose pieces are all kept, which the rows' are; what it
-saves is memory and disk, not time, for a lookup costs the same in any table.
+Needs: the run's training rows, or --texts. Compares: exact on every text whose pieces are all kept, which those are;
+dev and test choose no piece, so that what they say of the result holds for texts that nobody looked at. What it saves
+is memory and disk, not time, for a lookup costs the same in any table.
 
 Abdaoui et al. 2020 ("Load What You Need") trim multilingual models to the pieces of a language's corpus in the same
 way. Families that count positions from the padding's id keep all ids up to it, for the id must stay.
@@ -13,6 +14,7 @@ Notation: V pieces, K kept ones, E width of a word embedding.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +36,7 @@ from weitiao.records import Feature, Record
 from weitiao.tasks.units import UnitTokenizer, units_of
 from weitiao.text import Tokenizer, load_tokenizer
 
-SPLITS = ("train", "dev", "test")
+UNSEEN = ("test", "dev")  # splits that choose no piece; the first that is there tells what becomes of other texts
 STALE = ("vocab.txt", "vocab.json", "merges.txt", "added_tokens.json", "*.model")  # tokenizer.json says the same
 
 
@@ -43,13 +45,13 @@ class Vocabulary(Step):
 
     def run(self, source: Source, target: Path) -> Facts:
         needs = Needs(source, self.options.keep, self.options.characters)
-        records = needs.records
         network = source.network()
         fixed = fixed_ids(network) & set(needs.pieces.ids.values())
-        kept = sorted(needs.of([*records.values()], source.texts or ()) | fixed)
+        kept = sorted(needs.of(needs.records, source.texts or ()) | fixed)
         new = {old: place for place, old in enumerate(kept)}
         tree = needs.pieces.trimmed(new)
-        self._check(source, replace(source.tokenizer, backend=built(tree), memo={}), new, records)
+        trimmed = replace(source.tokenizer, backend=built(tree), memo={})
+        self._check(source, trimmed, new, needs.records)
         trim(network, new)
         save_model(network, _renumbered(source.card, network), target, base=source.folder, tokenizer=None)
         _write_tokenizer(target, tree, new)
@@ -58,7 +60,7 @@ class Vocabulary(Step):
             "pieces_before": len(needs.pieces.ids),
             "bytes": sum(path.stat().st_size for path in weight_files(target)),
             "bytes_before": sum(path.stat().st_size for path in weight_files(source.folder)),
-            "fresh": needs.fresh(fixed),
+            "fresh": needs.fresh(trimmed, new),
         }
 
     def covers(self, source: Source, target: Path, records: Sequence[Record]) -> Sequence[bool]:
@@ -67,21 +69,18 @@ class Vocabulary(Step):
         kept = {index for piece, index in needs.pieces.ids.items() if piece in trimmed}
         return [needs.seen([record]) <= kept for record in records]
 
-    def _check(
-        self, source: Source, trimmed: Tokenizer, new: Mapping[int, int], records: Mapping[str, Sequence[Record]]
-    ) -> None:
-        """Every row must become the same pieces; the reasons are in `pieces`, this is the proof.
+    def _check(self, source: Source, trimmed: Tokenizer, new: Mapping[int, int], records: Sequence[Record]) -> None:
+        """Every training row must become the same pieces; the reasons are in `pieces`, this is the proof.
 
         Raises:
             Refused: one does not.
         """
-        for each in records.values():
-            cut, again = encoded(source, each), encoded(source, each, trimmed)
-            changed = [one.group for one, other in zip(cut, again, strict=False) if not _same(one, other, new)]
-            if changed or len(cut) != len(again):
-                place = each[changed[0] if changed else -1].place
-                message = _("{place}: the trimmed tokenizer cuts this row differently; leave out `vocabulary`")
-                raise Refused(message.format(place=place))
+        cut, again = encoded(source, records), encoded(source, records, trimmed)
+        changed = [one.group for one, other in zip(cut, again, strict=False) if not _same(one, other, new)]
+        if changed or len(cut) != len(again):
+            place = records[changed[0] if changed else -1].place
+            message = _("{place}: the trimmed tokenizer cuts this row differently; leave out `vocabulary`")
+            raise Refused(message.format(place=place))
 
 
 class Needs:
@@ -98,24 +97,22 @@ class Needs:
         self.pieces = Pieces.of(self.tokenizer.backend)
 
     @cached_property
-    def records(self) -> dict[str, Sequence[Record]]:
-        """The rows of the run by split; empty where the user's texts stand in for them.
+    def records(self) -> Sequence[Record]:
+        """The training rows of the run; none where the user's texts stand in for them.
 
         Raises:
             Refused: there are neither.
         """
-        found = {}
-        for split in SPLITS:
-            try:
-                found[split] = self.source.records(split)
-            except Refused:
-                if not self.source.texts:
-                    raise
-        return {split: rows for split, rows in found.items() if rows}
+        try:
+            return self.source.records("train")
+        except Refused:
+            if not self.source.texts:
+                raise
+            return ()
 
-    def of(self, parts: Sequence[Sequence[Record]], texts: Sequence[str] = ()) -> set[int]:
+    def of(self, records: Sequence[Record], texts: Sequence[str] = ()) -> set[int]:
         """Ids to keep: what the rows and texts are cut into, what belongs to every text, and what those are made of."""
-        seen = set().union(*(self.seen(each) for each in parts)) | self._of_texts(texts)
+        seen = self.seen(records) | self._of_texts(texts)
         if self.keep == "scripts":
             seen |= self._of_scripts(seen)
         if self.characters == "all":
@@ -134,16 +131,13 @@ class Needs:
         found = set(np.unique(np.concatenate(arrays)).tolist()) - {-1} if arrays else set()
         return found | self._unknown(text for record in records for text in _strings(record.model_dump()))
 
-    def fresh(self, fixed: set[int]) -> dict[str, Any] | None:
-        """What would become of texts that were not looked at: test (or dev), trimmed by train alone."""
-        split = next((each for each in ("test", "dev") if each in self.records), None)
-        if split is None or "train" not in self.records:
+    def fresh(self, trimmed: Tokenizer, new: Mapping[int, int]) -> dict[str, Any] | None:
+        """What becomes of texts that chose no piece: those of test, or of dev; None where there are none."""
+        found = next(((split, rows) for split in UNSEEN if (rows := self._if_there(split))), None)
+        if found is None:
             return None
-        kept = sorted(self.of([self.records["train"]], self.source.texts or ()) | fixed)
-        new = {old: place for place, old in enumerate(kept)}
-        trimmed = replace(self.tokenizer, backend=built(self.pieces.trimmed(new)), memo={})
-        before = encoded(self.source, self.records[split])
-        after = encoded(self.source, self.records[split], trimmed)
+        split, records = found
+        before, after = encoded(self.source, records), encoded(self.source, records, trimmed)
         changed = (
             {one.group for one, other in zip(before, after, strict=True) if not _same(one, other, new)}
             if len(before) == len(after)
@@ -155,11 +149,15 @@ class Needs:
             sum(int((each.input_ids == index).sum()) for each in features) / max(count, 1)
             for features, count, index in ((before, counts[0], unknown), (after, counts[1], new.get(unknown, -1)))
         ]
-        texts = len(self.records[split])
         return {
-            "split": split, "texts": texts, "rows": len(self.records["train"]), "same": 1 - len(changed) / texts,
+            "split": split, "texts": len(records), "same": 1 - len(changed) / len(records),
             "tokens": counts[1] / max(counts[0], 1) - 1, "unknown_before": shares[0], "unknown": shares[1],
         }  # fmt: skip
+
+    def _if_there(self, split: str) -> Sequence[Record]:
+        with suppress(Refused):
+            return self.source.records(split)
+        return ()
 
     @property
     def _unknown_id(self) -> int:

@@ -18,7 +18,7 @@ class VocabularyOptions(StepOptions):
     bound: ClassVar[float] = 1e-5
     keep: Literal["texts", "scripts"] = Field(
         default="texts",
-        description="texts: the pieces that train, dev, test and --texts use; scripts: all pieces of their scripts",
+        description="texts: the pieces that the training rows and --texts use; scripts: all pieces of their scripts",
     )
     characters: Literal["all", "seen"] = Field(
         default="all",
@@ -35,11 +35,9 @@ class VocabularyOptions(StepOptions):
         fresh = facts.get("fresh")
         if fresh:
             yield _(
-                "Other texts may be cut differently. Kept from {rows} training rows alone, {same} of the {texts} texts "
-                "of {split} would be cut as before; tokens {tokens}, unknown tokens {unknown} instead of "
-                "{unknown_before}."
+                "Other texts may be cut differently: of the {texts} texts of {split}, which chose no piece, {same} are "
+                "cut as before; tokens {tokens}, unknown tokens {unknown} instead of {unknown_before}."
             ).format(
-                rows=fresh["rows"],
                 same=f"{fresh['same']:.1%}",
                 texts=fresh["texts"],
                 split=fresh["split"],

@@ -7,7 +7,7 @@ room), so on a CPU with other instructions the rows are asked again before anyth
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from weitiao.records import Feature, FloatArray, Outputs
 PARITY_FILE = "parity.safetensors"
 ROWS = 8  # that are kept
 RANKED = frozenset({"spans", "links"})  # outputs of candidates, best first: three whole numbers and a score
+Candidates = Mapping[tuple[float, ...], float]  # place -> score
 Infer = Callable[[Sequence[Feature]], Sequence[Outputs]]
 
 
@@ -87,24 +88,46 @@ class Parity:
 def largest_difference(expected: Sequence[Outputs], got: Sequence[Outputs]) -> float:
     """Over all outputs of all rows; infinite where one is NaN and the other is not.
 
-    Some outputs are as wide as the longest row of their batch: what both have is compared. Of ranked candidates the
-    scores are, for two of nearly one score may change places.
+    Some outputs are as wide as the longest row of their batch: what both have is compared.
     """
     pairs = [
         (name, value, other[name]) for one, other in zip(expected, got, strict=True) for name, value in one.items()
     ]
-    return max((_apart(*each) for each in pairs), default=0.0)
+    return max((apart(*each) for each in pairs), default=0.0)
 
 
-def _apart(name: str, one: FloatArray, other: FloatArray) -> float:
-    both = tuple(slice(min(sizes)) for sizes in zip(one.shape, other.shape, strict=True))
-    one, other = one[both], other[both]
+def apart(name: str, one: FloatArray, other: FloatArray) -> float:
+    """The largest difference of one output of a row; of ranked candidates those of one place are compared."""
     if name in RANKED:
-        one, other = one[..., -1], other[..., -1]
+        return _candidates_apart(one, other)
+    both = tuple(slice(min(sizes)) for sizes in zip(one.shape, other.shape, strict=True))
+    return _numbers_apart(one[both], other[both])
+
+
+def _candidates_apart(one: FloatArray, other: FloatArray) -> float:
+    """Of candidates [K, 4], by their place, for two of nearly one score may change ranks.
+
+    A candidate that only one has counts by how far its score is from being left out by the other: from the least score
+    that the other kept, and where that is above 0, from 0, which parts what is an answer from what is none.
+    """
+    ours, theirs = ({tuple(row[:-1]): float(row[-1]) for row in each if row[0] >= 0} for each in (one, other))
+    matched = [_numbers_apart(np.float64(ours[place]), np.float64(theirs[place])) for place in ours.keys() & theirs]
+    return max([0.0, *matched, *_beyond(ours, theirs), *_beyond(theirs, ours)])
+
+
+def _beyond(ours: Candidates, theirs: Candidates) -> Iterator[float]:
+    """Of the candidates that only the first have, how far they are from being left out by the second."""
+    border = min([0.0, *theirs.values()]) if len(theirs) >= len(ours) else -np.inf
+    for place in ours.keys() - theirs.keys():
+        yield np.inf if np.isnan(ours[place]) else max(0.0, ours[place] - border)
+
+
+def _numbers_apart(one: Any, other: Any) -> float:
+    """Over two arrays of one shape; equal infinities, which mask what is no answer, are no difference."""
     equal = (one == other) | (np.isnan(one) & np.isnan(other))
     with np.errstate(invalid="ignore"):
-        apart = np.abs(np.where(equal, 0.0, one - other))
-    return float(np.nan_to_num(apart, nan=np.inf).max(initial=0.0))
+        each = np.abs(np.where(equal, 0.0, one - other))
+    return float(np.nan_to_num(each, nan=np.inf, posinf=np.inf).max(initial=0.0))
 
 
 def _alone(infer: Infer, features: Sequence[Feature]) -> list[Outputs]:

@@ -112,8 +112,9 @@ def compress(
         ground = None
     unlabelled = read_texts(recipe, texts) if isinstance(texts, str | Path) else texts
     source = Source(folder.model, {**card, "name": target.path.name}, rows.of, unlabelled)
+    earlier = history_of(folder)
     with replacing_folder(target.path) as beside:
-        done = Chain(chosen, ground, accept, on_event).run(source, beside)
+        done = Chain(chosen, ground, accept, on_event, earlier.fallen if earlier else 0.0).run(source, beside)
         rename(beside / "model", target.path.name)
         history = _history(folder, done, tolerance)
         report = _finish(folder, RunFolder(beside), recipe, history)

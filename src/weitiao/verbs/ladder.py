@@ -216,11 +216,18 @@ class Measured:
         predictions = predictor.answer(ground.records).predictions
         slow, fast = in_turn(run, predictor, ground.records[:TIMED], self.rounds)
         own.add(slow)
-        gap = ground.gap(predictions, answers)
+        gap, objections = ground.gap(predictions, answers), self._objections(path)
         return Rung(
             name=name, path=path.name, bytes=bytes_of(RunFolder(path).model), speed=fast.speed(), beside=slow.speed(),
-            times=times(fast, slow), score=self._score(predictions), difference=gap, within=not ground.fell(gap),
+            times=times(fast, slow), score=self._score(predictions), difference=gap,
+            within=not objections and not ground.fell(gap), objections=objections,
         )  # fmt: skip
+
+    def _objections(self, path: Path) -> list[str]:
+        """What spoke against the steps between the run and an artifact, the same once."""
+        own, made = history_of(self.source), history_of(RunFolder(path))
+        steps = made.steps[len(own.steps) if own else 0 :] if made else []
+        return list(dict.fromkeys(told for each in steps if each.comparison for told in each.comparison.objections))
 
     def _score(self, predictions: Sequence[Any]) -> Score:
         return interval(self.ground.metric, predictions, self.ground.records, self.ground.resampling)

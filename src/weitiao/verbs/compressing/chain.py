@@ -32,12 +32,14 @@ class Chain:
         ground: on what each is compared; None where there are no rows.
         accept: keep what is outside the tolerance.
         on_event: told of phases.
+        earlier: by how much the metric changed in earlier commands, see `History.fallen`.
     """
 
     steps: Sequence[Chosen]
     ground: Ground | None
     accept: bool
     on_event: OnEvent
+    earlier: float = 0.0
 
     def run(self, start: Source, work: Path) -> list[Done]:
         """Do every step; what the last one wrote is in `work / "model"`.
@@ -61,7 +63,7 @@ class Chain:
                 covered = made.covers(source, target, self.ground.records)
                 comparison = compared(
                     self.ground, before, after, step.options,
-                    covered=covered, first=first if number > 1 else None,
+                    covered=covered, first=first if number > 1 else None, earlier=self.earlier,
                 )  # fmt: skip
                 self._judge(step, comparison)
             options = step.options.model_dump(mode="json")
