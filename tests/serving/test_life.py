@@ -105,6 +105,30 @@ def test_workers_share_their_weights_and_one_that_is_killed_is_replaced(finished
             assert scores == pytest.approx(predictor.predict([text])[0].scores, abs=1e-5)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
+def test_a_worker_that_cannot_be_started_again_holds_nobody_up(made_run: Path) -> None:
+    with running(made_run, options=("--deadline", "2")) as server:
+        (made_run / "model" / "model.safetensors").rename(made_run / "gone")
+        os.kill(server.workers()[0], signal.SIGKILL)
+        until(lambda: server.ask("GET", "/health/ready")[0] == 503)
+        status, headers, body = server.whole("POST", "/v1/predict/reviews", json.dumps({"text": "a"}))
+        assert (status, headers["retry-after"]) == (503, "1")
+        assert json.loads(body) == {"detail": "no worker is up; send the request again"}
+        assert server.ask("GET", "/health/live")[0] == 200
+        (made_run / "gone").rename(made_run / "model" / "model.safetensors")
+        until(lambda: server.ask("GET", "/health/ready")[0] == 200)
+        assert server.predict({"text": "a"})[0] == 200
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_is_waited_for_until_the_deadline(finished_run: Path) -> None:
+    with running(finished_run, options=("--deadline", "2")) as server:
+        (worker,) = server.workers()
+        os.kill(worker, signal.SIGSTOP)
+        status, answer = server.predict({"text": "a"})
+        assert (status, answer) == (503, {"detail": "the answer was not ready in the time that the request allows"})
+
+
 def mapped(process: int, name: str) -> Counter[str]:
     """kB of a process's maps of a file, by what /proc/PID/smaps calls them."""
     found: Counter[str] = Counter()

@@ -24,6 +24,7 @@ from weitiao.messages import _
 from weitiao.serving import embeddings
 from weitiao.serving.body import RequestError, shown
 from weitiao.serving.crew.pieces import Closed, Turned
+from weitiao.serving.crew.waiting import overdue
 from weitiao.serving.desk import Desk, Limits, Order
 from weitiao.serving.docs import docs_page
 from weitiao.serving.gate import Gate, problem
@@ -150,7 +151,9 @@ async def answered(desk: Desk, request: Request, read: Callable[[], Order]) -> t
         facts |= {"model": order.model.name, "version": order.model.version, "records": len(order.records)}
         facts |= {"tokens": order.tokens, "texts": [_plain(each) for each in order.records]}
         try:
-            return order, await asyncio.wrap_future(desk.submit(order, timeout))
+            return order, await asyncio.wait_for(asyncio.wrap_future(desk.submit(order, timeout)), timeout)
+        except TimeoutError:  # a station has it, or none takes anything
+            raise overdue() from None
         except Closed:
             if desk.draining:
                 raise Turned(503, _("the server is being stopped; send the request again"), 1, "draining") from None
