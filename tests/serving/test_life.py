@@ -121,12 +121,25 @@ def test_a_worker_that_cannot_be_started_again_holds_nobody_up(made_run: Path) -
 
 
 @pytest.mark.slow
-def test_a_worker_that_hangs_is_waited_for_until_the_deadline(finished_run: Path) -> None:
-    with running(finished_run, options=("--deadline", "2")) as server:
+def test_a_worker_that_hangs_is_waited_for_until_the_deadline_and_health_is_told_meanwhile(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    said = json.dumps({"model": "reviews", "fields": {"text": "a"}, "correction": {"label": "pos"}})
+    with running(finished_run, options=("--deadline", "8", "--feedback", str(tmp_path / "kept.db"))) as server:
         (worker,) = server.workers()
         os.kill(worker, signal.SIGSTOP)
+        statuses: Counter[int] = Counter()
+        correct = lambda: statuses.update([server.ask("POST", "/v1/feedback", said)[0]])  # noqa: E731
+        asking = [threading.Thread(target=correct) for _each in range(50)]  # more than there are threads
+        for each in asking:
+            each.start()
+        until(lambda: server.ask("GET", "/health/live")[0] == 200 and server.metric("weitiao_requests_in_flight") > 50)
+        assert not statuses
         status, answer = server.predict({"text": "a"})
         assert (status, answer) == (503, {"detail": "the answer was not ready in the time that the request allows"})
+        for each in asking:
+            each.join(60)
+        assert statuses == {503: 50}
 
 
 def mapped(process: int, name: str) -> Counter[str]:
