@@ -162,7 +162,7 @@ class Client:
     def _request(self) -> bytes:
         text = " ".join(self.rng.choices(WORDS, k=self.rng.randint(4, 24)))
         body = json.dumps({"text": text}).encode()
-        head = f"POST /v1/predict/{MODEL} HTTP/1.1\r\nHost: load\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST /v1/predict/{MODEL} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         return head.encode() + body
 
     def close(self) -> None:

@@ -72,7 +72,7 @@ def test_a_body(server: Server, name: str) -> None:
 
 
 def post(body: bytes, path: str = PATH, head: str = "") -> bytes:
-    return f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n{head}\r\n".encode() + body
+    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n{head}\r\n".encode() + body
 
 
 def refused_properly(answer: bytes, status: int) -> None:
@@ -107,6 +107,18 @@ def test_a_head(server: Server, head: str, body: bytes, status: int) -> None:
     refused_properly(server.raw(post(body, head=head)), status)
 
 
+@pytest.mark.parametrize("host", ["shop.example", "localhost.shop.example", "10.0.0.1:8000", "0", "[", "a b", "@"])
+def test_a_page_whose_name_was_made_to_lead_here(server: Server, host: str) -> None:
+    head = f"Origin: http://{host}\r\nHost: {host}".encode()
+    refused_properly(server.raw(post(b'{"text": "a"}').replace(b"Host: localhost", head)), 403)
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "LOCALHOST", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8000"])
+def test_the_names_of_this_machine(server: Server, host: str) -> None:
+    answer = server.raw(post(b'{"text": "a"}').replace(b"Host: localhost", b"Host: " + host.encode()))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -135,7 +147,7 @@ def test_an_address(server: Server, path: str, status: int) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "CONNECT"])
 def test_a_method(server: Server, method: str) -> None:
-    refused_properly(server.raw(f"{method} {PATH} HTTP/1.1\r\nHost: a\r\n\r\n".encode()), 405)
+    refused_properly(server.raw(f"{method} {PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()), 405)
 
 
 @pytest.mark.parametrize(
@@ -145,13 +157,13 @@ def test_a_method(server: Server, method: str) -> None:
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"GET\r\n\r\n",
-        b"POST " + PATH.encode() + b" HTTP/9.9\r\nHost: a\r\n\r\n",
+        b"POST " + PATH.encode() + b" HTTP/9.9\r\nHost: localhost\r\n\r\n",
         b"POST " + PATH.encode() + b" HTTP/1.1\r\n\r\n",  # no host
-        b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
         b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
-        b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
-        b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: a\r\nbad header\r\n\r\n",
+        b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: localhost\r\nbad header\r\n\r\n",
     ],
 )
 def test_bytes_that_are_no_request(server: Server, sent: bytes) -> None:
@@ -162,7 +174,7 @@ def test_bytes_that_are_no_request(server: Server, sent: bytes) -> None:
 
 def test_a_body_that_is_shorter_than_it_says(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-        connection.sendall(f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n".encode() + b'{"text"')
+        connection.sendall(post(b'{"text"').replace(b"Length: 7", b"Length: 100"))
         connection.shutdown(socket.SHUT_WR)
         connection.settimeout(20)
         assert connection.recv(1000) == b""
@@ -191,7 +203,7 @@ def test_slow_clients_are_hung_up_on_and_hold_up_nobody(server: Server) -> None:
 
     def drip() -> None:
         with socket.create_connection(("127.0.0.1", server.port), timeout=40) as connection:
-            connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nX-Slow: ")
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
             connection.settimeout(1)
             while True:
                 try:

@@ -105,6 +105,43 @@ def test_workers_share_their_weights_and_one_that_is_killed_is_replaced(finished
             assert scores == pytest.approx(predictor.predict([text])[0].scores, abs=1e-5)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
+def test_a_worker_that_cannot_be_started_again_holds_nobody_up(made_run: Path) -> None:
+    with running(made_run, options=("--deadline", "2")) as server:
+        (made_run / "model" / "model.safetensors").rename(made_run / "gone")
+        os.kill(server.workers()[0], signal.SIGKILL)
+        until(lambda: server.ask("GET", "/health/ready")[0] == 503)
+        status, headers, body = server.whole("POST", "/v1/predict/reviews", json.dumps({"text": "a"}))
+        assert (status, headers["retry-after"]) == (503, "1")
+        assert json.loads(body) == {"detail": "no worker is up; send the request again"}
+        assert server.ask("GET", "/health/live")[0] == 200
+        (made_run / "gone").rename(made_run / "model" / "model.safetensors")
+        until(lambda: server.ask("GET", "/health/ready")[0] == 200)
+        assert server.predict({"text": "a"})[0] == 200
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_is_waited_for_until_the_deadline_and_health_is_told_meanwhile(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    said = json.dumps({"model": "reviews", "fields": {"text": "a"}, "correction": {"label": "pos"}})
+    with running(finished_run, options=("--deadline", "8", "--feedback", str(tmp_path / "kept.db"))) as server:
+        (worker,) = server.workers()
+        os.kill(worker, signal.SIGSTOP)
+        statuses: Counter[int] = Counter()
+        correct = lambda: statuses.update([server.ask("POST", "/v1/feedback", said)[0]])  # noqa: E731
+        asking = [threading.Thread(target=correct) for _each in range(50)]  # more than there are threads
+        for each in asking:
+            each.start()
+        until(lambda: server.ask("GET", "/health/live")[0] == 200 and server.metric("weitiao_requests_in_flight") > 50)
+        assert not statuses
+        status, answer = server.predict({"text": "a"})
+        assert (status, answer) == (503, {"detail": "the answer was not ready in the time that the request allows"})
+        for each in asking:
+            each.join(60)
+        assert statuses == {503: 50}
+
+
 def mapped(process: int, name: str) -> Counter[str]:
     """kB of a process's maps of a file, by what /proc/PID/smaps calls them."""
     found: Counter[str] = Counter()

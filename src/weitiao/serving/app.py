@@ -24,6 +24,7 @@ from weitiao.messages import _
 from weitiao.serving import embeddings
 from weitiao.serving.body import RequestError, shown
 from weitiao.serving.crew.pieces import Closed, Turned
+from weitiao.serving.crew.waiting import overdue
 from weitiao.serving.desk import Desk, Limits, Order
 from weitiao.serving.docs import docs_page
 from weitiao.serving.gate import Gate, problem
@@ -62,6 +63,7 @@ class Doors:
         keys: needed to ask; None for everybody.
         origins: pages that may ask besides those of this server.
         open_paths: of the routers, that need no key.
+        here_only: whether to be asked only by the names of this machine.
         journal: the access log.
         meters: behind `/metrics`; routers register figures of their own with `meters.registry`.
     """
@@ -69,6 +71,7 @@ class Doors:
     keys: Keyring | None = None
     origins: Sequence[str] = ()
     open_paths: Collection[str] = ()
+    here_only: bool = False
     journal: Journal = field(default_factory=Journal)
     meters: Meters = field(default_factory=Meters)
 
@@ -92,7 +95,7 @@ def build_app(desk: Desk, *, routers: Sequence[APIRouter] = (), doors: Doors | N
     app.add_exception_handler(RequestValidationError, _unusable)
     app.add_middleware(
         Gate, desk=desk, meters=doors.meters, journal=doors.journal, keys=doors.keys, origins=doors.origins,
-        open_paths=doors.open_paths,
+        open_paths=doors.open_paths, here_only=doors.here_only,
     )  # fmt: skip
     if doors.origins:
         app.add_middleware(
@@ -148,9 +151,13 @@ async def answered(desk: Desk, request: Request, read: Callable[[], Order]) -> t
         order = await run_in_threadpool(read)
         facts = request.scope["state"]["facts"]
         facts |= {"model": order.model.name, "version": order.model.version, "records": len(order.records)}
-        facts |= {"tokens": order.tokens, "texts": [_plain(each) for each in order.records]}
+        facts["tokens"] = order.tokens
+        if request.scope["state"]["texts"]:
+            facts["texts"] = [_plain(each) for each in order.records]
         try:
-            return order, await asyncio.wrap_future(desk.submit(order, timeout))
+            return order, await asyncio.wait_for(asyncio.wrap_future(desk.submit(order, timeout)), timeout)
+        except TimeoutError:  # a station has it, or none takes anything
+            raise overdue() from None
         except Closed:
             if desk.draining:
                 raise Turned(503, _("the server is being stopped; send the request again"), 1, "draining") from None
@@ -177,13 +184,15 @@ def timeout_of(request: Request, limits: Limits) -> float:
 
 
 def _add_state(app: FastAPI, desk: Desk, meters: Meters) -> None:
-    def health() -> dict[str, Any]:
+    """What the server says of itself; its health without a thread, for those may all be busy."""
+
+    async def health() -> dict[str, Any]:
         return {"status": "ok", "models": list(desk.models)}
 
-    def live() -> dict[str, Any]:
+    async def live() -> dict[str, Any]:
         return {"status": "ok"}
 
-    def ready() -> JSONResponse:
+    async def ready() -> JSONResponse:
         if desk.ready:
             return JSONResponse({"status": "ready"})
         reason = _("the server is being stopped") if desk.draining else _("no worker is up")

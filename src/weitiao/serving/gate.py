@@ -10,6 +10,7 @@ import math
 import time
 import uuid
 from collections.abc import Collection, MutableMapping, Sequence
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,6 +51,8 @@ class Gate:
         keys: who may ask; None for everybody.
         origins: pages that may ask besides those of this server.
         open_paths: that need no key, beside `OPEN`.
+        here_only: whether to answer only who asks by a name of this machine: a page whose own name was made to lead
+            here (DNS rebinding) is of the origin that it asks, and is known by that name.
     """
 
     def __init__(
@@ -62,9 +65,10 @@ class Gate:
         keys: Keyring | None = None,
         origins: Sequence[str] = (),
         open_paths: Collection[str] = (),
+        here_only: bool = False,
     ) -> None:
         self._app, self._desk, self._meters, self._journal = app, desk, meters, journal
-        self._intake = Intake(desk.limits)
+        self._intake, self._here_only = Intake(desk.limits), here_only
         self._keys, self._origins, self._open = keys, frozenset(origins), OPEN | frozenset(open_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +76,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = Visit(scope, send)
+        visit = Visit(scope, send, texts=self._journal.texts)
         self._meters.arrived()
         try:
             self._check(scope, visit)
@@ -94,6 +98,9 @@ class Gate:
         headers, path = Headers(scope=scope), scope["path"]
         if sum(len(name) + len(value) for name, value in scope["headers"]) > (most := self._desk.limits.head_bytes):
             raise RequestError(400, _("the head of the request is larger than {limit} bytes").format(limit=most))
+        if self._here_only and not of_this_machine(headers.get("host", "localhost")):
+            reason = _("without keys the server is asked as localhost or 127.0.0.1; give it --keys FILE, or --no-keys")
+            raise RequestError(403, reason, "host")
         if self._desk.draining and path not in WHILE_DRAINING:
             raise Turned(503, _("the server is being stopped; send the request again"), DRAINED, "draining")
         if scope["method"] not in SAFE and not self._from_here(headers):
@@ -116,7 +123,6 @@ class Gate:
         kind = visit.facts.pop("kind", "") or (KINDS.get(visit.status, "other") if visit.status >= 400 else "")
         route = getattr(scope.get("route"), "path", "other")
         self._meters.answered(route, visit.status, seconds, kind)
-        texts = visit.facts.pop("texts", None)
         self._journal.write(
             {
                 "id": visit.id,
@@ -126,21 +132,23 @@ class Gate:
                 "ms": round(1000 * seconds, 2),
                 **({"kind": kind} if kind else {}),
                 **visit.facts,
-                **({"texts": texts} if texts is not None and self._journal.texts else {}),
             }
         )
 
 
 class Visit:
-    """One request: its number, when it came, and the status that it got; `facts` is filled by who answers."""
+    """One request: its number, when it came, and the status that it got.
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    Who answers finds `facts` to fill in the scope's state, and whether `texts` are to be among them.
+    """
+
+    def __init__(self, scope: Scope, send: Send, *, texts: bool) -> None:
         self.id = uuid.uuid4().hex
         self.began = time.monotonic()
         self.status = 0
         self.facts: MutableMapping[str, Any] = {}
         self._send = send
-        scope.setdefault("state", {})["facts"] = self.facts
+        scope.setdefault("state", {}).update(facts=self.facts, texts=texts)
 
     async def send(self, message: Message) -> None:
         """Send on, with the number in the head."""
@@ -170,6 +178,15 @@ def problem(scope: Scope, error: RequestError | Turned) -> JSONResponse:
         param = getattr(error, "param", None)
         body = {"error": {"message": str(error), "type": kind, "param": param, "code": scope["state"]["facts"]["kind"]}}
     return JSONResponse(body, status_code=error.status, headers=headers)
+
+
+def of_this_machine(host: str) -> bool:
+    """Whether a `Host` header is `localhost` or an address of loopback, with any port."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _host(origin: str) -> str:

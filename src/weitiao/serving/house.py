@@ -20,6 +20,7 @@ from weitiao.serving.promotion import PROMOTED, standing
 from weitiao.serving.staff import Hiring, Staff
 
 LOOK = 1.0  # seconds
+LAST = 5.0  # seconds in which a worker answers what it has, once nobody asks any more
 
 
 class House:
@@ -37,6 +38,7 @@ class House:
     def __init__(self, runs: Sequence[Path], hiring: Hiring, meters: Meters) -> None:
         self._hiring, self._meters = hiring, meters
         self._runs = _by_name(runs)
+        self._unreadable: dict[Path, str] = {}  # runs -> what is wrong with their promotion
         self._wanted = self._look()
         self._staff = hiring.hire(self._wanted, meters)
         self._leaving: list[Staff] = []
@@ -54,14 +56,15 @@ class House:
         self._thread.start()
 
     def close(self) -> None:
-        """Have everything answered that was taken, and end all workers."""
+        """Have everything answered that was taken, and end all workers; one that hangs is ended after `LAST`."""
         self._over.set()
         if self._thread.is_alive():
             self._thread.join()
         for staff in (self._staff, *self._leaving):
             staff.crew.retire()
         for staff in (self._staff, *self._leaving):
-            staff.crew.join()
+            staff.crew.join(LAST)
+            staff.crew.abandon()
 
     def abandon(self) -> None:
         """End all workers at once."""
@@ -70,16 +73,25 @@ class House:
             staff.crew.abandon()
 
     def _follow(self) -> None:
+        told = ""
         while not self._over.wait(LOOK):
-            try:
-                wanted = self._look()
-                if wanted != self._wanted:
-                    self._wanted = wanted
-                    self._replace(wanted)
-            except WeitiaoError as error:
-                self._meters.fault("swap", str(error))
-            except Exception as error:
-                self._meters.fault("swap", f"{type(error).__name__}: {error}")
+            fault = self._followed()
+            if fault and fault != told:  # once, not each time that it is looked at
+                self._meters.fault("swap", fault)
+            told = fault
+
+    def _followed(self) -> str:
+        """Serve what is promoted now; why that cannot be, or an empty text."""
+        try:
+            wanted = self._look()
+            if wanted != self._wanted:
+                self._wanted = wanted
+                self._replace(wanted)
+        except WeitiaoError as error:
+            return str(error)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
 
     def _replace(self, wanted: Mapping[str, Path]) -> None:
         staff = self._hiring.hire(wanted, self._meters)
@@ -99,8 +111,9 @@ class House:
         if not (run / PROMOTED).is_file():
             return run
         found = standing(run)
-        if found.fault:
+        if found.fault and found.fault != self._unreadable.get(run):
             self._meters.fault("promotion", found.fault)
+        self._unreadable[run] = found.fault
         return found.path
 
 

@@ -46,7 +46,7 @@ class ServerOptions:
         port: port to listen on; 0 for a free one.
         workers: processes that answer; 0 for none, then the server's own does.
         keys: file of API keys; None for none.
-        no_keys: whether others than this machine may ask without a key.
+        no_keys: whether anybody may ask without a key, from other machines and by other names of this one.
         cors: origins of pages that may ask.
         log: where the access log goes: a file, `-` for stderr, `none`.
         log_texts: whether the texts of requests are logged too.
@@ -126,7 +126,8 @@ def _serve(
     house = House(runs, Hiring(options.workers, options.base, _cores(), options.engine), meters)
     watch = Watch(lambda name: desk.find(name).predictor)
     desk = Desk(limits=options.limits, observers=[watch], staff=house.staff)
-    doors = Doors(keys, options.cors, page.OPEN_PATHS, journal, meters)
+    here_only = keys is None and not options.no_keys  # then the address is one of loopback
+    doors = Doors(keys, options.cors, page.OPEN_PATHS, here_only, journal, meters)
     meters.registry.register(drift.Gauges(watch, lambda: list(desk.models)))
     routers = [page.routes(desk, feedback=store is not None), drift.routes(watch, lambda: list(desk.models))]
     routers += [feedback.routes(desk, store)] if store is not None else []

@@ -1,6 +1,7 @@
 """A queue and the stations that answer from it, one thread each: one version of the models, from its start to its end.
 
-A station that dies takes down what it was being asked and nothing else: it is started again, and the queue waits.
+A station that dies takes down what it was being asked and nothing else: it is started again, and the queue waits for it
+unless it is the last one and cannot be started.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
-from weitiao.errors import Failed, Refused
+from weitiao.errors import Failed, WeitiaoError
 from weitiao.messages import _
 from weitiao.records import Prediction
 from weitiao.serving.crew.pieces import Piece, Question, Ticket, Turned
-from weitiao.serving.crew.stations import Lost, Station
-from weitiao.serving.crew.waiting import Bounds, Waiting
+from weitiao.serving.crew.stations import Fault, Lost, Station
+from weitiao.serving.crew.waiting import AGAIN, Bounds, Waiting, nobody
+from weitiao.serving.crew.worker import described
 
-AGAIN = 1  # seconds after which what a dead worker had may be asked again
 FIRST_PAUSE, LONGEST_PAUSE = (
     0.5,
     30.0,
@@ -52,10 +53,11 @@ class Crew:
 
     def __init__(self, stations: Sequence[Station], watcher: Watcher, bounds: Bounds | None = None) -> None:
         self.stations = stations
-        self.waiting = Waiting(bounds or Bounds(), len(stations))
+        self.waiting = Waiting(bounds or Bounds(), 0)
         self._watcher = watcher
         self.reasons: Mapping[str, str] = {}  # model -> why its engine is the one that answers
-        self._up = [False] * len(stations)
+        self._up: set[int] = set()  # places of stations
+        self._moving = threading.Lock()  # held while one comes or goes
         self._lanes = [
             threading.Thread(target=self._work, args=(place,), daemon=True) for place in range(len(stations))
         ]
@@ -70,20 +72,21 @@ class Crew:
         try:
             with ThreadPoolExecutor(len(self.stations)) as pool:
                 self.reasons = next(iter([*pool.map(lambda station: station.start(), self.stations)]))
-        except (Refused, Lost) as error:
+        except Exception as error:
             for station in self.stations:
                 station.stop()
-            if isinstance(error, Refused):
-                raise
-            raise Failed(_("a worker ended while it loaded the models")) from error
-        self._up = [True] * len(self.stations)
+            if isinstance(error, Lost):
+                raise Failed(_("a worker ended while it loaded the models")) from error
+            raise
+        for place in range(len(self.stations)):
+            self._stand(place, up=True)
         for lane in self._lanes:
             lane.start()
 
     @property
     def up(self) -> int:
         """Stations that could be asked now."""
-        return sum(self._up)
+        return len(self._up)
 
     def submit(self, model: str, questions: Sequence[Question], timeout: float) -> Future[list[Prediction]]:
         """Queue a request.
@@ -113,7 +116,8 @@ class Crew:
 
     def abandon(self) -> None:
         """End the stations at once; what waits is not answered."""
-        self.waiting.abandon(Turned(503, _("the server was stopped"), AGAIN, "stopped"))
+        self.waiting.close()
+        self.waiting.fail(Turned(503, _("the server was stopped"), AGAIN, "stopped"))
         for station in self.stations:
             station.kill()
 
@@ -122,24 +126,40 @@ class Crew:
         while (batch := self.waiting.take()) is not None:
             if not station.alive():
                 self.waiting.back(batch)
-                self._start_again(place)
+                if not self._start_again(place):
+                    break
             elif batch:
                 self._answer(station, batch)
-        self._up[place] = False
+        self._stand(place, up=False)
         station.stop()
 
-    def _start_again(self, place: int) -> None:
-        self._up[place], pause = False, FIRST_PAUSE
+    def _stand(self, place: int, *, up: bool) -> None:
+        with self._moving:
+            (self._up.add if up else self._up.discard)(place)
+            self.waiting.stations = len(self._up)
+
+    def _start_again(self, place: int) -> bool:
+        """Whether the station is up again: it is tried until it is, after the crew has retired only once."""
+        self._stand(place, up=False)
         self._watcher.fault("worker", "")
-        while True:
-            try:
-                self.stations[place].start()
-                break
-            except (Lost, Refused) as error:
-                self._watcher.fault("start", str(error))
-                time.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-        self._up[place] = True
+        pause = FIRST_PAUSE
+        while not self._started(place):
+            if not self.up:
+                self.waiting.fail(nobody())
+            if self.waiting.closed:
+                return False
+            self.waiting.rest(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        self._stand(place, up=True)
+        return True
+
+    def _started(self, place: int) -> bool:
+        try:
+            self.stations[place].start()
+        except Exception as error:  # of the system too, such as no memory for another process
+            self._watcher.fault("start", _told(error))
+            return False
+        return True
 
     def _answer(self, station: Station, batch: Sequence[Piece]) -> None:
         began = time.monotonic()
@@ -160,15 +180,23 @@ class Crew:
     def _answer_alone(self, station: Station, batch: Sequence[Piece], fault: Exception) -> None:
         """After a fault in a batch: each piece by itself, so that only the one at fault ends without an answer."""
         if len(batch) == 1:
-            self._watcher.fault("internal", str(fault))
+            self._watcher.fault("internal", _told(fault))
             self._end(
                 batch, Turned(503, _("the request met a fault of the server, which is logged"), AGAIN, "internal")
             )
             return
-        for piece in batch:
+        for place, piece in enumerate(batch):
+            if not station.alive():
+                self.waiting.back(batch[place:])
+                return
             self._answer(station, [piece])
 
     def _end(self, batch: Sequence[Piece], reason: Exception) -> None:
         self.waiting.answered(batch, None)
         for piece in batch:
             piece.ticket.fail(reason)
+
+
+def _told(error: Exception) -> str:
+    """What the log may have of it: our own sentences, and no text or path that another one may quote."""
+    return str(error) if isinstance(error, WeitiaoError | Fault) else described(error)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
+from threading import Lock
 
 from weitiao.records import Feature, Prediction, Record
 from weitiao.tasks import Settings
@@ -52,12 +53,15 @@ class Ticket:
         self.future: Future[list[Prediction]] = Future()
         self._answers: list[Prediction | None] = [None] * size
         self._open = size
+        self._settling = Lock()
 
     def settle(self, place: int, answer: Prediction) -> None:
         """Take one answer; pieces of a request may be answered by several stations, each another place."""
-        self._answers[place] = answer
-        self._open -= 1
-        if self._open == 0:
+        with self._settling:
+            self._answers[place] = answer
+            self._open -= 1
+            last = self._open == 0
+        if last:
             _deliver(self.future, [each for each in self._answers if each is not None])
 
     def fail(self, reason: Exception) -> None:

@@ -29,6 +29,10 @@ class Lost(Exception):
     """The worker is gone, and what it was asked with it."""
 
 
+class Fault(Exception):
+    """The worker met a fault and goes on; the text is what `described` says of it."""
+
+
 class Station(Protocol):
     """Answers batches, one at a time."""
 
@@ -45,7 +49,7 @@ class Station(Protocol):
         """The answers, in order.
 
         Raises:
-            Lost: the worker is gone.
+            Lost: the worker is gone; `alive` says so from then on.
         """
         ...
 
@@ -142,16 +146,16 @@ class Worker:
     def start(self) -> Mapping[str, str]:
         self.stop()
         ours, theirs = socket.socketpair()
+        self._line = Connection(ours.detach())
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "weitiao.serving.crew.worker", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "weitiao.serving.crew.worker", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env=_environment(self._loading.threads),
                 start_new_session=True,  # Ctrl+C ends the server, which ends its workers when they have answered
             )
-        self._line = Connection(ours.detach())
         said = self._ask(self._loading)
         if isinstance(said, str):
             self.stop()
@@ -161,7 +165,7 @@ class Worker:
     def answer(self, model: str, questions: Sequence[Question]) -> list[Prediction]:
         said = self._ask((model, questions))
         if isinstance(said, str):
-            raise RuntimeError(said)
+            raise Fault(said)
         return said  # type: ignore[return-value]
 
     def alive(self) -> bool:
@@ -180,16 +184,27 @@ class Worker:
             self._process = None
 
     def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
+        if (process := self._process) is not None:
+            process.kill()
 
     def _ask(self, question: object) -> object:
+        if self._line is None:
+            raise Lost
         try:
-            assert self._line is not None
             self._line.send(question)
             return self._line.recv()
         except (OSError, EOFError) as error:
+            self._bury()
             raise Lost from error
+
+    def _bury(self) -> None:
+        """See the process ended: its line breaks a moment before, in which `alive` would still say yes."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
 
 def _environment(threads: int) -> dict[str, str]:

@@ -20,6 +20,7 @@ BATCH_TOKENS = 2048  # as `models.inference`: from there on larger batches are n
 PADDING = 0.25  # of a batch's padded tokens, at most
 IDLE = 0.5  # seconds after which a station without work looks after itself
 WHOLE = 4  # a batch measures the speed if it has at least a quarter of the tokens that one may have
+AGAIN = 1  # seconds after which to come again where only the next moments will show
 MEMORY = 0.9  # of what was measured before, that a new batch leaves
 
 
@@ -53,12 +54,17 @@ class Speed:
 
 
 class Waiting:
-    """The queue; threads put in and take out."""
+    """The queue; threads put in and take out.
+
+    Args:
+        bounds: what it holds.
+        stations: that can be asked; whoever has them says when that changes.
+    """
 
     def __init__(self, bounds: Bounds, stations: int) -> None:
         self.bounds = bounds
         self.speed = Speed()
-        self.stations = stations
+        self.stations = stations  # that can be asked now
         self._pieces: list[Piece] = []
         self._tokens = 0  # that wait
         self._flying = 0  # that a station has
@@ -79,6 +85,11 @@ class Waiting:
     def empty(self) -> bool:
         """Whether nothing waits and nothing is being answered."""
         return not self._pieces and not self._flying
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is let in any more."""
+        return self._closed
 
     @property
     def pace(self) -> float:
@@ -102,13 +113,15 @@ class Waiting:
         """Let a request in, whole or not at all.
 
         Raises:
-            Turned: there is no room for it, or it would not be answered in time.
+            Turned: there is no room for it, or nobody to answer it, or not in time.
             Closed: nothing is let in any more.
         """
         tokens = sum(piece.tokens for piece in pieces)
         with self._changed:
             if self._closed:
                 raise Closed
+            if not self.stations:
+                raise nobody()
             if self._tokens and self._tokens + tokens > self.bounds.tokens:
                 raise self._full()
             delay, allowed = self.delay(tokens), pieces[0].due - time.monotonic()
@@ -119,10 +132,14 @@ class Waiting:
             self._changed.notify(len(pieces))
 
     def take(self) -> list[Piece] | None:
-        """The next batch; an empty one after a while without any; None once the queue is closed and empty."""
+        """The next batch; an empty one after a while without any; None once the queue is closed and empty.
+
+        What is overdue, or of a request that has ended without it, is not given out but ended.
+        """
         with self._changed:
             if not self._pieces and not self._closed:
                 self._changed.wait(IDLE)
+            self._drop_overdue()
             if not self._pieces:
                 return None if self._closed else []
             batch = batch_of(self._pieces, self.bounds.batch_tokens)
@@ -156,13 +173,27 @@ class Waiting:
             self._closed = True
             self._changed.notify_all()
 
-    def abandon(self, reason: Exception) -> None:
-        """Close, and end what waits without an answer."""
-        self.close()
+    def rest(self, seconds: float) -> None:
+        """Wait so long, or until the queue is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed, seconds)
+
+    def fail(self, reason: Exception) -> None:
+        """End what waits without an answer."""
         with self._changed:
             left, self._pieces, self._tokens = self._pieces, [], 0
         for piece in left:
             piece.ticket.fail(reason)
+
+    def _drop_overdue(self) -> None:
+        now = time.monotonic()
+        over = [piece for piece in self._pieces if piece.due < now or piece.ticket.future.done()]
+        if over:
+            gone = set(map(id, over))
+            self._pieces = [piece for piece in self._pieces if id(piece) not in gone]
+            self._tokens -= sum(piece.tokens for piece in over)
+        for piece in over:
+            piece.ticket.fail(overdue())
 
     def _full(self) -> Turned:
         after = max(1, math.ceil(self.delay() / 2))
@@ -172,6 +203,16 @@ class Waiting:
         after = max(1, math.ceil(delay - allowed))
         reason = _("the answer would take {delay:.1f} s, and the request allows {allowed:.1f} s")
         return Turned(429, reason.format(delay=delay, allowed=max(allowed, 0.0)), after, "late")
+
+
+def nobody() -> Turned:
+    """Why a request is not let in where no station can be asked."""
+    return Turned(503, _("no worker is up; send the request again"), AGAIN, "worker")
+
+
+def overdue() -> Turned:
+    """Why a request that was let in ends without its answer at the time by which that was due."""
+    return Turned(503, _("the answer was not ready in the time that the request allows"), AGAIN, "overdue")
 
 
 def batch_of(pieces: Sequence[Piece], batch_tokens: int) -> list[Piece]:

@@ -11,11 +11,11 @@ from starlette.concurrency import run_in_threadpool
 
 from weitiao.errors import Unreachable
 from weitiao.messages import _
-from weitiao.serving.app import PREDICT_PROBLEMS, PROBLEMS
+from weitiao.serving.app import PREDICT_PROBLEMS, PROBLEMS, TIMEOUT_PARAMETER, answered
 from weitiao.serving.body import RequestError
-from weitiao.serving.desk import Desk
-from weitiao.serving.feedback.corrections import Correction, considered, parsed
-from weitiao.serving.feedback.store import FeedbackStore
+from weitiao.serving.desk import Desk, Order
+from weitiao.serving.feedback.corrections import Asked, Correction, asked, parsed
+from weitiao.serving.feedback.store import Feedback, FeedbackStore
 
 RETRY = 5  # seconds after which to ask a database again that did not answer
 log = logging.getLogger(__name__)
@@ -62,10 +62,18 @@ def routes(desk: Desk, store: FeedbackStore) -> APIRouter:
         response_model=Stored,
         responses=PREDICT_PROBLEMS,
         summary="Correct an answer",
-        openapi_extra={"requestBody": {"required": True, **said}},
+        openapi_extra={"requestBody": {"required": True, **said}, "parameters": [TIMEOUT_PARAMETER]},
     )
     async def correct(request: Request) -> Any:
-        return await run_in_threadpool(_stored, desk, store, await request.body())
+        body = await request.body()
+        read: list[Asked] = []
+
+        def order() -> Order:
+            read.append(asked(desk, parsed(body)))
+            return read[-1].order
+
+        _order, predictions = await answered(desk, request, order)
+        return await run_in_threadpool(_stored, store, read[-1].considered(predictions[0]))
 
     @router.get("/stats", response_model=Stats, responses=PROBLEMS, summary="Count the corrections")
     def stats() -> Any:
@@ -77,8 +85,7 @@ def routes(desk: Desk, store: FeedbackStore) -> APIRouter:
     return router
 
 
-def _stored(desk: Desk, store: FeedbackStore, body: bytes) -> Stored:
-    feedback = considered(desk, parsed(body))
+def _stored(store: FeedbackStore, feedback: Feedback) -> Stored:
     try:
         name = store.add(feedback)
     except Unreachable as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,12 +12,10 @@ from weitiao.data.fields import GROUP
 from weitiao.messages import _
 from weitiao.records import Prediction, Record
 from weitiao.serving.body import RequestError, characters_in, parse, reason_of
-from weitiao.serving.crew.pieces import Closed, Turned
-from weitiao.serving.desk import TOKENS, Desk
+from weitiao.serving.desk import TOKENS, Desk, Order
 from weitiao.serving.feedback.store import Feedback
 from weitiao.serving.options import Options
 from weitiao.serving.predictor import Predictor
-from weitiao.serving.staff import Model
 from weitiao.tasks import RowFault
 
 BOUNDS = "bounds"  # where tokens stand, of tasks that know the field
@@ -46,51 +45,55 @@ def parsed(body: bytes) -> Correction:
         raise RequestError(422, _("`{field}`: {reason}").format(field=field or "body", reason=reason)) from error
 
 
-def considered(desk: Desk, said: Correction) -> Feedback:
-    """The correction with what the model answers now.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A correction that can be used, and what to ask the model beside it, which no observer is told again.
+
+    Args:
+        said: the correction.
+        order: its input, encoded.
+        fields: its input as a row of a file has it.
+        right: the labelled record of both.
+    """
+
+    said: Correction
+    order: Order
+    fields: Mapping[str, Any]
+    right: Record
+
+    def considered(self, prediction: Prediction) -> Feedback:
+        """The correction with what the model answers now."""
+        model, said = self.order.model, self.said
+        predictor, answer = model.predictor, prediction.model_dump(mode="json")
+        return Feedback(
+            model=said.model,
+            version=f"{predictor.folder.resolve().name}@{model.version}" if predictor.folder else model.version,
+            task=predictor.task.name,
+            fields=self.fields,
+            prediction=answer,
+            correction=said.correction,
+            probabilities=answer.get("scores", {}),
+            agreed=predictor.task.right(prediction, self.right),
+            new_label=bool(predictor.task.unanswerable([self.right], predictor.labels)),
+            request_id=said.request_id,
+        )
+
+
+def asked(desk: Desk, said: Correction) -> Asked:
+    """What to ask for a correction.
 
     Raises:
         RequestError: the model, the input or the correction cannot be used.
-        Turned: the model cannot be asked now.
     """
     model = desk.find(said.model)
     predictor = model.predictor
-    asked = desk.record(predictor, said.fields, 0)
+    record = desk.record(predictor, said.fields, 0)
     if characters_in(said.correction) > desk.limits.characters:
         reason = _("`correction` has more than {limit} characters").format(limit=desk.limits.characters)
         raise RequestError(413, reason)
-    fields = _row(predictor, asked)
+    fields = _row(predictor, record)
     right = _corrected(predictor, fields, said.correction)
-    try:
-        prediction = _asked(desk, model, asked)
-    except Closed:  # another version has just taken its place
-        if desk.draining:
-            raise Turned(503, _("the server is being stopped; send the request again"), 1, "draining") from None
-        return considered(desk, said)
-    answer = prediction.model_dump(mode="json")
-    return Feedback(
-        model=said.model,
-        version=f"{predictor.folder.resolve().name}@{model.version}" if predictor.folder else model.version,
-        task=predictor.task.name,
-        fields=fields,
-        prediction=answer,
-        correction=said.correction,
-        probabilities=answer.get("scores", {}),
-        agreed=predictor.task.right(prediction, right),
-        new_label=bool(predictor.task.unanswerable([right], predictor.labels)),
-        request_id=said.request_id,
-    )
-
-
-def _asked(desk: Desk, model: Model, record: Record) -> Prediction:
-    """What the model says now, which no observer is told again.
-
-    Raises:
-        Closed: it is served no more.
-        Turned: it cannot be asked now.
-    """
-    order = desk.order(model, [record], Options())
-    return desk.submit(order, desk.limits.deadline).result()[0]
+    return Asked(said, desk.order(model, [record], Options()), fields, right)
 
 
 def _row(predictor: Predictor, record: Record) -> dict[str, Any]:
