@@ -217,7 +217,7 @@ def _fallen(ground: Ground, gap: Score, since: Score | None, total: float) -> It
         name = metric_title(ground.metric.name)
         yield sentence.format(metric=name, gap=f"{total:+.3f}", tolerance=f"{ground.tolerance:.3g}")
     for each, when in ((gap, ""), (since, _(" since the first step"))):
-        if each is None or not ground.fell(each):
+        if each is None or not ground.fell(each) or (each is since and since == gap):
             continue
         sentence = _("{metric} on {rows} rows of {split} differs by {gap}{when}; it may fall by {tolerance} at most")
         told = sentence.format(

@@ -322,7 +322,7 @@ def _judged(base: Path, folder: RunFolder, asked: dict[str, Any], on_event: OnEv
     promoted = gate.holds and bool(asked["promote"])
     if promoted:
         figures = gate.model_dump(mode="json", exclude={"reasons"})
-        why = _("better on new rows and not worse on old ones")
+        why = _("better on new rows, and worse by less than {margin:g} on old ones").format(margin=gate.margin)
         promotion.promote(base, folder.path, why=why, gate=figures, instead_of=served)
     notes = (*asked["notes"], *([unguarded()] if gate.association is None else []))
     made = Learnt(base, served, folder.path, asked["rows"], new_labels, gate, promoted, notes)
