@@ -100,11 +100,11 @@ def test_the_fastest_engine_is_measured_once_and_said(
     assert (asked.engine.name, asked.reason) == ("onnx", "ONNX Runtime answers, as asked")
     chosen = engine_for(model)
     (speed,) = tmp_path.rglob("speed-*.json")
-    for torch, onnx, name, reason in (
+    for seconds, other, name, reason in (
         (3.0, 1.5, "onnx", "ONNX Runtime answers: 2.0 times as fast as torch here, and the same within"),
         (1.0, 4.0, "torch", "torch answers: 4.0 times as fast as ONNX Runtime here"),
     ):
-        speed.write_text(json.dumps({"torch": torch, "onnx": onnx}), "utf-8")
+        speed.write_text(json.dumps({"torch": seconds, "onnx": other}), "utf-8")
         again = engine_for(model)
         assert (again.engine.name, again.reason[: len(reason)]) == (name, reason)
     rows = choosing._rows(model)

@@ -107,7 +107,9 @@ def judge(
         )
         reasons.append(message.format(rows=f"{on_old.units:,}", margin=margin, needed=f"{needed:,}"))
     if association is not None and not association.low > 0:
-        message = _("its answers to the new rows are not shown to have more to do with the labels than chance ({name} {score})")
+        message = _(
+            "its answers to the new rows are not shown to have more to do with the labels than chance ({name} {score})"
+        )
         reasons.append(message.format(name=ASSOCIATION, score=association.shown("+")))
     return Gate(
         metric=metric.name, margin=margin, confidence=spec.confidence, old=on_old, new=on_new, association=association,
