@@ -65,7 +65,7 @@ def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
 
 
 def _chain(settings: Settings, workspace: Path) -> dict[str, Any]:
-    """Every increment, each from the run before it."""
+    """Every increment, each from the run before it, whatever the gate says of that."""
     import weitiao
 
     folder, steps = Path(tempfile.mkdtemp(dir=workspace)), []
@@ -195,17 +195,34 @@ def summarise(results: Mapping[str, Result]) -> Summary:
         kind = each.settings["kind"]
         steps = each.measured["steps"] if kind == "chain" else [{"step": 1, **each.measured}]
         rows += [_row(name if kind != "full" else "full", step) for step in steps]
-    poisoned = [each for each in results.values() if each.settings["kind"] == "poison"]
-    bars = {"poisoned_batches_promoted": Bar(_promoted(poisoned), 0, at_least=False)} if poisoned else {}
     notes = [
         f"clinc150, {INTENTS} intents drawn by seed {SEED}: {START}, then {STEP} an increment; accuracy on test rows.",
         "gate: what `weitiao learn` decides by itself; full retraining has none.",
+        "The goals of the accuracies are ours: forget no more than naive training, and lose five points at most on new "
+        "intents to full retraining, means over the increments.",
     ]
-    return Summary(sorted(rows, key=lambda row: (row["way"], row["increment"])), bars, notes)
+    return Summary(sorted(rows, key=lambda row: (row["way"], row["increment"])), _bars(results, rows), notes)
 
 
-def _promoted(poisoned: Sequence[Result]) -> float:
-    return float(sum(each.measured["promoted"] for each in poisoned))
+def _bars(results: Mapping[str, Result], rows: Sequence[Row]) -> dict[str, Bar]:
+    """A gate that never holds refuses every poisoned batch, so clean increments must pass it too."""
+    poisoned = [each.measured["promoted"] for each in results.values() if each.settings["kind"] == "poison"]
+    passed = [row["gate"] == "holds" for row in rows if row["way"] == "learn"]
+    return {
+        "poisoned_batches_promoted": Bar(float(sum(poisoned)) if poisoned else None, 0, at_least=False),
+        "clean_increments_that_the_gate_passes": Bar(float(sum(passed)) if passed else None, 1),
+        "old_intents_learn_minus_naive": Bar(_lead(rows, "old", "naive"), 0.0),
+        "new_intents_learn_minus_full_retraining": Bar(_lead(rows, "new", "full"), -0.05),
+    }
+
+
+def _lead(rows: Sequence[Row], part: str, other: str) -> float | None:
+    """Accuracy of `learn` minus that of another way, the mean over the increments that both have."""
+    of_way = {way: {row["increment"]: row[part] for row in rows if row["way"] == way} for way in ("learn", other)}
+    both = sorted(of_way["learn"].keys() & of_way[other].keys())
+    if not both:
+        return None
+    return round(sum(of_way["learn"][step] - of_way[other][step] for step in both) / len(both), 4)
 
 
 def _row(way: str, step: Mapping[str, Any]) -> Row:

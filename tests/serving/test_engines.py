@@ -100,6 +100,8 @@ def test_the_fastest_engine_is_measured_once_and_said(
     assert (asked.engine.name, asked.reason) == ("onnx", "ONNX Runtime answers, as asked")
     chosen = engine_for(model)
     (speed,) = tmp_path.rglob("speed-*.json")
+    measured = json.loads(speed.read_text("utf-8"))
+    assert chosen.engine.name == min(measured, key=measured.get) and min(measured.values()) > 0
     for seconds, other, name, reason in (
         (3.0, 1.5, "onnx", "ONNX Runtime answers: 2.0 times as fast as torch here, and the same within"),
         (1.0, 4.0, "torch", "torch answers: 4.0 times as fast as ONNX Runtime here"),
@@ -111,7 +113,6 @@ def test_the_fastest_engine_is_measured_once_and_said(
     assert [len(each) for each in rows] == [8, 16, 32, 64]  # the card's longest is the last
     for one, other in zip(asked.engine.infer(rows), engine_for(model, "torch").engine.infer(rows), strict=True):
         np.testing.assert_allclose(one["logits"], other["logits"], rtol=0, atol=1e-5)
-    assert chosen.engine.name in ("torch", "onnx")
     predictor, reason = predictor_for(finished_run)
     assert (predictor.engine.name, reason) == ("torch", "torch answers: 4.0 times as fast as ONNX Runtime here")
     assert predictor.predict(TEXTS) == Predictor.load(finished_run).predict(TEXTS)

@@ -24,7 +24,7 @@ from weitiao.serving.desk import Desk, Limits
 from weitiao.serving.predictor import Predictor
 from weitiao.verbs.answer_file import cell
 from weitiao.verbs.evaluate import evaluate
-from weitiao.verbs.predict import _chunks, predict_file
+from weitiao.verbs.predict import Asked, _chunks, predict_file
 
 ROWS = [
     {"id": 7, "text": "很好", "extra": [1, 2]},
@@ -227,6 +227,18 @@ def test_another_source_begins_anew(run_with_data: Path, source: Path, monkeypat
     source.write_text('{"text": "another"}\n', "utf-8")
     assert predict_file(run_with_data, source, output).resumed == 0
     assert len(output.read_text("utf-8").splitlines()) == 1
+
+
+def test_a_folder_or_a_pattern_is_another_source_once_a_file_in_it_changes(run_with_data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text('{"text": "one"}\n', "utf-8")
+    for source in (str(folder), str(folder / "*.jsonl")):
+        before = Asked(run_with_data, source, None).identity()
+        assert Asked(run_with_data, source, None).identity() == before
+        with (folder / "a.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write('{"text": "two"}\n')
+        assert Asked(run_with_data, source, None).identity() != before
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from weitiao.records import ClassifyPrediction, Feature, FoundSpan, RegressPredi
 from weitiao.tasks import TASKS
 from weitiao.verbs import select as verb
 from weitiao.verbs.select import select
-from weitiao.verbs.selecting.scores import disagreement, entropy, of_spans, of_units, uncertainty_of
+from weitiao.verbs.selecting.scores import binary_entropy, disagreement, entropy, of_spans, of_units, uncertainty_of
 from weitiao.verbs.selecting.spread import density, distinct, k_center
 
 # ------------------------------------------------------------------------------------------------ scores
@@ -55,6 +55,9 @@ def label(**scores: float) -> ClassifyPrediction:
 def test_disagreement_is_the_jensen_shannon_divergence_or_the_votes() -> None:
     assert disagreement([label(a=1.0, b=0.0), label(a=0.0, b=1.0)]) == pytest.approx(1.0)
     assert disagreement([label(a=0.7, b=0.3)] * 3) == pytest.approx(0.0)
+    unlike = [label(a=0.4, b=0.1), label(a=0.1, b=0.4)]  # of several labels the probabilities may be small, too
+    coins = 2 * float(binary_entropy(np.array(0.25))) - float(binary_entropy(np.array([0.4, 0.1])).sum())
+    assert disagreement(unlike, several=True) == pytest.approx(coins / 2)
     assert disagreement([label(a=1.0), label(b=1.0)]) == pytest.approx(1.0)  # each knows one label only
     assert disagreement([RegressPrediction(score=1.0), RegressPrediction(score=3.0)]) == pytest.approx(1.0)
     one = TagPrediction(spans=(FoundSpan(start=0, end=2, label="PER", confidence=1.0),))

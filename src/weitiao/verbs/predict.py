@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from weitiao.artifact import RunFolder, open_run
 from weitiao.data.fields import GROUP, FieldMap, known_names, map_columns, word
 from weitiao.data.reading import Tabular, stream_rows
+from weitiao.data.sources import expand
 from weitiao.errors import Refused, refuse_if_errors
 from weitiao.messages import _
 from weitiao.recipe import Recipe, load_recipe
@@ -182,14 +183,22 @@ class Asked:
         """What the answers depend on: the source as it stands, the model, and how many rows are answered at a time."""
         adapter = AdapterCard.of(self.folder)
         model = version(self.folder if adapter else open_run(self.folder).model)
-        path = Path(self.source)
-        stand = [path.stat().st_size, path.stat().st_mtime_ns] if path.is_file() else []
-        return {"source": str(path.absolute()), "stand": stand, "model": model, "base": self.base, "rows": CHUNK}
+        source, stand = str(Path(self.source).absolute()), _stand(self.source)
+        return {"source": source, "stand": stand, "model": model, "base": self.base, "rows": CHUNK}
 
     def chunks(self) -> Iterator[list[Row]]:
         """The rows, in parts that are answered at a time."""
         reading, columns = self.read()
         return _chunks(reading.open(), columns, together=self.card().task().neighbours)
+
+
+def _stand(source: str) -> list[list[Any]]:
+    """Every file of a source, a folder or a pattern, with its size and when it was last written."""
+    names = [source] if Path(source).is_dir() else expand(source)[0]
+    paths = [
+        each for name in names for each in (sorted(Path(name).rglob("*")) if Path(name).is_dir() else [Path(name)])
+    ]
+    return [[str(each), each.stat().st_size, each.stat().st_mtime_ns] for each in paths if each.is_file()]
 
 
 def _answered(asked: Asked, cluster: Cluster | None, done: int) -> Generator[Answered, None, None]:

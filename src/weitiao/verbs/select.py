@@ -33,7 +33,7 @@ from weitiao.tasks import RowFault
 from weitiao.verbs.answer_file import cell
 from weitiao.verbs.evaluate import own_data
 from weitiao.verbs.predict import Asked
-from weitiao.verbs.selecting.scores import disagreement, uncertainty_of
+from weitiao.verbs.selecting.scores import disagreement, several_labels, uncertainty_of
 from weitiao.verbs.selecting.spread import density, distinct, k_center
 
 if TYPE_CHECKING:
@@ -236,7 +236,8 @@ class _Pool:
         """The first model's answers, and the score of each record; by density all are alike, and the order decides."""
         if self.by == "disagreement":
             said = [each.predict(records) for each in self.predictors]
-            return said[0], [disagreement(answers) for answers in zip(*said, strict=True)]
+            several = several_labels(self.task)
+            return said[0], [disagreement(answers, several=several) for answers in zip(*said, strict=True)]
         predictor = self.predictors[0]
         pairs = list(zip(_features(predictor, records), predictor.outputs(records), strict=True))
         predictions = [

@@ -69,9 +69,14 @@ def of_spans(_features: Sequence[Feature], outputs: Sequence[Outputs]) -> float:
     return max((float(binary_entropy(sigmoid(each)).max()) for each in found if len(each)), default=0.0)
 
 
+def several_labels(task: Any) -> bool:
+    """Whether a text of the task may have several labels, each with a probability of its own."""
+    return bool(task.head_options().get("multi_label"))
+
+
 def uncertainty_of(task: Any) -> Uncertainty | None:
     """How unsure a model of the task is; None where its answers have no probabilities."""
-    several = bool(task.head_options().get("multi_label"))
+    several = several_labels(task)
     table: Mapping[str, Uncertainty] = {
         "classify": of_several if several else of_classes,
         "relate": of_classes,
@@ -82,16 +87,19 @@ def uncertainty_of(task: Any) -> Uncertainty | None:
     return table.get(task.head)
 
 
-def disagreement(answers: Sequence[Prediction]) -> float:
+def disagreement(answers: Sequence[Prediction], *, several: bool = False) -> float:
     """How far several models' answers to one text are apart.
 
     Of distributions the Jensen-Shannon divergence, that is the mean distance of each from their mean (McCallum & Nigam
     1998), as a share of the largest; of numbers the standard deviation; of marked spans and of other answers the vote
     entropy (Dagan & Engelson 1995), of spans its mean over all that any model found.
+
+    Args:
+        several: whether a text may have several labels, as `several_labels` says of the task.
     """
     first: Any = answers[0]
     if getattr(first, "scores", None) and not getattr(first, "spans", None):
-        return _divergence([each.scores for each in answers])  # type: ignore[attr-defined]
+        return _divergence([each.scores for each in answers], several=several)  # type: ignore[attr-defined]
     if hasattr(first, "score"):
         return float(np.std([each.score for each in answers]))  # type: ignore[attr-defined]
     if hasattr(first, "spans"):
@@ -99,11 +107,11 @@ def disagreement(answers: Sequence[Prediction]) -> float:
     return _votes([{each.shown()[0]} for each in answers])
 
 
-def _divergence(scores: Sequence[Mapping[str, float]]) -> float:
+def _divergence(scores: Sequence[Mapping[str, float]], *, several: bool) -> float:
     """Of [M, C] probabilities; labels that a model does not know have none."""
     labels = sorted({label for each in scores for label in each})
     shares = np.array([[each.get(label, 0.0) for label in labels] for each in scores])  # [M, C]
-    if shares.sum(1).max() > 1 + 1e-6:  # several labels may hold: each is a coin of its own
+    if several:  # each label is a coin of its own
         coins = binary_entropy(shares.mean(0)) - binary_entropy(shares).mean(0)  # [C]
         return float(coins.mean())
     mean = shares.mean(0)
