@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.compression.sources import source
 from weitiao.compression import STEP_OPTIONS, STEPS
@@ -99,14 +100,15 @@ def test_the_fastest_engine_is_measured_once_and_said(
     assert (asked.engine.name, asked.reason) == ("onnx", "ONNX Runtime answers, as asked")
     chosen = engine_for(model)
     (speed,) = tmp_path.rglob("speed-*.json")
-    for torch, onnx, name, reason in (
+    for in_torch, in_onnx, name, reason in (
         (3.0, 1.5, "onnx", "ONNX Runtime answers: 2.0 times as fast as torch here, and the same within"),
         (1.0, 4.0, "torch", "torch answers: 4.0 times as fast as ONNX Runtime here"),
     ):
-        speed.write_text(json.dumps({"torch": torch, "onnx": onnx}), "utf-8")
+        speed.write_text(json.dumps({"torch": in_torch, "onnx": in_onnx}), "utf-8")
         again = engine_for(model)
         assert (again.engine.name, again.reason[: len(reason)]) == (name, reason)
-    rows = choosing._rows(Predictor.load(finished_run).tokenizer)
+    rows = choosing._rows(model)
+    assert [len(each) for each in rows] == [8, 16, 32, 64]  # the card's longest is the last
     for one, other in zip(asked.engine.infer(rows), engine_for(model, "torch").engine.infer(rows), strict=True):
         np.testing.assert_allclose(one["logits"], other["logits"], rtol=0, atol=1e-5)
     assert chosen.engine.name in ("torch", "onnx")
@@ -123,3 +125,23 @@ def test_without_the_extra_torch_answers_and_says_how_to_change_that(
     assert found.engine.name == "torch" and found.reason.startswith("torch answers: no_such_package is not installed")
     with pytest.raises(Refused, match=r"no_such_package is not installed; install it with: pip install 'weitiao\[comp"):
         engine_for(finished_run / "model", "onnx")
+
+
+def test_what_is_kept_is_kept_for_the_files_the_packages_and_the_threads(
+    made_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, threads = made_run / "model", torch.get_num_threads()
+    found = [choosing._digest(model)]
+    assert choosing._digest(model) == found[0]
+    for name in ("config.json", "task.json"):
+        path = model / name
+        path.write_text(path.read_text("utf-8") + "\n", "utf-8")
+        found.append(choosing._digest(model))
+    monkeypatch.setattr(choosing, "version", lambda _package: "99")
+    found.append(choosing._digest(model))
+    monkeypatch.setattr("weitiao.compression.onnx.OPSET", 99)
+    found.append(choosing._digest(model))
+    assert len(set(found)) == 5
+    before = choosing._machine()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads + 1)
+    assert choosing._machine() != before

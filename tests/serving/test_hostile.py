@@ -109,10 +109,8 @@ def test_a_head(server: Server, head: str, body: bytes, status: int) -> None:
 
 @pytest.mark.parametrize("host", ["shop.example", "localhost.shop.example", "10.0.0.1:8000", "0", "[", "a b", "@"])
 def test_a_page_whose_name_was_made_to_lead_here(server: Server, host: str) -> None:
-    asked = post(b'{"text": "a"}').replace(
-        b"Host: localhost", b"Origin: http://%b\r\nHost: %b" % (2 * (host.encode(),))
-    )
-    refused_properly(server.raw(asked), 403)
+    head = f"Origin: http://{host}\r\nHost: {host}".encode()
+    refused_properly(server.raw(post(b'{"text": "a"}').replace(b"Host: localhost", head)), 403)
 
 
 @pytest.mark.parametrize("host", ["localhost:8000", "LOCALHOST", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8000"])
@@ -162,9 +160,7 @@ def test_a_method(server: Server, method: str) -> None:
         b"POST " + PATH.encode() + b" HTTP/9.9\r\nHost: localhost\r\n\r\n",
         b"POST " + PATH.encode() + b" HTTP/1.1\r\n\r\n",  # no host
         b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
-        b"POST "
-        + PATH.encode()
-        + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
+        b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
         b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n",
         b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: localhost\r\nbad header\r\n\r\n",
@@ -178,9 +174,7 @@ def test_bytes_that_are_no_request(server: Server, sent: bytes) -> None:
 
 def test_a_body_that_is_shorter_than_it_says(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-        connection.sendall(
-            f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n".encode() + b'{"text"'
-        )
+        connection.sendall(post(b'{"text"').replace(b"Length: 7", b"Length: 100"))
         connection.shutdown(socket.SHUT_WR)
         connection.settimeout(20)
         assert connection.recv(1000) == b""

@@ -51,8 +51,8 @@ class Gate:
         keys: who may ask; None for everybody.
         origins: pages that may ask besides those of this server.
         open_paths: that need no key, beside `OPEN`.
-        here_only: whether to answer only who asks by a name of this machine: a page whose own name was made to lead here
-            (DNS rebinding) is of the origin that it asks, and is known by the name.
+        here_only: whether to answer only who asks by a name of this machine: a page whose own name was made to lead
+            here (DNS rebinding) is of the origin that it asks, and is known by that name.
     """
 
     def __init__(
@@ -99,9 +99,7 @@ class Gate:
         if sum(len(name) + len(value) for name, value in scope["headers"]) > (most := self._desk.limits.head_bytes):
             raise RequestError(400, _("the head of the request is larger than {limit} bytes").format(limit=most))
         if self._here_only and not of_this_machine(headers.get("host", "localhost")):
-            reason = _(
-                "without keys this server is asked as localhost or 127.0.0.1; give --keys FILE, or say --no-keys"
-            )
+            reason = _("without keys the server is asked as localhost or 127.0.0.1; give it --keys FILE, or --no-keys")
             raise RequestError(403, reason, "host")
         if self._desk.draining and path not in WHILE_DRAINING:
             raise Turned(503, _("the server is being stopped; send the request again"), DRAINED, "draining")

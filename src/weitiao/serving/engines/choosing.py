@@ -1,8 +1,8 @@
 """Which engine answers for a folder: the fastest one whose answers are the same, and why, in a sentence.
 
-A run in torch is exported once into the cache folder, under the digest of its weights and its card, and kept there if
-the graph answers the same within `SAME`. Both engines then answer the same rows of several lengths; the times are kept
-beside the graph, for this CPU, so that the next start measures nothing.
+A run in torch is exported once into the cache folder, under the digest of its files and of the packages that export,
+and kept there if the graph answers the same within `SAME`. Both engines then answer the same rows of several lengths;
+the times are kept beside the graph, for this CPU and as many threads, so that the next start measures nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,14 @@ from weitiao.records import Feature
 from weitiao.serving.cards import TASK_FILE, TaskCard, model_folder
 from weitiao.serving.engines import Engine, Wanted
 from weitiao.serving.predictor import Predictor
-from weitiao.text import Tokenizer, load_tokenizer
+from weitiao.text import load_tokenizer
 
 SAME = 1e-5  # largest difference of an output
-LENGTHS = (8, 16, 32, 64, 128)  # tokens of the rows that both answer
+LENGTHS = (8, 16, 32, 64, 128)  # tokens of the rows that both answer, and one as long as the model reads
+LONGEST = 512  # tokens of that one, at most
 ROUNDS = 5
 EXPORT = "export.json"  # of a cached graph: the largest difference, or why there is none
+CONFIG = "config.json"  # of the body
 WHOLE = frozenset({"classify", "regress", "embed"})  # tasks that ask for texts and nothing beside them
 
 
@@ -107,7 +110,7 @@ def _measured(folder: Path, wanted: Wanted, trust_remote_code: bool) -> Choice:
         onnx = _onnx(place)
         if wanted == "onnx":
             return Choice(onnx, _("ONNX Runtime answers, as asked"))
-        seconds = _seconds(place, _rows(load_tokenizer(folder)), torch, onnx)
+        seconds = _seconds(place, _rows(folder), torch, onnx)
     times = seconds["torch"] / seconds["onnx"]
     if times > 1:
         message = _("ONNX Runtime answers: {times:.1f} times as fast as torch here, and the same within {apart:.1g}")
@@ -132,7 +135,7 @@ def _export(folder: Path, target: Path, torch: Engine, trust_remote_code: bool) 
     from weitiao.compression.onnx import export
     from weitiao.models.network import load
 
-    rows = _rows(load_tokenizer(folder))
+    rows = _rows(folder)
     try:
         export(load(folder, trust_remote_code=trust_remote_code), rows, target)
         worst = largest_difference(torch.infer(rows), _onnx(target).infer(rows))
@@ -143,8 +146,8 @@ def _export(folder: Path, target: Path, torch: Engine, trust_remote_code: bool) 
 
 
 def _seconds(place: Path, rows: Sequence[Feature], torch: Engine, onnx: Engine) -> dict[str, float]:
-    """Median seconds of each engine for all rows, one at a time; measured once for a graph on a CPU."""
-    path = place / ("speed-" + hashlib.sha256(json.dumps(stamp()).encode()).hexdigest()[:12] + ".json")
+    """Median seconds of each engine for all rows, one at a time; measured once for a graph, a CPU and its threads."""
+    path = place / f"speed-{_machine()}.json"
     if path.is_file():
         return read_json(path)
     found: dict[str, list[float]] = {torch.name: [], onnx.name: []}
@@ -159,22 +162,34 @@ def _seconds(place: Path, rows: Sequence[Feature], torch: Engine, onnx: Engine) 
     return seconds
 
 
-def _rows(tokenizer: Tokenizer) -> list[Feature]:
+def _machine() -> str:
+    """Of this CPU, and of the threads that an engine has on it."""
+    from torch import get_num_threads
+
+    return hashlib.sha256(json.dumps([stamp(), get_num_threads()]).encode()).hexdigest()[:12]
+
+
+def _rows(folder: Path) -> list[Feature]:
     """Rows of several lengths: ids of the vocabulary between the special tokens."""
+    tokenizer, most = load_tokenizer(folder), TaskCard.read(folder / TASK_FILE).max_length
     wrapping, size = tokenizer.wrapping(), tokenizer.backend.get_vocab_size()
     draw = np.random.default_rng(0)
-    longest = tokenizer.max_length or max(LENGTHS)
+    longest = min(each for each in (most, tokenizer.max_length, LONGEST) if each)
     rows = []
-    for length in (each for each in LENGTHS if each <= longest):
+    for length in sorted({min(each, longest) for each in (*LENGTHS, LONGEST)}):
         ids, types = wrapping.wrap(draw.integers(0, size, max(1, length - len(wrapping))).tolist())
         rows.append(Feature(ids, types if tokenizer.segments else None))
     return rows
 
 
 def _digest(folder: Path) -> str:
-    """Of the weights and of the card."""
-    paths = [*sorted(weight_files(folder)), *sorted(folder.glob("*.safetensors")), folder / TASK_FILE]
-    whole = "".join(sha256_of(each) for each in dict.fromkeys(paths))
+    """Of the weights, of what says how they are put together, and of what exports them."""
+    from weitiao.compression.onnx import OPSET
+
+    described = [each for each in (folder / CONFIG, folder / TASK_FILE) if each.is_file()]
+    paths = [*sorted(weight_files(folder)), *sorted(folder.glob("*.safetensors")), *described]
+    made_by = json.dumps([OPSET, {each: version(each) for each in ("weitiao", "torch", *PACKAGES)}])
+    whole = "".join(sha256_of(each) for each in dict.fromkeys(paths)) + made_by
     return hashlib.sha256(whole.encode()).hexdigest()[:32]
 
 
