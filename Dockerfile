@@ -9,7 +9,7 @@ COPY constraints.txt .
 RUN pip install --index-url https://download.pytorch.org/whl/cpu "$(grep '^torch==' constraints.txt)"
 COPY pyproject.toml hatch_build.py README.md LICENSE NOTICE ./
 COPY src src
-RUN sed '/^torch==/d; /^nvidia-/d; /^triton==/d' constraints.txt > pins.txt && pip install -c pins.txt '.[serve,onnx]'
+RUN sed '/^torch==/d; /^nvidia-/d; /^triton==/d' constraints.txt > pins.txt && pip install -c pins.txt '.[serve,compress,postgres]'
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --no-create-home weitiao

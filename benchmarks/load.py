@@ -27,15 +27,18 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 
 import machine
 from harness import RESULTS, Bar, Benchmark, Cell, Result, Settings, Summary, run
+from weitiao.serving.crew.waiting import BATCH_TOKENS
 
 STARTER, MODEL, SEED = "starter:en", "load", 11
 BELOW, ABOVE = 0.8, 1.5  # of the measured capacity
 CLIENTS = 32  # of the closed loop
+SAMPLE, APART = 50, 1e-5  # answers that are compared with `predict`, and how far their probabilities may be apart
 WORDS = ["quick", "brown", "fox", "jumps", "lazy", "dog", "warm", "funny", "moving", "film", "dull", "parcel"]
 
 
@@ -126,12 +129,14 @@ class Client:
     rng: random.Random
     statuses: Counter[str] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
+    answers: dict[str, Any] = field(default_factory=dict)  # of the first texts, to be compared
     _idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
 
     async def ask(self, due: float) -> None:
         """One request; `lost` is one that was sent and never answered."""
+        text = " ".join(self.rng.choices(WORDS, k=self.rng.randint(4, 24)))
         try:
-            status = await self._exchange(self._request())
+            status, body = await self._exchange(_request(text))
         except ConnectionRefusedError:
             status = "refused"
         except (OSError, asyncio.IncompleteReadError):
@@ -139,36 +144,46 @@ class Client:
         self.statuses[status] += 1
         if status == "200":
             self.latencies.append(time.perf_counter() - due)
+            if len(self.answers) < SAMPLE:
+                self.answers[text] = json.loads(body)["predictions"][0]
 
-    async def _exchange(self, request: bytes) -> str:
-        used = self._idle.pop() if self._idle else None
-        reader, writer = used or await asyncio.open_connection("127.0.0.1", self.port)
+    async def _exchange(self, request: bytes) -> tuple[str, bytes]:
+        """(status, body); a request that was written is never written again, whatever becomes of it."""
+        reader, writer = await self._connected()
         try:
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            body = await reader.readexactly(int(length[1]) if length else 0)
         except (OSError, asyncio.IncompleteReadError):
             writer.close()
-            if used is None:
-                raise
-            return await self._exchange(request)  # the server had closed the idle connection before it was asked
-        length = re.search(rb"(?i)content-length: (\d+)", head)
-        await reader.readexactly(int(length[1]) if length else 0)
+            raise
         if b"connection: close" in head.lower():
             writer.close()
         else:
             self._idle.append((reader, writer))
-        return head.split(b" ", 2)[1].decode()
+        return head.split(b" ", 2)[1].decode(), body
 
-    def _request(self) -> bytes:
-        text = " ".join(self.rng.choices(WORDS, k=self.rng.randint(4, 24)))
-        body = json.dumps({"text": text}).encode()
-        head = f"POST /v1/predict/{MODEL} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
-        return head.encode() + body
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection that the server has not closed so far."""
+        await asyncio.sleep(0)  # so that what it has closed is known
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not (reader.at_eof() or writer.is_closing()):
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection("127.0.0.1", self.port)
 
     def close(self) -> None:
         """Hang up."""
         for _reader, writer in self._idle:
             writer.close()
+
+
+def _request(text: str) -> bytes:
+    body = json.dumps({"text": text}).encode()
+    head = f"POST /v1/predict/{MODEL} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
 
 
 async def capacity(client: Client, seconds: float) -> float:
@@ -234,14 +249,38 @@ async def _measure(settings: Settings, workspace: Path) -> dict[str, Any]:
         await striking
         watching.cancel()
         client.close()
+        largest = await asyncio.to_thread(largest_batch, server.port) if settings["event"] == "sigkill" else None
         code = await server.process.wait() if settings["event"] == "sigterm" else None
         replaced = len(server.workers()) == settings["workers"] if settings["event"] == "sigkill" else None
     return {
         "capacity": able, "rate": settings["share"] * able, "statuses": dict(client.statuses),
         "answered": len(client.latencies), "memory": memory,
         "generator_cores": (_own_cpu() - cpu) / settings["seconds"],
-        "exit": code, "replaced": replaced, **_percentiles(client.latencies),
+        "exit": code, "replaced": replaced, "largest_batch": largest,
+        "different": different(workspace / MODEL, client.answers), **_percentiles(client.latencies),
     }  # fmt: skip
+
+
+def largest_batch(port: int) -> float:
+    """Records of the largest batch that was answered, as the buckets at /metrics bound it from above."""
+    with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        text = answer.read().decode()
+    found = re.findall(r'weitiao_batch_records_bucket\{[^}]*le="([^"]+)"[^}]*\} (\S+)', text)
+    buckets = [(float(bound), float(count)) for bound, count in found]
+    most = max(count for _bound, count in buckets)
+    return min(min(bound for bound, count in buckets if count == most), float(BATCH_TOKENS))
+
+
+def different(run_folder: Path, answers: Mapping[str, Any]) -> int:
+    """How many of the answers are not those of `predict`: another label, or a probability that is further off."""
+    from weitiao.serving.predictor import Predictor
+
+    plain = Predictor.load(run_folder).predict(list(answers)) if answers else []
+    return sum(
+        tuple(got["labels"]) != own.labels
+        or any(abs(got["scores"][name] - own.scores[name]) > APART for name in own.scores)
+        for got, own in zip(answers.values(), plain, strict=True)
+    )
 
 
 def _percentiles(latencies: Sequence[float]) -> dict[str, float | None]:
@@ -277,7 +316,7 @@ def _row(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _bars(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Bar]:
     count = lambda name, *kinds: float(sum(found[name]["statuses"].get(kind, 0) for kind in kinds))  # noqa: E731
-    bars: dict[str, Bar] = {}
+    bars = {f"different_{name}": Bar(float(each["different"]), 0, at_least=False) for name, each in found.items()}
     if "below" in found:
         bars["not_200_below_capacity"] = Bar(count("below", "429", "503", "500", "lost", "refused"), 0, at_least=False)
     if "above" in found:
@@ -289,6 +328,7 @@ def _bars(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Bar]:
         bars["exit_code_at_sigterm"] = Bar(float(found["sigterm"]["exit"]), 0, at_least=False)
     if "sigkill" in found:
         bars["lost_at_sigkill"] = Bar(count("sigkill", "lost", "500", "refused"), 0, at_least=False)
+        bars["503_at_sigkill"] = Bar(count("sigkill", "503"), found["sigkill"]["largest_batch"], at_least=False)
         bars["worker_replaced"] = Bar(float(found["sigkill"]["replaced"]), 1)
     return bars
 
@@ -315,7 +355,9 @@ NOTES = (
     "Percentiles: of answers of 200, from the moment at which the request was due. memory_mb: at the beginning and at "
     "most, of all the server's processes, pages that they share once.",
     "sigterm, sigkill: in the middle of the phase; refused: the server did not listen any more; lost: sent, never "
-    "answered. generator_cores: that this script used; it shares the machine with the server.",
+    "answered. At sigkill the batch is lost that the worker had: no more 503 than the largest one has records.",
+    "different: of 50 answers, those that are not what `predict` says within 1e-5. generator_cores: that this script "
+    "used; it shares the machine with the server.",
 )
 
 if __name__ == "__main__":

@@ -69,6 +69,11 @@ class Reader:
         script = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input', {bubbles: true}))"
         self.driver.execute_script(script, self.until(selector), value)
 
+    def width(self) -> int:
+        """Pixels that the page takes, with what is beyond the window."""
+        width: int = self.driver.execute_script("return document.documentElement.scrollWidth")
+        return width
+
     def stored(self) -> Any:
         name = self.until("#stored").text
         return next(each for each in self.store.rows() if each.id == name)
@@ -162,8 +167,11 @@ def test_the_page_is_used(reader: Reader, request: pytest.FixtureRequest) -> Non
     reader.until("#switch").click()
     assert {before, reader.all("html")[0].get_attribute("lang")} == {"en", "zh-CN"}
     assert reader.until("#answer").text  # what was answered stays
-    width = reader.driver.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
-    assert width[0] <= width[1]
+    assert reader.width() <= reader.driver.execute_script("return innerWidth")
+    metrics = {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": False}  # a narrow phone
+    reader.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    assert reader.width() <= 360
+    reader.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_what_is_missing_is_said(reader: Reader) -> None:

@@ -53,7 +53,7 @@ class Feedback:
 
     Args:
         model: the name under which it is served.
-        version: which of its versions answered, see `serving.versions`.
+        version: which of its versions answered: its folder's name and, after an @, what `serving.cards.version` says.
         task: name of the task.
         fields: what was asked, as a row of the task has it, such as {"text": "..."}.
         prediction: what the model said.
