@@ -42,18 +42,20 @@ def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     assert not any(name in done.stderr for name in HEAVY)
 
 
-def test_help_is_quick() -> None:
-    """Under 0.4 s of processor time, which other work on the machine does not lengthen as it does wall time."""
-    before = os.times()
-    assert run("--help").returncode == 0
-    after = os.times()
-    assert after.children_user + after.children_system - before.children_user - before.children_system < 0.4
+def test_help_imports_nothing_heavy() -> None:
+    """So that it is there at once."""
+    program = (
+        "import sys; from weitiao.cli import main; code = main(['--help']);"
+        "heavy = {'torch', 'transformers', 'numpy', 'sklearn', 'pyarrow'} & set(sys.modules);"
+        "print(sorted(heavy), file=sys.stderr); sys.exit(code or bool(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "[]\n")
 
 
 def test_importing_the_package_is_instant() -> None:
     program = (
-        "import sys, time; began = time.process_time(); import weitiao;"
-        "assert time.process_time() - began < 0.05; assert 'pydantic' not in sys.modules"
+        "import sys; import weitiao; sys.exit(bool({'pydantic', 'numpy', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 

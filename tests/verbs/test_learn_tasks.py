@@ -12,10 +12,9 @@ from tests.verbs.test_tasks import ROWS, model, model_for, recipe  # noqa: F401 
 
 import weitiao
 from weitiao.recipe import load_recipe
-from weitiao.tasks import TASKS
 from weitiao.training.options import ONE_ANSWER
 from weitiao.verbs.learn import learn
-from weitiao.verbs.preparing.frame import frame, objective_choice
+from weitiao.verbs.preparing.frame import frame, objective_choice, task_of
 
 OTHERS = {"Anna": "Emma", "Bob": "Tim", "Lee": "Kim", "Ida": "Eva", "Rome": "Bern", "Paris": "Milan"}  # as long as they
 STILL = ("training.max_steps=1", "training.learning_rate=1e-9")
@@ -45,6 +44,7 @@ def test_every_task_goes_on(name: str, model: Path, tmp_path: Path) -> None:  # 
     before, after = (weitiao.load(path) for path in (run.path, made.output))
     assert list(after.labels[: len(before.labels)]) == list(before.labels)
     assert bool(made.new_labels) == (name in GROWS)
-    objective = objective_choice(load_recipe(made.output / "recipe.yaml", frame())).name
-    assert objective == ("lwf" if TASKS[name].head in ONE_ANSWER else "plain")
+    went_on = load_recipe(made.output / "recipe.yaml", frame())
+    objective = objective_choice(went_on).name
+    assert objective == ("lwf" if task_of(went_on).head in ONE_ANSWER else "plain")
     assert any("old rows are replayed" in each for each in made.notes) == (objective == "plain")
