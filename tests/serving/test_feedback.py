@@ -357,4 +357,9 @@ class TestExport:
     def test_nothing_to_export(self, tmp_path, capsys):
         url = f"sqlite:///{tmp_path / 'some.db'}"
         assert main(["data", "feedback", url, str(tmp_path / "rows.jsonl")]) == 2
-        assert "no corrections to export" in capsys.readouterr().err
+        assert "some.db: no such file; expected the database" in capsys.readouterr().err
+        FeedbackStore.open(url)
+        assert main(["data", "feedback", url, str(tmp_path / "rows.jsonl")]) == 2
+        assert "no such corrections; there are some of the models: none" in capsys.readouterr().err
+        assert main(["data", "feedback", url, str(tmp_path / "rows.csv")]) == 2
+        assert "the ending '.csv' says no format; take one of" in capsys.readouterr().err
