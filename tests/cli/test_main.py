@@ -54,9 +54,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_importing_the_package_is_instant() -> None:
-    program = (
-        "import sys; import weitiao; sys.exit(bool({'pydantic', 'numpy', 'torch'} & set(sys.modules)))"
-    )
+    program = "import sys; import weitiao; sys.exit(bool({'pydantic', 'numpy', 'torch'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
