@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import socket
 import threading
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from weitiao.errors import Refused
 from weitiao.serving.body import characters_in
 from weitiao.serving.desk import Desk, Limits
 from weitiao.serving.predictor import Predictor
-from weitiao.serving.server import ServerOptions, serve
+from weitiao.serving.server import ServerOptions, _listen, serve
 
 
 def test_one_record_or_several(server: Server) -> None:
@@ -231,6 +232,13 @@ def test_a_port_that_there_is_not_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
         serve([tmp_path], ServerOptions(port=70_000))
     assert str(refused.value) == "cannot listen on 127.0.0.1:70000 (ports go from 0 to 65535); choose another --port"
+
+
+def test_an_answer_does_not_wait_for_the_clients_acknowledgement() -> None:
+    with _listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _address = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_two_runs_of_one_name_are_refused(finished_run: Path) -> None:

@@ -222,7 +222,9 @@ def _listen(host: str, port: int) -> socket.socket:
         if not 0 <= port <= HIGHEST_PORT:
             raise OSError(_("ports go from 0 to {highest}").format(highest=HIGHEST_PORT))
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
+        listening = socket.create_server((host, port), family=family)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it; head and body are two
+        return listening  # writes, and the second would wait for the client's delayed acknowledgement, some 40 ms
     except OSError as error:
         reason = _("no such host") if isinstance(error, socket.gaierror) else system_reason(error)
         raise Refused(
