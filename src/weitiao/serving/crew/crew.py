@@ -71,7 +71,8 @@ class Crew:
         """
         try:
             with ThreadPoolExecutor(len(self.stations)) as pool:
-                self.reasons = next(iter([*pool.map(lambda station: station.start(), self.stations)]))
+                said = list(pool.map(lambda station: station.start(), self.stations))
+            self.reasons = said[0]  # all stations load the same
         except Exception as error:
             for station in self.stations:
                 station.stop()
