@@ -78,6 +78,20 @@ def test_every_head_answers_from_a_graph(head: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("family", ["bert", "roberta", "electra"])
+def test_the_last_layer_computes_first_tokens_only_where_the_head_reads_no_other(family: str, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    network, features = made(family, NetworkSpec("classify", "stock", ["a", "b"]), lambda _each: {})
+    export(network, features, tmp_path)
+    inner = network.backbone.config.intermediate_size
+    shapes = [each.type.tensor_type.shape.dim for each in onnx.load(tmp_path / ONNX_FILE).graph.value_info]
+    tokens = [shape[1].dim_value for shape in shapes if len(shape) == 3 and shape[2].dim_value == inner]
+    assert tokens[-1] == 1 and tokens[0] == 0, "the lower layers have as many as the batch"
+    longer = families.features(family, 5, longest=40, seed=8)
+    assert largest_difference(infer(network, longer), OnnxGraph.open(tmp_path / ONNX_FILE).infer(longer)) < 5e-5
+
+
+@pytest.mark.slow
 def test_eight_bits_of_a_graph(tmp_path: Path) -> None:
     """Static scales answer the same in any batch; what dynamic ones differ by is measured."""
     run = source(saved("bert", tmp_path / "model"))

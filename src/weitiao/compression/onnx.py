@@ -1,7 +1,8 @@
 """Export to ONNX: backbone and head as one graph with dynamic rows, tokens and places.
 
 The padded batch is what the graph reads; attention is torch's own scaled dot product, which becomes one ONNX operator
-where the family calls it. What was written is asked again, one row at a time and several together, before the step
+where the family calls it; where the head reads the first token alone, so does what the last layer computes behind its
+attention. What was written is asked again, one row at a time and several together, before the step
 counts as done: torch.export may fix a size that it saw in the examples, and would not say so.
 
 Notation: B rows, T tokens.
@@ -29,7 +30,7 @@ from weitiao.models.batch import Batch, collate
 from weitiao.models.inference import infer
 from weitiao.models.network import Network
 from weitiao.models.onnx import ONNX_FILE, PAD_ID, PLACES, TOKEN_AXES, OnnxGraph
-from weitiao.models.packing import NAME
+from weitiao.models.packing import NAME, narrowed
 from weitiao.models.parity import Parity, largest_difference
 from weitiao.models.quiet import quiet
 from weitiao.records import Feature
@@ -121,7 +122,7 @@ def _traced(network: Network, features: Sequence[Feature]) -> Any:
     sizes = [_dynamic(name, each) for name, each in arrays.items()]
     outputs = list(network.outputs(batch))
     try:
-        with quiet(), _silent(), torch.no_grad():
+        with quiet(), _silent(), torch.no_grad(), narrowed(network.stack, network.narrow):
             program: Any = torch.onnx.export(
                 _Flat(network, list(arrays)), tuple(arrays.values()), dynamo=True, opset_version=OPSET, verbose=False,
                 dynamic_shapes=(tuple(sizes),), input_names=list(arrays), output_names=outputs, optimize=False,

@@ -176,7 +176,7 @@ class Network(nn.Module):
                 if batch.frozen is not None:
                     first = self.frozen_below
                     around.enter_context(supplied(self.stack, first, batch.frozen.to(torch.float32)[None]))
-                around.enter_context(packed_layers(self.stack, packing, first, self._narrow()))
+                around.enter_context(packed_layers(self.stack, packing, first, self.narrow))
                 del inputs["attention_mask"]
                 inputs["packing"] = packing  # type: ignore[assignment]
             if hasattr(self.head, "around"):
@@ -185,10 +185,11 @@ class Network(nn.Module):
         hidden: Tensor = self.head.read(answer) if self.spec.stock else answer.last_hidden_state
         return hidden
 
-    def _narrow(self) -> str:
-        """Where the last layer may go on with first tokens only, because the head reads nothing else.
+    @property
+    def narrow(self) -> str:
+        """The module of the last layer that may go on with first tokens only, because the head reads nothing else.
 
-        Not where all layers are frozen: their output is cached for every token.
+        Empty where there is none, and where all layers are frozen: their output is cached for every token.
         """
         if not (self.spec.stock and self.head.first_token) or self.frozen_below == len(self.stack):
             return ""
@@ -199,7 +200,7 @@ class Network(nn.Module):
             return None
         rows, longest = batch.inputs["input_ids"].shape
         wasteful = rows * longest > WORTH_PACKING * batch.tokens
-        return plan_packing(batch.lengths) if wasteful or self._narrow() or batch.frozen is not None else None
+        return plan_packing(batch.lengths) if wasteful or self.narrow or batch.frozen is not None else None
 
     def outputs(self, batch: Batch) -> dict[str, Tensor]:
         """Named arrays with one entry a row."""

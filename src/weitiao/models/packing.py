@@ -156,6 +156,23 @@ def packed_layers(stack: Stack, packing: Packing, first: int, narrow: str = "") 
             handle.remove()
 
 
+@contextmanager
+def narrowed(stack: Stack, narrow: str) -> Iterator[None]:
+    """Have a padded batch go on with first tokens only, [B, 1, H], from the module `narrow` of the last layer on.
+
+    Without a name nothing changes.
+    """
+    if not narrow:
+        yield
+        return
+    module = stack.layers[-1].get_submodule(narrow)
+    handle = module.register_forward_pre_hook(lambda _module, args: tuple(hidden[:, :1] for hidden in args))
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
 def _firsts(packing: Packing, args: Sequence[Tensor]) -> Iterator[Tensor]:
     """First tokens of the hidden states that a module is called with, each [1, N, H] -> [1, B, H]."""
     for hidden in args:
