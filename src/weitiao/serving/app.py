@@ -1,24 +1,27 @@
 """Models over HTTP: `POST /v1/predict/{model}` typed by the task, `/v1/embeddings`, and what a server says of itself.
 
-A request comes in whole or not at all, is read and encoded in a thread, and waits for the crew without holding one up,
-so the server stays responsive. Nothing is loaded from elsewhere: the documentation page is plain and made here.
+A request comes in whole or not at all, is read and encoded in a thread unless it is short, and waits for the crew
+without holding one up, so the server stays responsive. Nothing is loaded from elsewhere: the documentation page is plain and made here.
 Importing this needs the extra `serve`; `weitiao.serving.server` says so where it is missing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, create_model
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Receive, Scope, Send
 
 from weitiao.messages import _
 from weitiao.serving import embeddings
@@ -36,6 +39,7 @@ from weitiao.serving.staff import Model
 
 TIMEOUT = "x-timeout-ms"
 LONGEST_TIMEOUT = 600_000  # milliseconds
+SHORT = 4096  # bytes of a body that is read at once: a millisecond at most, where a thread takes a fifth of one
 ANY = (400, 401, 403, 405, 408, 413, 415, 429, 503)  # that every address may answer
 T = TypeVar("T")
 
@@ -53,6 +57,19 @@ TIMEOUT_PARAMETER = {
     "description": "milliseconds in which the answer is wanted; 429 at once where that cannot be",
     "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_TIMEOUT},
 }  # fmt: skip
+
+
+class Direct(APIRoute):
+    """A route whose function takes the request and gives the response itself; FastAPI describes it and no more."""
+
+    def __init__(self, path: str, endpoint: Callable[[Request], Awaitable[Response]], **described: Any) -> None:
+        super().__init__(path, endpoint, **described)
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            response = await endpoint(Request(scope, receive, send))
+            await response(scope, receive, send)
+
+        self.app = answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +104,7 @@ def build_app(desk: Desk, *, routers: Sequence[APIRouter] = (), doors: Doors | N
     doors = doors or Doors()
     doors.meters.watch(desk)
     app = FastAPI(title="weitiao", docs_url=None, redoc_url=None, openapi_url="/openapi.json", redirect_slashes=False)
+    app.state.reader = Reader()
     _add_answers(app, desk)
     _add_state(app, desk, doors.meters)
     for router in routers:
@@ -125,17 +143,38 @@ def _add_answers(app: FastAPI, desk: Desk) -> None:
         desk.observers.tell(order.model.name, order.records, predictions)
         return JSONResponse(embeddings.answer(asked[-1], order, predictions))
 
+    add = partial(app.router.add_api_route, methods=["POST"], route_class_override=Direct)
     for model in desk.models.values():
-        app.add_api_route("/v1/predict/" + model.name, predict, methods=["POST"], **_described(model, desk.limits))
-    app.add_api_route("/v1/predict/{model}", predict, methods=["POST"], include_in_schema=False)
-    app.add_api_route(
-        "/v1/embeddings", embed, methods=["POST"], summary="Embed texts", response_model=embeddings.EmbeddingsAnswer,
+        add("/v1/predict/" + model.name, predict, **_described(model, desk.limits))
+    add("/v1/predict/{model}", predict, include_in_schema=False)
+    add(
+        "/v1/embeddings", embed, summary="Embed texts", response_model=embeddings.EmbeddingsAnswer,
         responses={status: {"model": embeddings.EmbeddingsProblem} for status in (*ANY, 404)},
         openapi_extra={
             "requestBody": _json_body(embeddings.request_schema(desk)),
             "parameters": [TIMEOUT_PARAMETER],
         },
     )  # fmt: skip
+
+
+class Reader:
+    """Reads what is short on the spot, and anything else in a thread.
+
+    Also what is short, while a thread is at it: it may hold a model's lock for as long as a large body takes.
+    """
+
+    def __init__(self) -> None:
+        self._threads = 0
+
+    async def read(self, order: Callable[[], Order], size: int) -> Order:
+        """The order in a body of `size` bytes."""
+        if size <= SHORT and not self._threads:
+            return order()
+        self._threads += 1
+        try:
+            return await run_in_threadpool(order)
+        finally:
+            self._threads -= 1
 
 
 async def answered(desk: Desk, request: Request, read: Callable[[], Order]) -> tuple[Order, Any]:
@@ -148,7 +187,7 @@ async def answered(desk: Desk, request: Request, read: Callable[[], Order]) -> t
     timeout = timeout_of(request, desk.limits)
     while True:
         desk.staff.crew.waiting.check()
-        order = await run_in_threadpool(read)
+        order = await request.app.state.reader.read(read, len(await request.body()))
         facts = request.scope["state"]["facts"]
         facts |= {"model": order.model.name, "version": order.model.version, "records": len(order.records)}
         facts["tokens"] = order.tokens

@@ -10,6 +10,7 @@ import math
 import time
 import uuid
 from collections.abc import Collection, MutableMapping, Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -180,6 +181,7 @@ def problem(scope: Scope, error: RequestError | Turned) -> JSONResponse:
     return JSONResponse(body, status_code=error.status, headers=headers)
 
 
+@lru_cache(maxsize=64)
 def of_this_machine(host: str) -> bool:
     """Whether a `Host` header is `localhost` or an address of loopback, with any port."""
     try:

@@ -1,23 +1,25 @@
 """Who is told of answered requests: drift and the like, on a thread of their own, so that no request waits for them.
 
-Records and predictions go in as they were answered. Where the observers are slower than the requests, requests go
+Records and predictions go in as they were answered, those of some moments together: it costs less. Where the observers are slower than the requests, requests go
 unobserved and are counted; what an observer raises ends with that request and is counted too.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from queue import Full, Queue
 from typing import Protocol
 
 from weitiao.records import Prediction, Record
 
+PAUSE = 0.05  # seconds of which the requests are told together
 WAITING = 256  # answered requests that wait to be told; beyond it they go unobserved
 
 
 class Observer(Protocol):
-    """Told of each answered request."""
+    """Told of the records of answered requests, and of their answers."""
 
     def __call__(self, model: str, records: Sequence[Record], predictions: Sequence[Prediction]) -> None: ...
 
@@ -55,10 +57,18 @@ class Observers:
 
     def _tell_all(self) -> None:
         while True:
-            told = self._waiting.get()
-            for each in self._observers:
-                try:
-                    each(*told)
-                except Exception:
-                    self.faults += 1
-            self._waiting.task_done()
+            told = [self._waiting.get()]
+            time.sleep(PAUSE)
+            told += [self._waiting.get_nowait() for _each in range(self._waiting.qsize())]
+            for model in dict.fromkeys(name for name, _records, _predictions in told):
+                own = [each for each in told if each[0] == model]
+                self._tell(model, [one for each in own for one in each[1]], [one for each in own for one in each[2]])
+            for _each in told:
+                self._waiting.task_done()
+
+    def _tell(self, model: str, records: Sequence[Record], predictions: Sequence[Prediction]) -> None:
+        for each in self._observers:
+            try:
+                each(model, records, predictions)
+            except Exception:
+                self.faults += 1

@@ -172,7 +172,7 @@ def _server(app: Any, desk: Desk) -> uvicorn.Server:
 
     config = uvicorn.Config(
         app, log_level="critical", server_header=False, http=Wire, ws="none", lifespan="off",
-        h11_max_incomplete_event_size=desk.limits.head_bytes, timeout_graceful_shutdown=LAST_WORDS, backlog=1024,
+        timeout_graceful_shutdown=LAST_WORDS, backlog=1024, proxy_headers=False,
     )  # fmt: skip
     return Draining(config)
 
