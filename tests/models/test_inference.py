@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.models.families import FAMILIES, features, lively, network
 from weitiao.models.batch import collate
 from weitiao.models.inference import infer, infer_with_loss
-from weitiao.models.padding import batches_by_length
+from weitiao.models.padding import ALIKE, batches_by_length
 from weitiao.records import Feature, Outputs
 
 
@@ -68,10 +68,16 @@ def test_nothing_in_nothing_out() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(1, 300), max_size=60), st.integers(1, 2000))
-def test_batches_hold_every_row_once_within_the_budget(lengths: list[int], budget: int) -> None:
-    batches = batches_by_length(lengths, budget)
+@given(st.lists(st.integers(1, 300), max_size=60), st.integers(1, 2000), st.sampled_from([0.0, ALIKE]))
+def test_batches_hold_every_row_once_within_the_budget(lengths: list[int], budget: int, alike: float) -> None:
+    batches = batches_by_length(lengths, budget, alike=alike)
     assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
     for batch in batches:
         longest = max(lengths[row] for row in batch)
         assert len(batch) == 1 or len(batch) * longest <= budget
+
+
+def test_a_large_batch_takes_no_row_that_would_be_padded_much() -> None:
+    lengths = [100] * 6 + [95, 80, 80, 20]
+    assert batches_by_length(lengths, 2000) == [list(range(10))]
+    assert batches_by_length(lengths, 2000, alike=ALIKE) == [[0, 1, 2, 3, 4, 5, 6], [7, 8, 9]], "the second is small"

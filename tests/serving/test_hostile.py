@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 import threading
 
@@ -159,6 +160,7 @@ def test_a_method(server: Server, method: str) -> None:
         b"GET\r\n\r\n",
         b"POST " + PATH.encode() + b" HTTP/9.9\r\nHost: localhost\r\n\r\n",
         b"POST " + PATH.encode() + b" HTTP/1.1\r\n\r\n",  # no host
+        b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
         b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
         b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
         b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n",
@@ -170,6 +172,32 @@ def test_bytes_that_are_no_request(server: Server, sent: bytes) -> None:
     server_said = server.raw(sent + b"\r\n\r\n")
     if server_said:  # an unreadable body of a request that is being read: the connection ends
         refused_properly(server_said, int(server_said.split(b" ")[1]))
+
+
+def test_a_head_that_is_longer_than_any(server: Server) -> None:
+    """It is refused before it ends: nothing is kept of what has no end."""
+    refused_properly(server.raw(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X-Many: a\r\n" * 5000), 400)
+
+
+def test_a_body_that_breaks_in_the_middle(server: Server) -> None:
+    head = post(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    refused_properly(server.raw(head + b'9\r\n{"text": \r\nno number\r\n'), 400)
+
+
+@pytest.mark.parametrize("wanted", ["h2c", "websocket", "TLS/1.0"])
+def test_another_protocol_is_not_spoken(server: Server, wanted: str) -> None:
+    """What asks for one is answered in HTTP/1.1, as RFC 9110 (section 7.8) allows, or refused; it is not left alone."""
+    answer = server.raw(post(b'{"text": "a"}', head=f"Connection: Upgrade\r\nUpgrade: {wanted}\r\n"))
+    assert int(answer.split(b" ")[1]) in DOCUMENTED | {200}
+
+
+def test_requests_that_do_not_wait_for_answers(server: Server) -> None:
+    """Pipelined: one connection, each answered, in order."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        last = post(b'{"text": "a"}', head="Connection: close\r\n")
+        connection.sendall(post(b'{"text": "a"}') * 20 + post(b"nothing") + last)
+        answers = rest(connection)
+    assert re.findall(rb"HTTP/1.1 (\d+) ", answers) == [b"200"] * 20 + [b"400", b"200"]
 
 
 def test_a_body_that_is_shorter_than_it_says(server: Server) -> None:

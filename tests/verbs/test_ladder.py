@@ -15,11 +15,12 @@ from weitiao.artifact import read_json
 from weitiao.cli import main
 from weitiao.compression import STEP_OPTIONS, STEPS
 from weitiao.compression.ladder import DEFAULT, Ladder
-from weitiao.errors import Refused
+from weitiao.errors import ProblemsFound, Refused
 from weitiao.verbs.compressing.timing import Clocked, in_turn, times
 from weitiao.verbs.ladder import ladder
 
 MILD, HARSH = "sparsify:share=0.1", "sparsify:share=0.1+sparsify:share=0.97"
+UNFIT = "onnx+sparsify"  # no step of weights works on a graph
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def run(trained: Path, tmp_path: Path) -> Path:
 
 
 def test_every_artifact_is_kept_and_measured_beside_the_run(run: Path, tmp_path: Path) -> None:
-    climbed = ladder(run, [MILD, HARSH, "onxx", "sparsify:share=3"], rounds=2)
+    climbed = ladder(run, [MILD, HARSH, UNFIT], rounds=2)
     assert climbed.path == tmp_path / "reviews-ladder"
     found = climbed.ladder
     assert [each.name for each in found.rungs] == ["run", MILD, HARSH]
@@ -46,8 +47,8 @@ def test_every_artifact_is_kept_and_measured_beside_the_run(run: Path, tmp_path:
     assert mild.beside is not None and mild.bytes == sum(
         path.stat().st_size for path in (climbed.path / mild.path / "model").rglob("*")
     )
-    assert [each.name for each in found.left_out] == ["onxx", "sparsify:share=3"]
-    assert "unknown step 'onxx'" in found.left_out[0].reason and "expected a number < 1" in found.left_out[1].reason
+    assert [each.name for each in found.left_out] == [UNFIT]
+    assert "but onnx leaves one in onnx" in found.left_out[0].reason
     assert Ladder.model_validate(read_json(climbed.path / "ladder.json")) == found
     assert (climbed.path / "ladder.html").read_text("utf-8").startswith("<!doctype html>")
     history = read_json(climbed.path / harsh.path / "compression.json")
@@ -55,6 +56,14 @@ def test_every_artifact_is_kept_and_measured_beside_the_run(run: Path, tmp_path:
     assert weitiao.load(climbed.path / mild.path).predict(["good film"])[0].labels == ("pos",)
     with pytest.raises(Refused, match="a ladder is already there"):
         ladder(run, [MILD])
+
+
+def test_every_mistake_is_told_before_anything_is_made(run: Path) -> None:
+    with pytest.raises(ProblemsFound) as refused:
+        ladder(run, [MILD, "onxx", "sparsify:share=3+int8"])
+    unknown, wrong = map(str, refused.value.problems)
+    assert "unknown step 'onxx'" in unknown and "expected a number < 1" in wrong
+    assert not run.with_name("reviews-ladder").exists()
 
 
 def test_rungs_that_begin_alike_share_their_first_steps_and_an_interrupted_ladder_goes_on(run: Path) -> None:
@@ -89,10 +98,10 @@ def test_a_broken_promise_is_outside_though_the_score_stays(run: Path, monkeypat
 
 
 def test_the_command_line(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    argv = ["compress", str(run), "--ladder", "--steps", MILD, "--steps", "onxx"]
+    argv = ["compress", str(run), "--ladder", "--steps", MILD, "--steps", UNFIT]
     assert main([*argv, "--output", str(tmp_path / "a")]) == 0
     said = capsys.readouterr().out
-    assert "+0.0 [+0.0," in said and "not possible: onxx: unknown step 'onxx'" in said
+    assert "+0.0 [+0.0," in said and f"not possible: {UNFIT}: " in said
     assert f"ladder: {tmp_path / 'a' / 'ladder.html'}" in said
     assert main([*argv, "--json", "--output", str(tmp_path / "b")]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from weitiao.errors import Refused
+from weitiao.events import OnEvent, silent
 from weitiao.messages import _
 from weitiao.models.onnx import ONNX_FILE
 from weitiao.recipe import Finding, Options
@@ -76,12 +77,14 @@ class Source:
         card: its task.json.
         records: the labelled rows of a split ("train", "dev" or "test") of the run; Refused where they are gone.
         texts: unlabelled texts, where the user named some.
+        on_event: told of the steps of a fit.
     """
 
     folder: Path
     card: Mapping[str, Any]
     records: Callable[[str], Sequence[Record]]
     texts: Sequence[str] | None = None
+    on_event: OnEvent = silent
 
     @cached_property
     def task(self) -> Any:

@@ -26,14 +26,14 @@ class BitsOptions(StepOptions):
     @classmethod
     def _possible(cls, value: int) -> int:
         if value not in (4, 8):
-            raise ValueError(_("expected 8 or 4"))
+            raise ValueError(_("expected 8 or 4, got {got}").format(got=value))
         return value
 
     @field_validator("group")
     @classmethod
     def _even(cls, value: int) -> int:
         if value % 2:
-            raise ValueError(_("expected an even number"))
+            raise ValueError(_("expected an even number, got {got}").format(got=value))
         return value
 
     def misfits(self, card: Mapping[str, Any], folder: Path) -> Iterator[Finding]:

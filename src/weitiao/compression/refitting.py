@@ -91,8 +91,9 @@ def refit(
         return train.records[features[row].group].place if row < len(train.features) else f"--texts:{row}"
 
     hooks = Hooks(
-        evaluate=None if dev is None else lambda: scores(source, network, dev), describe=place, objective=objective
-    )
+        evaluate=None if dev is None else lambda: scores(source, network, dev), describe=place, objective=objective,
+        on_event=source.on_event,
+    )  # fmt: skip
     beside.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{beside.name}.", suffix=".tmp", dir=beside.parent) as made:
         torch.manual_seed(seed)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from weitiao.models.batch import collate
 from weitiao.models.network import Network
-from weitiao.models.padding import BATCH_TOKENS, batches_by_length, outputs_of
+from weitiao.models.padding import ALIKE, BATCH_TOKENS, batches_by_length, outputs_of
 from weitiao.records import Feature, Outputs
 
 Frozen = Callable[[Sequence[int]], Tensor]
@@ -44,7 +44,8 @@ def infer_with_loss(
     network.eval()
     try:
         with torch.inference_mode():
-            for rows in batches_by_length([len(feature) for feature in features], batch_tokens):
+            lengths, alike = [len(feature) for feature in features], 0.0 if network.packable else ALIKE
+            for rows in batches_by_length(lengths, batch_tokens, alike=alike):
                 batch = collate([features[row] for row in rows], network.spec.pad_id, rows)
                 if frozen is not None:
                     batch = replace(batch, frozen=frozen(rows))

@@ -17,7 +17,7 @@ import numpy as np
 
 from weitiao.errors import MissingExtra, Refused
 from weitiao.messages import _
-from weitiao.models.padding import BATCH_TOKENS, batches_by_length, outputs_of, padded_inputs, padded_places
+from weitiao.models.padding import ALIKE, BATCH_TOKENS, batches_by_length, outputs_of, padded_inputs, padded_places
 from weitiao.records import Feature, Outputs
 
 ONNX_FILE = "model.onnx"
@@ -76,7 +76,7 @@ class OnnxGraph:
             batch_tokens: padded tokens a batch.
         """
         results: list[Outputs] = [{}] * len(features)
-        for rows in batches_by_length([len(feature) for feature in features], batch_tokens):
+        for rows in batches_by_length([len(feature) for feature in features], batch_tokens, alike=ALIKE):
             outputs = self.run([features[row] for row in rows])
             for place, row in enumerate(rows):
                 results[row] = outputs_of(place, outputs, self.token_axes, len(features[row]))
@@ -102,6 +102,8 @@ def _session(path: Path, threads: int) -> Any:
         raise MissingExtra("onnxruntime", "onnx") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    if os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE":  # as torch's threads then, its own wait asleep
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors; warnings are about its own optimisations
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -130,7 +130,7 @@ def _serve(
     doors = Doors(keys, options.cors, page.OPEN_PATHS, here_only, journal, meters)
     meters.registry.register(drift.Gauges(watch, lambda: list(desk.models)))
     routers = [page.routes(desk, feedback=store is not None), drift.routes(watch, lambda: list(desk.models))]
-    routers += [feedback.routes(desk, store)] if store is not None else []
+    routers += [feedback.routes(desk, store) if store is not None else feedback.closed()]
     server = _server(build_app(desk, routers=routers, doors=doors), desk)
     try:
         house.open(desk)

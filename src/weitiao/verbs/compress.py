@@ -19,13 +19,14 @@ from weitiao.compression.comparison import Ground
 from weitiao.compression.history import Done, History, bytes_of, history_of
 from weitiao.compression.words import Chosen, misfits, understood
 from weitiao.errors import Refused, refuse_if_errors
+from weitiao.events import OnEvent, silent
 from weitiao.evaluation.report import resampling_of
 from weitiao.evaluation.sharing import short
 from weitiao.machine import stamp
 from weitiao.messages import _
 from weitiao.recipe import Recipe, load_recipe
 from weitiao.serving.cards import TASK_FILE, TaskCard
-from weitiao.verbs.compressing.chain import Chain, OnEvent, rename
+from weitiao.verbs.compressing.chain import Chain, rename
 from weitiao.verbs.compressing.rows import RunRows, read_texts
 from weitiao.verbs.preparing.frame import frame
 
@@ -78,7 +79,7 @@ def compress(
     accept: bool = False,
     data: Any = None,
     texts: Path | str | Sequence[str] | None = None,
-    on_event: OnEvent = lambda _event: None,
+    on_event: OnEvent = silent,
 ) -> Compressed:
     """Make a smaller or faster artifact of a run.
 
@@ -111,7 +112,7 @@ def compress(
             raise
         ground = None
     unlabelled = read_texts(recipe, texts) if isinstance(texts, str | Path) else texts
-    source = Source(folder.model, {**card, "name": target.path.name}, rows.of, unlabelled)
+    source = Source(folder.model, {**card, "name": target.path.name}, rows.of, unlabelled, on_event)
     earlier = history_of(folder)
     with replacing_folder(target.path) as beside:
         done = Chain(chosen, ground, accept, on_event, earlier.fallen if earlier else 0.0).run(source, beside)

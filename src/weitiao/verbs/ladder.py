@@ -21,14 +21,15 @@ from weitiao.artifact import RunFolder, open_run
 from weitiao.compression.comparison import Ground
 from weitiao.compression.history import bytes_of, history_of
 from weitiao.compression.ladder import DEFAULT, LADDER_FILE, Ladder, LeftOut, Rung, folder_name, with_front, words_of
-from weitiao.errors import Failed, Refused, StorageFull
+from weitiao.compression.words import understood
+from weitiao.errors import Failed, Refused, StorageFull, refuse_if_errors
+from weitiao.events import OnEvent, silent
 from weitiao.evaluation.intervals import Score, interval
 from weitiao.evaluation.sharing import short
 from weitiao.machine import stamp
 from weitiao.messages import _
 from weitiao.recipe import load_recipe
 from weitiao.verbs.compress import TOLERANCE, compress, ground_of
-from weitiao.verbs.compressing.chain import OnEvent
 from weitiao.verbs.compressing.rows import RunRows
 from weitiao.verbs.compressing.timing import Clocked, in_turn, times
 from weitiao.verbs.preparing.frame import frame
@@ -66,7 +67,7 @@ def ladder(
     data: Any = None,
     texts: Path | str | Sequence[str] | None = None,
     rounds: int = ROUNDS,
-    on_event: OnEvent = lambda _event: None,
+    on_event: OnEvent = silent,
 ) -> Climbed:
     """Compress a run in several ways, and measure each beside it.
 
@@ -81,10 +82,12 @@ def ladder(
         on_event: told of phases.
 
     Raises:
+        ProblemsFound: a rung has a step that is not known or options that cannot be; nothing was opened or written.
         Refused: the run is unfinished, a ladder is already in the output, or there are no rows to score on.
     """
     from weitiao.compression.ladder_page import write_ladder
 
+    refuse_if_errors(problem for rung in rungs or () for problem in understood(words_of(rung))[1])
     source = open_run(Path(getattr(run, "path", run)))
     recipe = load_recipe(source.recipe, frame())
     ground = ground_of(source, recipe, RunRows(source, recipe, data), tolerance)

@@ -85,6 +85,17 @@ def routes(desk: Desk, store: FeedbackStore) -> APIRouter:
     return router
 
 
+def closed() -> APIRouter:
+    """The address where no database was named: it says what is missing, and is not in the documentation."""
+    router = APIRouter()
+
+    @router.post("/v1/feedback", include_in_schema=False)
+    async def correct() -> Any:
+        raise RequestError(404, _("this server takes no corrections; start it with --feedback URL"))
+
+    return router
+
+
 def _stored(store: FeedbackStore, feedback: Feedback) -> Stored:
     try:
         name = store.add(feedback)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,12 @@ from weitiao.compression.comparison import Answered, Comparison, Ground, compare
 from weitiao.compression.history import Done, bytes_of
 from weitiao.compression.words import Chosen, misfits
 from weitiao.errors import OutsideTolerance, refuse_if_errors
+from weitiao.events import OnEvent
 from weitiao.messages import _
 from weitiao.records import Record
 from weitiao.serving.cards import TASK_FILE
 
 ALONE = 32  # rows that are asked by themselves too
-OnEvent = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
