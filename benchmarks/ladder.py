@@ -1,7 +1,7 @@
 """How small and how fast does a run get before it answers worse? `weitiao compress --ladder` on four data sets.
 
-A cell trains one run, climbs the ladder with it, and judges every artifact on rows that neither the run nor any step has
-seen. Speed is measured in turn with the run in torch. A student learns from the training rows and, of sst2 and
+A cell trains one run, climbs the ladder with it, and judges every artifact on rows that neither the run nor any step
+has seen. Speed is measured in turn with the run in torch. A student learns from the training rows and, of sst2 and
 waimai_10k, from further texts without their labels.
 
     python benchmarks/ladder.py --quick --json
@@ -14,7 +14,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,13 +75,8 @@ SETS: Mapping[str, Set] = {
 
 def cells(quick: bool) -> list[Cell]:
     """One a data set."""
-    return [
-        Cell(
-            name,
-            {"set": name, "rungs": list(QUICK_RUNGS if quick else RUNGS), "rows": [TRAIN, DEV, TEXTS], "quick": quick},
-        )
-        for name in (["sst2"] if quick else SETS)
-    ]
+    shared = {"rungs": list(QUICK_RUNGS if quick else RUNGS), "rows": [TRAIN, DEV, TEXTS], "quick": quick}
+    return [Cell(name, {"set": name, **shared}) for name in (["sst2"] if quick else SETS)]
 
 
 def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
@@ -137,8 +132,7 @@ def summarise(results: Mapping[str, Result]) -> Summary:
     for name, result in results.items():
         ladder = result.measured["ladder"]
         whole = ladder["rungs"][0]
-        for rung in ladder["rungs"]:
-            rows.append(_row(name, ladder, rung, whole))
+        rows += [_row(name, ladder, rung, whole) for rung in ladder["rungs"]]
         met += any(_reaches(rung, whole) for rung in ladder["rungs"][1:])
     bars = {"sets_with_a_quarter_at_three_times_within_half_a_point": Bar(met if results else None, len(SETS))}
     return Summary(rows, bars, NOTES)
@@ -168,12 +162,12 @@ def _row(name: str, ladder: Mapping[str, Any], rung: Mapping[str, Any], whole: M
 
 
 NOTES = (
-    f"sst2 and waimai_10k: {TRAIN:,} training rows, {DEV} of dev, {TEXTS:,} unlabelled texts for the student; conll2003: "
-    f"4,000 sentences and {DEV}; atis whole. Judged on the test rows of each, which no step has seen.",
+    f"sst2 and waimai_10k: {TRAIN:,} training rows, {DEV} of dev, up to {TEXTS:,} unlabelled texts for the student; "
+    f"conll2003: 4,000 sentences and {DEV}; atis whole. Judged on the test rows of each, which no step has seen.",
     "times: texts a second over the run's in torch, median of five rounds in turn; p50 and p95 of one text alone. "
     "score and difference with their intervals (paired bootstrap for the difference).",
-    f"reaches: at most {BYTES} of the run's bytes, at least {TIMES:g} times its texts a second, and the metric fallen by no "
-    f"more than {FALL:g}.",
+    f"reaches: at most {BYTES} of the run's bytes, at least {TIMES:g} times its texts a second, and the metric fallen "
+    f"by no more than {FALL:g}.",
 )
 
 

@@ -1,8 +1,8 @@
 """Models over HTTP: `POST /v1/predict/{model}` typed by the task, `/v1/embeddings`, and what a server says of itself.
 
 A request comes in whole or not at all, is read and encoded in a thread unless it is short, and waits for the crew
-without holding one up, so the server stays responsive. Nothing is loaded from elsewhere: the documentation page is plain and made here.
-Importing this needs the extra `serve`; `weitiao.serving.server` says so where it is missing.
+without holding one up, so the server stays responsive. Nothing is loaded from elsewhere: the documentation page is
+plain and made here. Importing this needs the extra `serve`; `weitiao.serving.server` says so where it is missing.
 """
 
 from __future__ import annotations

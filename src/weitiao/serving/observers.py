@@ -1,7 +1,8 @@
 """Who is told of answered requests: drift and the like, on a thread of their own, so that no request waits for them.
 
-Records and predictions go in as they were answered, those of some moments together: it costs less. Where the observers are slower than the requests, requests go
-unobserved and are counted; what an observer raises ends with that request and is counted too.
+Records and predictions go in as they were answered, those of some moments together: it costs less. Where the observers
+are slower than the requests, requests go unobserved and are counted; what an observer raises ends with those requests
+and is counted too.
 """
 
 from __future__ import annotations

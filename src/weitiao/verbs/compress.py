@@ -19,9 +19,9 @@ from weitiao.compression.comparison import Ground
 from weitiao.compression.history import Done, History, bytes_of, history_of
 from weitiao.compression.words import Chosen, misfits, understood
 from weitiao.errors import Refused, refuse_if_errors
-from weitiao.events import OnEvent, silent
 from weitiao.evaluation.report import resampling_of
 from weitiao.evaluation.sharing import short
+from weitiao.events import OnEvent, silent
 from weitiao.machine import stamp
 from weitiao.messages import _
 from weitiao.recipe import Recipe, load_recipe

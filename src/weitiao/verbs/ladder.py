@@ -23,9 +23,9 @@ from weitiao.compression.history import bytes_of, history_of
 from weitiao.compression.ladder import DEFAULT, LADDER_FILE, Ladder, LeftOut, Rung, folder_name, with_front, words_of
 from weitiao.compression.words import understood
 from weitiao.errors import Failed, Refused, StorageFull, refuse_if_errors
-from weitiao.events import OnEvent, silent
 from weitiao.evaluation.intervals import Score, interval
 from weitiao.evaluation.sharing import short
+from weitiao.events import OnEvent, silent
 from weitiao.machine import stamp
 from weitiao.messages import _
 from weitiao.recipe import load_recipe
