@@ -34,6 +34,7 @@ ROUNDS, TRAIN_ROWS, SCORED_ROWS, MAX_LENGTH = 3, 2000, 2500, 256
 TEXTS = {"short": 320, "long": 64}
 PIPELINE_BATCHES, HAND_BATCHES = (8, 16, 32, 64), (1, 8, 32)
 CONNECTIONS = 16
+WORKERS = (0, 1, 2, 3)  # 0: the server's own process answers
 GOALS = {  # of the issue: name -> (form, reference, goal)
     "int8_over_pipeline_alone": ("int8", "pipeline-1", 4.5),
     "int8_over_pipeline_best": ("int8", "pipeline-best", 3.5),
@@ -55,7 +56,8 @@ def cells(quick: bool) -> list[Cell]:
             ]
         scored = {"kind": "score", "starter": starter, "rows": 200 if quick else SCORED_ROWS, "quick": quick}
         made.append(Cell(f"{starter}-score", scored))
-    return made
+    workers = {"kind": "workers", "starter": "en", "texts": 48 if quick else TEXTS["short"], "quick": quick}
+    return [*made, Cell("en-workers", workers)]
 
 
 def prepare(workspace: Path, quick: bool) -> None:
@@ -83,8 +85,8 @@ def prepare(workspace: Path, quick: bool) -> None:
 
 
 def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
-    """One round, or the scores."""
-    return _round(settings, workspace) if settings["kind"] == "round" else _score(settings, workspace)
+    """One round, the scores, or the server with several numbers of workers."""
+    return {"round": _round, "score": _score, "workers": _workers}[settings["kind"]](settings, workspace)
 
 
 def texts_of(starter: str, length: str, count: int) -> list[str]:
@@ -227,10 +229,10 @@ def _by_hand(folder: Path, workspace: Path) -> Callable[[Sequence[str]], Any]:
 
 
 @contextmanager
-def _server(path: Path) -> Iterator[tuple[str, int, str]]:
+def _server(path: Path, *options: str) -> Iterator[tuple[str, int, str]]:
     """`weitiao serve` on a free port: its host and port, and the model's name."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "weitiao", "serve", str(path), "--port", "0", "--log", "none"],
+        [sys.executable, "-m", "weitiao", "serve", str(path), "--port", "0", "--log", "none", *options],
         stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     assert process.stderr is not None
@@ -276,6 +278,22 @@ async def _drive(address: tuple[str, int, str], texts: list[str], connections: i
 
     await asyncio.gather(*(one() for _connection in range(connections)))
     return latencies
+
+
+def _workers(settings: Settings, workspace: Path) -> dict[str, Any]:
+    """Speed under load and of a single client, of each number of workers; one after the other in every round."""
+    texts = texts_of(settings["starter"], "short", settings["texts"])
+    measured: dict[str, list[dict[str, float]]] = {}
+    for _number in range(1 if settings["quick"] else ROUNDS):
+        for form in ("float", "int8"):
+            for count in WORKERS:
+                path = workspace / f"{settings['starter']}-{form}"
+                with _server(path, "--workers", str(count)) as address:
+                    loaded, single = _served(address, CONNECTIONS), _served(address, 1)
+                    loaded(texts[:32])
+                    speed = {**_timed(single, texts), "loaded": _timed(loaded, texts)["texts_per_second"]}
+                measured.setdefault(f"{form}-{count}", []).append(speed)
+    return {"servers": measured}
 
 
 def _work(run_folder: Path, texts: Sequence[str]) -> float:
@@ -337,6 +355,8 @@ def summarise(results: Mapping[str, Result]) -> Summary:
     for name in ("served_p50", "library_p50"):
         bars[f"{name}_over_pipeline"] = Bar(min(ratios.get(name, []), default=None), LATENCY_GOAL)
     bars |= _losses(results, rows)
+    if (found := results.get("en-workers")) is not None:
+        rows += _rows_of_workers(found)
     return Summary(_padded(rows), bars, NOTES)
 
 
@@ -382,6 +402,19 @@ def _rows(starter: str, length: str, rounds: Sequence[Mapping[str, Any]]) -> lis
     return made
 
 
+def _rows_of_workers(found: Result) -> list[Row]:
+    return [
+        {
+            "starter": found.settings["starter"], "texts": "short",
+            "variant": f"served-{name.replace('-', ', workers ')}",
+            "rounds": len(rounds),
+            "texts_per_second": round(statistics.median(each["loaded"] for each in rounds), 1),
+            "p50_ms": round(statistics.median(each["p50_ms"] for each in rounds), 2),
+        }
+        for name, rounds in found.measured["servers"].items()
+    ]  # fmt: skip
+
+
 def _losses(results: Mapping[str, Result], rows: list[Row]) -> dict[str, Bar]:
     """Points that int8 loses against float32, on the same texts."""
     bars = {}
@@ -413,6 +446,8 @@ NOTES = (
     f"{MAX_LENGTH} tokens; short: sst2 and waimai_10k, long: bank_faq and csl_ctg.",
     "library: `Predictor.predict` on all texts at once; -1: one text a call. served: `weitiao serve` on loopback, one "
     f"text a request, {CONNECTIONS} connections (-1: one), the load generator on the same cores.",
+    "served, workers N: `--workers N` on the same texts, 0 being the server's own process; p50 of one connection, texts "
+    "a second of all.",
     "hand: torch's ONNX export and a session fed by the tokenizer, so many texts a call, in the order given.",
     "share_of_gemm_peak: operations without padding, over time, over the fastest fp32 matrix product of the round; "
     "int8 may go beyond 1.",
