@@ -446,8 +446,8 @@ NOTES = (
     f"{MAX_LENGTH} tokens; short: sst2 and waimai_10k, long: bank_faq and csl_ctg.",
     "library: `Predictor.predict` on all texts at once; -1: one text a call. served: `weitiao serve` on loopback, one "
     f"text a request, {CONNECTIONS} connections (-1: one), the load generator on the same cores.",
-    "served, workers N: `--workers N` on the same texts, 0 being the server's own process; p50 of one connection, texts "
-    "a second of all.",
+    "served, workers N: `--workers N` on the same texts, 0 being the server's own process; p50 of one connection, "
+    "texts a second of all.",
     "hand: torch's ONNX export and a session fed by the tokenizer, so many texts a call, in the order given.",
     "share_of_gemm_peak: operations without padding, over time, over the fastest fp32 matrix product of the round; "
     "int8 may go beyond 1.",
