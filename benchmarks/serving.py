@@ -29,7 +29,7 @@ import spread
 from harness import Bar, Benchmark, Cell, Result, Row, Settings, Summary, run
 
 STARTERS = {"en": "sst2", "zh-en": "waimai_10k"}  # starter -> the corpus that its classifier is trained on
-LONG = {"en": "bank_faq", "zh-en": "csl_ctg"}
+LONG = {"en": "bank_faq", "zh-en": "cmrc2018"}
 ROUNDS, TRAIN_ROWS, SCORED_ROWS, MAX_LENGTH = 3, 2000, 2500, 256
 TEXTS = {"short": 320, "long": 64}
 PIPELINE_BATCHES, HAND_BATCHES = (8, 16, 32, 64), (1, 8, 32)
@@ -49,7 +49,10 @@ def cells(quick: bool) -> list[Cell]:
     made: list[Cell] = []
     for starter in ("en",) if quick else STARTERS:
         for length in ("short",) if quick else TEXTS:
-            settings = {"starter": starter, "length": length, "texts": 48 if quick else TEXTS[length], "quick": quick}
+            settings = {
+                "starter": starter, "length": length, "corpus": (STARTERS if length == "short" else LONG)[starter],
+                "texts": 48 if quick else TEXTS[length], "quick": quick,
+            }  # fmt: skip
             made += [
                 Cell(f"{starter}-{length}-{index}", {"kind": "round", "index": index, **settings})
                 for index in range(1 if quick else ROUNDS)
@@ -100,8 +103,8 @@ def texts_of(starter: str, length: str, count: int) -> list[str]:
         corpus = corpora.load(LONG[starter])
         texts = [record.text for record in [*corpus.test, *corpus.train]]
     else:
-        lines = (corpora.shared_folder() / "csl_ctg" / "test.tsv").read_text("utf-8").splitlines()
-        texts = [max(line.split("\t"), key=len) for line in lines if line]
+        articles = json.loads((corpora.shared_folder() / "cmrc2018" / "cmrc2018_dev.json").read_text("utf-8"))["data"]
+        texts = [paragraph["context"] for article in articles for paragraph in article["paragraphs"]]
     random.Random(17).shuffle(texts)
     return texts[:count]
 
@@ -443,7 +446,7 @@ def _padded(rows: Sequence[Row]) -> list[Row]:
 
 NOTES = (
     f"Classifiers with the family's own head, {TRAIN_ROWS:,} training rows (sst2, waimai_10k), texts cut at "
-    f"{MAX_LENGTH} tokens; short: sst2 and waimai_10k, long: bank_faq and csl_ctg.",
+    f"{MAX_LENGTH} tokens; short: sst2 and waimai_10k, long: bank_faq and cmrc2018.",
     "library: `Predictor.predict` on all texts at once; -1: one text a call. served: `weitiao serve` on loopback, one "
     f"text a request, {CONNECTIONS} connections (-1: one), the load generator on the same cores.",
     "served, workers N: `--workers N` on the same texts, 0 being the server's own process; p50 of one connection, "
