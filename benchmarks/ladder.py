@@ -23,7 +23,7 @@ import corpora
 from harness import Bar, Benchmark, Cell, Result, Row, Settings, Summary, run
 
 TRAIN, DEV, TEXTS = 3000, 400, 4000
-STUDENT = "distil:layers=3,epochs=8,learning_rate=2e-4"
+STUDENT = "distil:layers=3,epochs=5,learning_rate=2e-4"
 RUNGS = (
     "onnx", "int8", "int8:mode=static", "vocabulary+onnx+int8", STUDENT, f"{STUDENT}+onnx", f"{STUDENT}+onnx+int8",
     f"{STUDENT}+vocabulary+onnx+int8",
