@@ -152,6 +152,9 @@ def test_opening_a_run_says_what_is_missing(tmp_path: Path) -> None:
         open_run(tmp_path / "no")
     with pytest.raises(Refused, match=r"not a run folder \(no recipe.yaml in it\)"):
         open_run(tmp_path)
+    write_text(tmp_path / "ladder" / "int8" / "recipe.yaml", "")
+    with pytest.raises(Refused, match=r"not a run folder itself, but it holds 1; name one of them, such as .*int8"):
+        open_run(tmp_path / "ladder")
     write_text(tmp_path / "recipe.yaml", "")
     with pytest.raises(Refused, match="the run has no finished model; finish it with: weitiao train --resume"):
         open_run(tmp_path)

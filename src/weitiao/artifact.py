@@ -132,7 +132,7 @@ def open_run(path: Path | str) -> RunFolder:
         raise Refused(_("{path}: no such run folder; expected the `output` folder of a run").format(path=path))
     if not run.recipe.is_file():
         if inside := sorted(str(each.parent) for each in run.path.glob("*/recipe.yaml")):
-            message = _("{path}: not a run folder, but holds {count}; name one of them, such as {first}")
+            message = _("{path}: not a run folder itself, but it holds {count}; name one of them, such as {first}")
             raise Refused(message.format(path=path, count=len(inside), first=inside[0]))
         raise Refused(_("{path}: not a run folder (no recipe.yaml in it)").format(path=path))
     if not (run.model / "task.json").is_file():

@@ -335,7 +335,8 @@ def test_a_database_that_is_gone_is_503_and_names_nothing(desk, tmp_path):
 
 def test_it_is_off_unless_asked_for(desk):
     client = TestClient(whole([weitiao.load(desk.folder / "classify")])[0])
-    assert client.post("/v1/feedback", json=GOOD).status_code == 404
+    answer = client.post("/v1/feedback", json=GOOD)
+    assert answer.status_code == 404 and "start it with --feedback" in answer.json()["detail"]
 
 
 class TestExport:

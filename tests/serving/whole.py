@@ -20,6 +20,9 @@ def whole(predictors: Sequence[Predictor], store: FeedbackStore | None = None) -
     """The application, as `weitiao serve` puts it together, and its desk."""
     watch = Watch(lambda name: desk.find(name).predictor)
     desk = Desk(predictors, observers=[watch])
-    routers = [page.routes(desk, feedback=store is not None), drift.routes(watch, lambda: list(desk.models))]
-    routers += [feedback.routes(desk, store)] if store is not None else []
+    routers = [
+        page.routes(desk, feedback=store is not None),
+        drift.routes(watch, lambda: list(desk.models)),
+        feedback.routes(desk, store),
+    ]
     return build_app(desk, routers=routers, doors=Doors(open_paths=page.OPEN_PATHS)), desk

@@ -129,8 +129,11 @@ def _serve(
     here_only = keys is None and not options.no_keys  # then the address is one of loopback
     doors = Doors(keys, options.cors, page.OPEN_PATHS, here_only, journal, meters)
     meters.registry.register(drift.Gauges(watch, lambda: list(desk.models)))
-    routers = [page.routes(desk, feedback=store is not None), drift.routes(watch, lambda: list(desk.models))]
-    routers += [feedback.routes(desk, store) if store is not None else feedback.closed()]
+    routers = [
+        page.routes(desk, feedback=store is not None),
+        drift.routes(watch, lambda: list(desk.models)),
+        feedback.routes(desk, store),
+    ]
     server = _server(build_app(desk, routers=routers, doors=doors), desk)
     try:
         house.open(desk)
