@@ -71,7 +71,9 @@ COLUMNS: Mapping[str, str] = {
 
 def markdown(results: Path = RESULTS) -> str:
     """The whole page."""
-    return "\n".join([INTRODUCTION, *(section(_summary(path)) for path in sorted(results.glob("*.json")))])
+    return "\n".join(
+        [INTRODUCTION, *(section(_summary(path), _plots(path)) for path in sorted(results.glob("*.json")))]
+    )
 
 
 def _summary(path: Path) -> dict[str, Any]:
@@ -84,13 +86,21 @@ def _summary(path: Path) -> dict[str, Any]:
     return whole
 
 
-def section(whole: Mapping[str, Any]) -> str:
-    """One benchmark: sentence, origin, table, what its columns and notes say, goals."""
+def _plots(path: Path) -> list[str]:
+    """The pictures of a benchmark, as Markdown."""
+    found = sorted(path.with_suffix("").glob("*.svg"))
+    return [f"![{each.stem}](../benchmarks/results/{each.parent.name}/{each.name})" for each in found]
+
+
+def section(whole: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
+    """One benchmark: sentence, origin, table, what its columns and notes say, plots, goals."""
     lines = [f"## {whole['benchmark']}", "", whole["about"], "", *_origin(whole), "", *table(whole["rows"])]
     if explained := _columns(whole["rows"]):
         lines += ["", f"Columns: {explained}."]
     for note in whole["notes"]:
         lines += ["", note]
+    for plot in plots:
+        lines += ["", plot]
     if whole["bars"]:
         lines += ["", *table([_goal(name, bar) for name, bar in whole["bars"].items()])]
     return "\n".join(lines) + "\n"
