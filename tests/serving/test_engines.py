@@ -140,7 +140,7 @@ def test_what_is_kept_is_kept_for_the_files_the_packages_and_the_threads(
         found.append(choosing._digest(model))
     monkeypatch.setattr(choosing, "version", lambda _package: "99")
     found.append(choosing._digest(model))
-    monkeypatch.setattr("weitiao.compression.onnx.OPSET", 99)
+    monkeypatch.setattr("weitiao.serving.engines.choosing.OPSET", 99)
     found.append(choosing._digest(model))
     assert len(set(found)) == 5
     before = choosing._machine()

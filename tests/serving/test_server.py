@@ -112,9 +112,14 @@ def test_the_documentation_page_asks_no_other_host(server: Server) -> None:
         ({"text": "a", "tone": "b"}, 422, "record 1: `tone`: no such field"),
         ({"text": " \n"}, 422, "record 1: empty text"),
         ({"text": "\ud83d"}, 422, "record 1: a text with half of a surrogate pair, which is not a character"),
-        ({"text": "a", "line": -1}, 422, "record 1: `line`: its value is not valid"),
+        ({"text": "a", "line": -1}, 422, "record 1: `line`: expected at least 0"),
         ({"records": [{"text": "a"}], "more": 1}, 422, "`more`: no such field"),
-        ({"records": [{"text": "a"}], "top_k": 0}, 422, "`top_k`: its value is not valid"),
+        (
+            {"text": "a", "top_k": 2},
+            422,
+            'record 1: `top_k`: no field of a record; it stands beside `records`: {"records": [...], "top_k": ...}',
+        ),
+        ({"records": [{"text": "a"}], "top_k": 0}, 422, "`top_k`: expected at least 1"),
         ({"records": [{"text": "a"}], "thresholds": {"pos": 0.5}}, 422, "`thresholds`: this model has none"),
         ([{"text": "a"}] * 257, 413, "257 records in one request; at most 256 are answered"),
         ({"text": "a" * 20_001}, 413, "record 1: `text` has 20001 characters; at most 20000 are answered"),
@@ -235,10 +240,15 @@ def test_a_port_that_there_is_not_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_answer_does_not_wait_for_the_clients_acknowledgement() -> None:
-    with _listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
-        accepted, _address = listening.accept()
-        with accepted:
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    with _listen("127.0.0.1", 0) as listening:
+        address = listening.getsockname()
+        with pytest.raises(ConnectionRefusedError):  # nobody is heard before the models are loaded
+            socket.create_connection(address)
+        listening.listen()
+        with socket.create_connection(address):
+            accepted, _address = listening.accept()
+            with accepted:
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_two_runs_of_one_name_are_refused(finished_run: Path) -> None:

@@ -154,6 +154,26 @@ def test_corrections_of_a_store_are_learnt(run: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "typo.db").exists()
 
 
+def test_corrections_of_an_artifact_of_the_run_are_learnt_when_it_is_named(run: Path, tmp_path: Path) -> None:
+    store, url = FeedbackStore.open(tmp_path / "feedback.db"), f"sqlite:///{tmp_path / 'feedback.db'}"
+    for row in rows_of(24):
+        label = {"label": row["stars"]}
+        store.add(Feedback("run-onnx-int8", "v1", "classify", {"text": row["review"]}, {}, label, {}))
+    with pytest.raises(Refused, match="models with feedback: run-onnx-int8; --model NAME takes that of another"):
+        learn(run, url, output=tmp_path / "none", overrides=STILL)
+    made = learn(run, url, models=["run", "run-onnx-int8"], output=tmp_path / "out", promote=False, overrides=STILL)
+    assert made.rows["new"] + made.rows["new-dev"] == 24
+
+
+def test_what_the_gate_will_object_to_is_said_before_the_training(run: Path, tmp_path: Path) -> None:
+    said: list[dict[str, Any]] = []
+    learn(run, rows_of(20), output=tmp_path / "out", overrides=STILL, margin=0.001, on_event=said.append)
+    kinds = [each["kind"] for each in said]
+    notes = [each["text"] for each in said[: kinds.index("step")] if each["kind"] == "note"]
+    assert any("expect no promotion: only 5 new rows are held out" in note for note in notes)
+    assert any("at least 3,000 could, or a wider margin" in note for note in notes)
+
+
 def test_old_rows_are_read_by_the_columns_that_the_recipe_names(tmp_path: Path) -> None:
     made = recipe(tmp_path, training={"max_steps": 2, "batch_size": 16})
     for name in ("train.csv", "test.csv"):
@@ -231,7 +251,9 @@ def test_an_interrupted_run_goes_on_to_its_gate(run: Path, tmp_path: Path) -> No
         ({"new": None}, "there is nothing to learn from"),
         ({"hold_out": 1.5}, "hold_out is 1.5; expected a share between 0 and 1"),
         ({"replay": "many"}, "replay is 'many'; expected a number of rows, or a share such as 20%"),
-        ({"margin": -1.0}, "weight and margin must not be below 0"),
+        ({"margin": 2.0}, "margin is 2.0; expected a share of at least 0 and below 1"),
+        ({"weight": -1.0}, "weight is -1.0; expected 0 or more"),
+        ({"margin": -1.0}, "margin is -1.0; expected a share of at least 0 and below 1"),
         ({"new": [{"review": "one", "stars": "pos"}]}, "1 new rows can be measured on; at least two"),
         ({"overrides": ["training.epochs=never"]}, "training.epochs"),
         ({"overrides": ["model.head=mean"]}, "to go on with; keep the head"),
@@ -358,7 +380,7 @@ def test_one_new_class_has_nothing_to_be_associated_with() -> None:
 
 def test_few_new_rows_say_too_little() -> None:
     gate = judged(SAME, answered("c" * 9, "a" * 9, "c" * 9))
-    assert gate.reasons == ("only 9 new rows were held out, and fewer than 10 say too little",)
+    assert gate.reasons == ("only 9 new rows are held out, and fewer than 10 say too little",)
 
 
 def test_replay_is_a_number_a_share_or_as_many_as_new() -> None:

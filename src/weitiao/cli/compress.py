@@ -12,9 +12,9 @@ from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, percent, print_json, print_next, print_table
 from weitiao.cli.program import command
 from weitiao.cli.progress import display
+from weitiao.cli.shares import share_given
 from weitiao.errors import Refused
 from weitiao.messages import _
-from weitiao.recipe.specs import share_of
 
 if TYPE_CHECKING:
     from weitiao.compression.comparison import Comparison
@@ -65,10 +65,19 @@ def compress(
     json: Json = False,
 ) -> None:
     """Compress, and print what it changed."""
+    allowed = share_given("--tolerance", tolerance)
     if ladder:
         if steps or accept:
             raise Refused(_("--ladder takes its ways from --steps and keeps all of them; give no STEP and no --accept"))
-        _climb(run, rungs, output=output, tolerance=tolerance_of(tolerance), data=data, texts=texts, json=json)
+        _climb(
+            run,
+            rungs,
+            output=output,
+            tolerance=allowed,
+            data=data,
+            texts=texts,
+            json=json,
+        )
         return
     if rungs:
         raise Refused(_("--steps names the ways of --ladder; without it, name the steps behind the run"))
@@ -76,7 +85,7 @@ def compress(
 
     with display() as on_event:
         made = make(
-            run, steps or (), output=output, tolerance=tolerance_of(tolerance), accept=accept, data=data, texts=texts,
+            run, steps or (), output=output, tolerance=allowed, accept=accept, data=data, texts=texts,
             on_event=on_event,
         )  # fmt: skip
     if json:
@@ -97,23 +106,6 @@ def _climb(
         print_json(made.as_json())
     else:
         _show_ladder(made)
-
-
-def tolerance_of(text: str) -> float:
-    """`0.5%` or `0.005` as a share.
-
-    Raises:
-        Refused: it is neither.
-    """
-    try:
-        share = share_of(text)
-        share = float(text) if share is None else share
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < 1:
-        message = _("--tolerance: got '{got}'; expected a share such as 0.5%")
-        raise Refused(message.format(got=text))
-    return share
 
 
 def _show(made: Compressed) -> None:

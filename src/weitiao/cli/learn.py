@@ -10,6 +10,7 @@ import typer
 from weitiao.cli.marking import N_
 from weitiao.cli.printing import Json, print_json, print_table
 from weitiao.cli.progress import display
+from weitiao.cli.shares import share_given
 from weitiao.errors import Refused
 from weitiao.messages import _
 
@@ -44,8 +45,8 @@ def learn(
         ),
     ] = "",
     hold_out: Annotated[
-        float, typer.Option("--hold-out", metavar="SHARE", help=N_("Share of the new rows that is only measured on."))
-    ] = 0.25,
+        str, typer.Option("--hold-out", metavar="SHARE", help=N_("Share of the new rows that is only measured on."))
+    ] = "25%",
     weight: Annotated[
         float, typer.Option("--weight", metavar="W", help=N_("Of the distance from the old answers; 0 for none."))
     ] = 1.0,
@@ -53,8 +54,16 @@ def learn(
         float, typer.Option("--temperature", metavar="T", help=N_("At which old and new answers are compared."))
     ] = 2.0,
     margin: Annotated[
-        float, typer.Option("--margin", metavar="M", help=N_("What the headline metric may lose on the old rows."))
-    ] = 0.01,
+        str, typer.Option("--margin", metavar="SHARE", help=N_("What the headline metric may lose on the old rows."))
+    ] = "1%",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help=N_("Of a feedback store: corrections of this model, such as an artifact of RUN; repeatable."),
+        ),
+    ] = None,
     promote: Annotated[
         bool, typer.Option("--promote/--no-promote", help=N_("Whether it is served from now on if the gate holds."))
     ] = True,
@@ -81,9 +90,9 @@ def learn(
         raise Refused(_("--new is missing; name a file of labelled rows, or a feedback store such as sqlite:///FILE"))
     with display() as on_event:
         made = verb.learn(
-            run, new or None, output=output, replay=replay or None, hold_out=hold_out, weight=weight,
-            temperature=temperature, margin=margin, promote=promote, overrides=changes or (), resume=resume,
-            on_event=on_event,
+            run, new or None, output=output, replay=replay or None, hold_out=share_given("--hold-out", hold_out),
+            weight=weight, temperature=temperature, margin=share_given("--margin", margin), promote=promote,
+            models=model or (), overrides=changes or (), resume=resume, on_event=on_event,
         )  # fmt: skip
     if json:
         print_json(made.as_json())

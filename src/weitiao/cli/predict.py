@@ -89,6 +89,8 @@ def _predict_file(
         say(_("went on from an earlier call that was stopped after {rows} rows").format(rows=f"{answered.resumed:,}"))
     if answered.faulty:
         shown = "\n".join(f"  {fault}" for fault in answered.faults)
+        if more := answered.faulty - len(answered.faults):
+            shown += "\n  " + _("and {count} more").format(count=more)
         message = ngettext(
             "{count} row has no answer; see its `error` column:",
             "{count} rows have no answer; see their `error` column:",

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from weitiao.artifact import replacing_folder
 from weitiao.compression.base import Facts, Source, Step
 from weitiao.compression.onnx_files import COMPARED, copy_beside, features_of, size_of
+from weitiao.compression.onnx_options import OPSET
 from weitiao.errors import MissingExtra, Refused
 from weitiao.messages import _
 from weitiao.models.batch import Batch, collate
@@ -35,7 +36,6 @@ from weitiao.models.parity import Parity, largest_difference
 from weitiao.models.quiet import quiet
 from weitiao.records import Feature
 
-OPSET = 23  # the first with `Attention` as one operator
 EXAMPLES = 3  # rows that are traced; of one row torch.export would make a graph for one row
 SAME = 1e-4  # largest difference of an output; logits of some heads go into the tens
 EMBEDDED = 1_900_000_000  # bytes of weights in the file itself; protobuf ends at 2 GiB
@@ -63,12 +63,11 @@ def export(network: Network, features: Sequence[Feature], folder: Path) -> Facts
         MissingExtra: the packages that export are not installed.
         Refused: the network cannot be exported, or the graph answers otherwise.
     """
-    path = folder / ONNX_FILE
+    path, some = folder / ONNX_FILE, features[:COMPARED]
+    expected = infer(network, some)  # before its attention is replaced, which may stand for more than torch's own
     program = _traced(network, features)
     _write(program, path, network)
     graph = OnnxGraph.open(path)
-    some = features[:COMPARED]
-    expected = infer(network, some)
     worst = max(
         largest_difference(expected, _asked(graph, some, network)),
         largest_difference(expected, [each for one in some for each in _asked(graph, [one], network)]),

@@ -13,6 +13,7 @@ from weitiao.messages import _
 from weitiao.recipe import Finding
 
 MEGABYTE = 1_000_000
+OPSET = 23  # the first with `Attention` as one operator
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 
 

@@ -55,7 +55,7 @@ class OnnxGraph:
             MissingExtra: ONNX Runtime is not installed.
             Refused: it cannot read the file, or the file was not made here.
         """
-        session = _session(path, threads or _threads())
+        session = _session(path, threads or threads_here())
         told = session.get_modelmeta().custom_metadata_map
         if PAD_ID not in told:
             message = _("{path}: does not say how it is asked, so it is no export of weitiao; see weitiao compress")
@@ -112,7 +112,8 @@ def _session(path: Path, threads: int) -> Any:
         raise Refused(_("{path}: ONNX Runtime cannot load it ({reason})").format(path=path, reason=reason)) from error
 
 
-def _threads() -> int:
+def threads_here() -> int:
+    """OMP_NUM_THREADS, or all cores that this process may use."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdigit() and int(asked):
         return int(asked)

@@ -77,10 +77,18 @@ def characters_in(value: Any) -> int:
 def reason_of(error: ValidationError) -> tuple[str, str]:
     """(field, why) of the first thing that a value's type does not allow."""
     detail = error.errors(include_input=False, include_url=False)[0]
+    told = detail.get("ctx", {})
     words = {
         "missing": _("it is missing"),
         "extra_forbidden": _("no such field"),
         "string_type": _("expected text"),
+        "bool_type": _("expected true or false"),
+        "int_type": _("expected a whole number"),
+        "dict_type": _("expected an object"),
+        "list_type": _("expected a list"),
+        "greater_than_equal": _("expected at least {bound}").format(bound=told.get("ge")),
+        "string_too_long": _("expected at most {bound} characters").format(bound=told.get("max_length")),
+        "value_error": str(told.get("error")),
         "model_type": _("expected an object such as {example}").format(example='{"text": "..."}'),
     }
     field = ".".join(shown(str(part)) for part in detail["loc"])

@@ -252,6 +252,9 @@ def _check_places(tokens: Sequence[tuple[int, int]], length: int) -> None:
 
 def _validation_sentence(error: ValidationError, index: int) -> str:
     field, reason = reason_of(error)
+    if field in Options.model_fields:
+        reason = _("no field of a record; it stands beside `{records}`: {example}")
+        reason = reason.format(records=RECORDS, example=f'{{"{RECORDS}": [...], "{field}": ...}}')
     if not field:
         return _("record {index}: {reason}").format(index=index, reason=reason)
     return _("record {index}: `{field}`: {reason}").format(index=index, field=field, reason=reason)

@@ -16,7 +16,7 @@ from typing import Protocol
 from weitiao.records import Prediction, Record
 
 PAUSE = 0.05  # seconds of which the requests are told together
-WAITING = 256  # answered requests that wait to be told; beyond it they go unobserved
+WAITING = 1024  # answered requests that wait to be told; beyond it they go unobserved
 
 
 class Observer(Protocol):
@@ -63,13 +63,18 @@ class Observers:
             told += [self._waiting.get_nowait() for _each in range(self._waiting.qsize())]
             for model in dict.fromkeys(name for name, _records, _predictions in told):
                 own = [each for each in told if each[0] == model]
-                self._tell(model, [one for each in own for one in each[1]], [one for each in own for one in each[2]])
+                for observer in self._observers:
+                    self._tell(observer, own)
             for _each in told:
                 self._waiting.task_done()
 
-    def _tell(self, model: str, records: Sequence[Record], predictions: Sequence[Prediction]) -> None:
-        for each in self._observers:
-            try:
-                each(model, records, predictions)
-            except Exception:
+    def _tell(self, observer: Observer, told: Sequence[Told]) -> None:
+        """Requests of one model together; where that fails one by one, so that only the one at fault is lost."""
+        try:
+            observer(told[0][0], [one for each in told for one in each[1]], [one for each in told for one in each[2]])
+        except Exception:
+            if len(told) == 1:
                 self.faults += 1
+                return
+            for each in told:
+                self._tell(observer, [each])

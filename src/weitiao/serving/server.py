@@ -7,10 +7,12 @@ second signal ends it at once.
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 HIGHEST_PORT = 65535
 WORKERS = 2  # so that one that dies leaves the other
+BACKLOG = 1024  # connections that wait to be taken
 LAST_WORDS = 10  # seconds in which clients have to take their answers once the server ends
 
 
@@ -137,6 +140,7 @@ def _serve(
     server = _server(build_app(desk, routers=routers, doors=doors), desk)
     try:
         house.open(desk)
+        listening.listen(BACKLOG)
         if on_ready is not None:
             reasons = house.staff.crew.reasons
             on_ready(_url(listening), {name: reasons.get(name, "") for name in desk.models})
@@ -159,23 +163,30 @@ def _server(app: Any, desk: Desk) -> uvicorn.Server:
     from weitiao.serving.wire import Wire
 
     class Draining(uvicorn.Server):
-        """Takes nothing new after the first signal, and ends once all is answered, or at the second."""
+        """Takes nothing new after the first signal, and ends once all is answered, or at the second.
+
+        It ends too once the last answer was due and its client has had `LAST_WORDS` to take it.
+        """
+
+        ends_at = math.inf  # by the monotonic clock
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
             """A signal came."""
             if desk.draining:
                 self.should_exit = self.force_exit = True
             desk.draining = True
+            self.ends_at = min(self.ends_at, time.monotonic() + desk.limits.deadline + LAST_WORDS)
 
         async def on_tick(self, counter: int) -> bool:
             """Whether to end: once told so, and nothing is left to be answered."""
-            if desk.draining and not self.server_state.tasks:
+            if desk.draining and (not self.server_state.tasks or time.monotonic() > self.ends_at):
                 self.should_exit = True
             return await super().on_tick(counter)
 
     config = uvicorn.Config(
         app, log_level="critical", server_header=False, http=Wire, ws="none", lifespan="off",
-        timeout_graceful_shutdown=LAST_WORDS, backlog=1024, proxy_headers=False,
+        h11_max_incomplete_event_size=desk.limits.head_bytes, timeout_graceful_shutdown=LAST_WORDS, backlog=BACKLOG,
+        proxy_headers=False,
     )  # fmt: skip
     return Draining(config)
 
@@ -220,14 +231,24 @@ def _ending_quietly() -> Iterator[None]:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket, taken before the models are loaded, so that a used port is told at once."""
+    """A socket with its address, taken before the models are loaded, so that a used port is told at once.
+
+    It listens only once they are: until then connections are refused, and do not hang.
+    """
     try:
         if not 0 <= port <= HIGHEST_PORT:
             raise OSError(_("ports go from 0 to {highest}").format(highest=HIGHEST_PORT))
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.create_server((host, port), family=family)
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it; head and body are two
-        return listening  # writes, and the second would wait for the client's delayed acknowledgement, some 40 ms
+        family, kind, number, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind, number)
+        try:
+            if os.name == "posix":  # an ended server's port is free again at once; elsewhere it would mean sharing it
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it: what is sent in
+            bound.bind(address)  # parts would wait for the client's delayed acknowledgement, some 40 ms
+        except OSError:
+            bound.close()
+            raise
+        return bound
     except OSError as error:
         reason = _("no such host") if isinstance(error, socket.gaierror) else system_reason(error)
         raise Refused(

@@ -1,37 +1,43 @@
-"""HTTP as bytes: uvicorn's protocol on httptools, which waits for slow clients only so long and complains in JSON."""
+"""HTTP as bytes: uvicorn's protocol on h11, which waits for slow clients only so long and complains in JSON.
+
+h11 looks at a request only once the one before it is answered, and bounds heads and trailers alike; with `Holding` a
+client that sends without end fills its own buffers, and not the server's memory.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+import h11
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from weitiao.messages import _
-from weitiao.serving.desk import Limits
 
 HEAD_SECONDS = 10.0  # in which the head of a request has to be here
-HEAD_BYTES = Limits().head_bytes  # of a head that is not whole yet; of a whole one the gate looks at the size
 LINGER_SECONDS = 2.0  # in which a client that was refused may still send
+AHEAD = 64 * 1024  # bytes of further requests, from which on no more are read
 CONNECTIONS = 1000  # at once
 
 
-class Wire(HttpToolsProtocol):
+class Wire(H11Protocol):
     """One connection."""
 
     head_timer: asyncio.TimerHandle | None = None
-    head_bytes = 0  # that came since the last request was answered, of a head that is not whole
     refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, unless there are too many that do."""
         super().connection_made(Joining(transport, self.loop))  # type: ignore[arg-type]
+        self.flow = Holding(self.transport, lambda: len(self.conn.trailing_data[0]))
         if len(self.connections) > CONNECTIONS:
             self.refuse(429, _("too many connections"), {"Retry-After": "1"})
             return
-        self._set_head_timer()
+        self.head_timer = self.loop.call_later(HEAD_SECONDS, self.too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
@@ -43,31 +49,18 @@ class Wire(HttpToolsProtocol):
         if self.refused:
             return
         super().data_received(data)
-        if self._answering or self.refused or self.transport.is_closing():
-            return
-        self.head_bytes += len(data)
-        if self.head_bytes > HEAD_BYTES:
-            self.send_400_response("")
-        elif self.head_timer is None:
-            self._set_head_timer()
+        if self.conn.their_state is not h11.IDLE:
+            self._unset_head_timer()
+        elif self.head_timer is None and not self.transport.is_closing():
+            self.head_timer = self.loop.call_later(HEAD_SECONDS, self.too_slow)
 
-    def on_headers_complete(self) -> None:
-        """The head is whole."""
-        if self.parser.get_http_version() == "1.1" and sum(name == b"host" for name, _value in self.headers) != 1:
-            raise ValueError  # RFC 9112, section 3.2; the parser makes an error of its own of it
+    def send_400_response(self, _message: str) -> None:
+        """Say what is wrong with bytes that are no request."""
         self._unset_head_timer()
-        self.head_bytes = 0
-        super().on_headers_complete()
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
-        """Say what is wrong with bytes that are no request, unless an answer is on its way already."""
-        if self._answering:
-            if self.cycle.response_started:
-                self.transport.close()
-                return
-            self.cycle.disconnected = True  # nobody reads what it would answer
-            self.cycle.message_event.set()
-        self.refuse(400, _("this is no HTTP request that can be read here"), {})
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self.refuse(400, _("this is no HTTP request that can be read here"), {})
+        else:
+            self.transport.close()
 
     def too_slow(self) -> None:
         """The head did not come in time."""
@@ -80,27 +73,38 @@ class Wire(HttpToolsProtocol):
         self._unset_head_timer()
         body = json.dumps({"detail": reason}, ensure_ascii=False).encode()
         head: dict[str, Any] = {
-            "content-type": "application/json", "content-length": len(body), "connection": "close", **headers
+            "content-type": "application/json", "content-length": str(len(body)), "connection": "close", **headers
         }  # fmt: skip
-        lines = "".join(f"{name}: {value}\r\n" for name, value in head.items()).encode()
-        self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + body)
+        response = h11.Response(status_code=status, headers=list(head.items()), reason=STATUS_PHRASES[status])
+        events = (response, h11.Data(data=body), h11.EndOfMessage())
+        self.transport.write(b"".join(self.conn.send(event) or b"" for event in events))
         with suppress(OSError):  # the client has left
             self.transport.write_eof()
         self.transport.resume_reading()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
-    @property
-    def _answering(self) -> bool:
-        """Whether the head of a request is here whose answer is not complete."""
-        return self.cycle is not None and not self.cycle.response_complete
-
-    def _set_head_timer(self) -> None:
-        self.head_timer = self.loop.call_later(HEAD_SECONDS, self.too_slow)
-
     def _unset_head_timer(self) -> None:
         if self.head_timer is not None:
             self.head_timer.cancel()
             self.head_timer = None
+
+
+class Holding(FlowControl):
+    """Reads on only while few bytes are here that nobody has looked at; uvicorn's own reads on with every request.
+
+    Args:
+        transport: what reads.
+        held: how many bytes are here.
+    """
+
+    def __init__(self, transport: asyncio.Transport, held: Callable[[], int]) -> None:
+        super().__init__(transport)
+        self._held = held
+
+    def resume_reading(self) -> None:
+        """Read on, unless there is enough; each request that is taken from it asks again."""
+        if self._held() < AHEAD:
+            super().resume_reading()
 
 
 class Joining:
@@ -114,12 +118,15 @@ class Joining:
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
         self._written: list[bytes] = []
+        self._over = False  # nothing may be written any more
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Send it with what else this turn brings."""
+        """Send it with what else this turn brings; nothing once the end was sent."""
+        if self._over:
+            return
         if not self._written:
             self._loop.call_soon(self._send)
         self._written.append(data)
@@ -127,11 +134,13 @@ class Joining:
     def write_eof(self) -> None:
         """Send all, and say that there is no more."""
         self._send()
+        self._over = True
         self._transport.write_eof()
 
     def close(self) -> None:
         """Send all, and hang up."""
         self._send()
+        self._over = True
         self._transport.close()
 
     def _send(self) -> None:

@@ -30,7 +30,7 @@ from weitiao.serving.cards import TASK_FILE, TaskCard
 from weitiao.serving.feedback.store import POSTGRES, SQLITE, FeedbackStore
 from weitiao.training.options import OBJECTIVE_OPTIONS, without_distribution
 from weitiao.verbs.evaluate import own_data
-from weitiao.verbs.learning.rows import NEW_DEV, ROWS, Mixed, kept, mixed, note
+from weitiao.verbs.learning.rows import DEV, NEW_DEV, ROWS, Mixed, kept, mixed, note, units
 from weitiao.verbs.predict import same_kind
 from weitiao.verbs.preparing.frame import frame, method_of, task_of
 from weitiao.verbs.preparing.resolving import anchored
@@ -95,6 +95,7 @@ def learn(
     temperature: float = 2.0,
     margin: float = MARGIN,
     promote: bool = True,
+    models: Sequence[str] = (),
     overrides: Sequence[str] = (),
     data: Any = None,
     resume: Path | str | None = None,
@@ -110,8 +111,10 @@ def learn(
             and at least ten of each label.
         hold_out: share of the new rows that are not trained on but measured.
         weight, temperature: of the objective `lwf`; a weight of 0 leaves it out.
-        margin: what the headline metric may lose on the old rows.
+        margin: what the headline metric may lose on the old rows, below 1.
         promote: whether the new run is to be served where the gate holds.
+        models: of a feedback store, the models whose corrections are learnt, such as an artifact of the run; default:
+            the name under which the run is served.
         overrides: `key=value` changes to the recipe, such as training.epochs=2.
         data: the old rows, of a run that was trained on rows in Python.
         resume: folder of a new run that was interrupted; takes none of the above but `run`.
@@ -128,7 +131,7 @@ def learn(
     else:
         if new is None:
             raise Refused(_("there is nothing to learn from; name a file of labelled rows or a feedback store"))
-        how = _How(replay, hold_out, weight, temperature, margin, promote, overrides)
+        how = _How(replay, hold_out, weight, temperature, margin, promote, models, overrides)
         folder, asked = _begin(base, new, output, how, data, on_event)
     _fit(folder, on_event, new=resume is None)
     return _judged(base, folder, asked, on_event)
@@ -144,13 +147,16 @@ class _How:
     temperature: float
     margin: float
     promote: bool
+    models: Sequence[str]
     overrides: Sequence[str]
 
     def check(self) -> None:
         if not 0 < self.hold_out < 1:
             raise Refused(_("hold_out is {got}; expected a share between 0 and 1").format(got=self.hold_out))
-        if self.weight < 0 or self.margin < 0:
-            raise Refused(_("weight and margin must not be below 0"))
+        if self.weight < 0:
+            raise Refused(_("weight is {got}; expected 0 or more").format(got=self.weight))
+        if not 0 <= self.margin < 1:
+            raise Refused(_("margin is {got}; expected a share of at least 0 and below 1").format(got=self.margin))
 
 
 def _begin(
@@ -164,10 +170,11 @@ def _begin(
     folder = RunFolder(Path(output) if output else _free(base))
     _refuse_if_taken(folder, base)
     on_event({"kind": "phase", "text": _("reading old and new rows")})
-    read_by, source = _source(own, new, _name(base))
+    read_by, source = _source(own, new, how.models or [_name(base)])
     rows = mixed(
         served, own, source, read_by=read_by, replay=how.replay, hold_out=how.hold_out, data=data
     )  # fmt: skip
+    _foretell(rows, how.margin, on_event)
     recipe, notes = _recipe(own, served, rows, folder, how)
     asked = {
         "run": str(base.absolute()), "served": str(served.path.absolute()),
@@ -181,31 +188,47 @@ def _begin(
     return folder, asked
 
 
+def _foretell(rows: Mixed, margin: float, on_event: OnEvent) -> None:
+    """Say before the training what the gate will object to whatever is learnt."""
+    from weitiao.verbs.learning.gate import few_new, few_old
+
+    for reason in (few_new(len(rows.parts[NEW_DEV])), few_old(units(rows.parts[DEV]), margin)):
+        if reason:
+            on_event({"kind": "note", "text": _("expect no promotion: {reason}").format(reason=reason)})
+
+
 def _refuse_if_taken(folder: RunFolder, base: Path) -> None:
     try:
         folder.refuse_if_taken()
     except Refused as error:
-        message = _(
-            "{path}: something is there already and is never overwritten; name another folder with --output, or go on "
-            "with what was interrupted by: weitiao learn {run} --resume {path}"
-        )
+        message = _("{path}: something is there already and is never overwritten; name another folder with --output")
+        if _interrupted(folder):
+            message = _(
+                "{path}: something is there already and is never overwritten; name another folder with --output, or go "
+                "on with what was interrupted by: weitiao learn {run} --resume {path}"
+            )
         raise Refused(message.format(path=folder.path, run=base)) from error
 
 
-def _source(recipe: Recipe, new: Any, name: str) -> tuple[Recipe, Any]:
+def _interrupted(folder: RunFolder) -> bool:
+    """Whether a folder was begun by `learn` and not judged."""
+    return (folder.path / LEARNT).is_file() and "gate" not in read_json(folder.path / LEARNT)
+
+
+def _source(recipe: Recipe, new: Any, models: Sequence[str]) -> tuple[Recipe, Any]:
     """The new rows, and the recipe by which their columns are read.
 
     A store's rows have the task's own fields. So may a file, such as an annotator's export: where it has none of the
     columns that the recipe names, they are told as those of a recipe that names none.
 
     Args:
-        name: under which the run is served, and corrections of it are stored.
+        models: names under which the corrections in a store were made.
     """
     unnamed = recipe.model_copy(update={"data": recipe.data.model_copy(update={"fields": {}})})
     if not isinstance(new, str | Path):
         return recipe, new
     if is_store(str(new)):
-        return unnamed, _corrections(FeedbackStore.open(str(new), make=False), name, recipe.task.name)
+        return unnamed, _corrections(FeedbackStore.open(str(new), make=False), models, recipe.task.name)
     named = {str(column).partition(".")[0] for name, column in recipe.data.fields.items() if name not in (GROUP, SPLIT)}
     if not named or not Path(new).is_file():
         return recipe, new
@@ -218,15 +241,17 @@ def _name(run: Path) -> str:
     return TaskCard.read(open_run(run).model / TASK_FILE).name
 
 
-def _corrections(store: FeedbackStore, name: str, task: str) -> list[dict[str, Any]]:
-    """What was said of this model's answers; one store may hold the corrections of several."""
-    rows = store.training_rows(model=name, task=task)
+def _corrections(store: FeedbackStore, models: Sequence[str], task: str) -> list[dict[str, Any]]:
+    """What was said of these models' answers; one store may hold the corrections of others too."""
+    rows = [row for name in models for row in store.training_rows(model=name, task=task)]
     if not rows:
-        others = sorted({each.model for each in store.counts()} - {name})
+        others = sorted({each.model for each in store.counts()} - set(models))
         message = _(
-            "{url}: there is no feedback yet on the model '{model}' (task {task}); models with feedback: {names}"
+            "{url}: there is no feedback yet on the model '{model}' (task {task}); models with feedback: {names}; "
+            "--model NAME takes that of another, such as an artifact of this run"
         )
-        raise Refused(message.format(url=store.shown, model=name, task=task, names=", ".join(others) or _("none")))
+        names = {"model": ", ".join(models), "names": ", ".join(others) or _("none")}
+        raise Refused(message.format(url=store.shown, task=task, **names))
     return rows
 
 

@@ -94,9 +94,9 @@ class Watch:
         self._lock = threading.Lock()
 
     def __call__(self, model: str, records: Sequence[Record], predictions: Sequence[Prediction]) -> None:
-        """Take an answered request into account."""
+        """Take answered requests into account: what would stay in the window of them."""
         with self._lock:
-            self._of(model).take(records, predictions)
+            self._of(model).take(records[-self._window :], predictions[-self._window :])
 
     def drift(self, model: str) -> Drift:
         """How far a model's requests drifted."""

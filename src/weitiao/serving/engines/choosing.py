@@ -2,7 +2,8 @@
 
 A run in torch is exported once into the cache folder, under the digest of its files and of the packages that export,
 and kept there if the graph answers the same within `SAME`. Both engines then answer the same rows of several lengths;
-the times are kept beside the graph, for this CPU and as many threads, so that the next start measures nothing.
+the times are kept beside the graph, for this CPU and as many threads, so that the next start measures nothing, and
+does not import torch where ONNX Runtime answers.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,11 +24,11 @@ import numpy as np
 from filelock import FileLock
 
 from weitiao.artifact import cache_folder, read_json, replacing_folder, sha256_of, write_json
-from weitiao.compression.onnx_options import PACKAGES
+from weitiao.compression.onnx_options import OPSET, PACKAGES
 from weitiao.errors import MissingExtra, Refused
 from weitiao.machine import stamp
 from weitiao.messages import _
-from weitiao.models.onnx import ONNX_FILE
+from weitiao.models.onnx import ONNX_FILE, threads_here
 from weitiao.models.parity import largest_difference
 from weitiao.models.weights import weight_files
 from weitiao.records import Feature
@@ -101,12 +103,16 @@ def _not_for_onnx(folder: Path) -> str:
 
 def _measured(folder: Path, wanted: Wanted, trust_remote_code: bool) -> Choice:
     """ONNX Runtime where it answers the same and, unless it is asked for, faster."""
-    torch = _torch(folder, trust_remote_code)
+
+    @cache
+    def torch() -> Engine:
+        return _torch(folder, trust_remote_code)
+
     with _exported(folder, torch, trust_remote_code) as (place, told):
         if told["problem"]:
             if wanted == "onnx":
                 raise Refused(_("{folder}: {reason}").format(folder=folder, reason=told["problem"]))
-            return Choice(torch, _("torch answers: {reason}").format(reason=told["problem"]))
+            return Choice(torch(), _("torch answers: {reason}").format(reason=told["problem"]))
         onnx = _onnx(place)
         if wanted == "onnx":
             return Choice(onnx, _("ONNX Runtime answers, as asked"))
@@ -115,18 +121,20 @@ def _measured(folder: Path, wanted: Wanted, trust_remote_code: bool) -> Choice:
     if times > 1:
         message = _("ONNX Runtime answers: {times:.1f} times as fast as torch here, and the same within {apart:.1g}")
         return Choice(onnx, message.format(times=times, apart=told["largest_difference"]))
-    return Choice(torch, _("torch answers: {times:.1f} times as fast as ONNX Runtime here").format(times=1 / times))
+    return Choice(torch(), _("torch answers: {times:.1f} times as fast as ONNX Runtime here").format(times=1 / times))
 
 
 @contextmanager
-def _exported(folder: Path, torch: Engine, trust_remote_code: bool) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _exported(
+    folder: Path, torch: Callable[[], Engine], trust_remote_code: bool
+) -> Iterator[tuple[Path, dict[str, Any]]]:
     """The folder of the graph in the cache, and what is known of it; made by the first who asks, held meanwhile."""
     place = cache_folder() / "graphs" / _digest(folder)
     place.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(place.with_suffix(".lock")):
         if not (place / EXPORT).is_file():
             with replacing_folder(place) as beside:
-                write_json(beside / EXPORT, _export(folder, beside, torch, trust_remote_code))
+                write_json(beside / EXPORT, _export(folder, beside, torch(), trust_remote_code))
         yield place, read_json(place / EXPORT)
 
 
@@ -145,14 +153,15 @@ def _export(folder: Path, target: Path, torch: Engine, trust_remote_code: bool) 
     return {"problem": problem, "largest_difference": worst}
 
 
-def _seconds(place: Path, rows: Sequence[Feature], torch: Engine, onnx: Engine) -> dict[str, float]:
+def _seconds(place: Path, rows: Sequence[Feature], torch: Callable[[], Engine], onnx: Engine) -> dict[str, float]:
     """Median seconds of each engine for all rows, one at a time; measured once for a graph, a CPU and its threads."""
     path = place / f"speed-{_machine()}.json"
     if path.is_file():
         return read_json(path)
-    found: dict[str, list[float]] = {torch.name: [], onnx.name: []}
+    engines = (torch(), onnx)
+    found: dict[str, list[float]] = {engine.name: [] for engine in engines}
     for _round in range(ROUNDS + 1):
-        for engine in (torch, onnx):
+        for engine in engines:
             started = time.perf_counter()
             for row in rows:
                 engine.infer([row])
@@ -164,9 +173,7 @@ def _seconds(place: Path, rows: Sequence[Feature], torch: Engine, onnx: Engine) 
 
 def _machine() -> str:
     """Of this CPU, and of the threads that an engine has on it."""
-    from torch import get_num_threads
-
-    return hashlib.sha256(json.dumps([stamp(), get_num_threads()]).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps([stamp(), threads_here()]).encode()).hexdigest()[:12]
 
 
 def _rows(folder: Path) -> list[Feature]:
@@ -184,8 +191,6 @@ def _rows(folder: Path) -> list[Feature]:
 
 def _digest(folder: Path) -> str:
     """Of the weights, of what says how they are put together, and of what exports them."""
-    from weitiao.compression.onnx import OPSET
-
     described = [each for each in (folder / CONFIG, folder / TASK_FILE) if each.is_file()]
     paths = [*sorted(weight_files(folder)), *sorted(folder.glob("*.safetensors")), *described]
     made_by = json.dumps([OPSET, {each: version(each) for each in ("weitiao", "torch", *PACKAGES)}])

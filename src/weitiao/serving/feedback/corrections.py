@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from weitiao.data.fields import GROUP
 from weitiao.messages import _
@@ -29,7 +29,14 @@ class Correction(BaseModel):
     model: str = Field(description="name of the model, as in /v1/models")
     fields: dict[str, Any] = Field(description="what it was asked: a record as /v1/predict/{model} takes it")
     correction: dict[str, Any] = Field(description='what is right, as a training row says it, such as {"label": "pos"}')
-    request_id: str = Field("", description="what the asker calls the request", max_length=200, pattern=r"^[ -~]*$")
+    request_id: str = Field("", description="what the asker calls the request, on one line", max_length=200)
+
+    @field_validator("request_id")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError(_("expected characters that can be printed, on one line"))
+        return value
 
 
 def parsed(body: bytes) -> Correction:

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from weitiao.evaluation.intervals import HIDDEN, Resampling, Score, difference, interval
-from weitiao.messages import _
+from weitiao.messages import _, ngettext
 from weitiao.metrics import value_of
 from weitiao.recipe import EvaluationSpec
 from weitiao.tasks import Task
@@ -88,24 +88,16 @@ def judge(
     on_old, on_new = (_measured(metric, each, spec) for each in (old, new))
     association = _association(task, labels, new, spec)
     reasons = []
-    if on_new.rows < FEWEST:
-        reasons.append(
-            _("only {rows} new rows were held out, and fewer than {fewest} say too little").format(
-                rows=on_new.rows, fewest=FEWEST
-            )
-        )
+    if few := few_new(on_new.rows):
+        reasons.append(few)
     if not on_new.difference.low > 0:
         message = _("it is not shown to be better on the new rows ({metric} {gap})")
         reasons.append(message.format(metric=metric.name, gap=on_new.difference.shown("+")))
     if not on_old.difference.low > -margin:
         message = _("it is not shown to lose less than {margin:g} on the old rows ({metric} {gap})")
         reasons.append(message.format(margin=margin, metric=metric.name, gap=on_old.difference.shown("+")))
-    elif not on_old.difference.low > 0 and on_old.units < (needed := _needed(margin)):
-        message = _(
-            "{rows} old rows cannot show that less than {margin:g} is lost, even where no answer changes; at least "
-            "{needed} could, or a wider margin"
-        )
-        reasons.append(message.format(rows=f"{on_old.units:,}", margin=margin, needed=f"{needed:,}"))
+    elif not on_old.difference.low > 0 and (few := few_old(on_old.units, margin)):
+        reasons.append(few)
     if association is not None and not association.low > 0:
         message = _(
             "its answers to the new rows are not shown to have more to do with the labels than chance ({name} {score})"
@@ -117,11 +109,34 @@ def judge(
     )  # fmt: skip
 
 
+def few_new(rows: int) -> str:
+    """Why so many held-out new rows say too little; empty where they do not."""
+    if rows >= FEWEST:
+        return ""
+    return ngettext(
+        "only {rows} new row is held out, and fewer than {fewest} say too little",
+        "only {rows} new rows are held out, and fewer than {fewest} say too little",
+        rows,
+    ).format(rows=rows, fewest=FEWEST)
+
+
+def few_old(units: int, margin: float) -> str:
+    """Why so many old rows cannot show that nothing is lost; empty where they can."""
+    needed = math.ceil(HIDDEN / margin - 1e-9) if margin else math.inf
+    if units >= needed:
+        return ""
+    message = _(
+        "{rows} old rows cannot show that less than {margin:g} is lost, even where no answer changes; at least "
+        "{needed} could, or a wider margin"
+    )
+    return message.format(rows=f"{units:,}", margin=margin, needed=f"{needed:,}")
+
+
 def unguarded() -> str:
     """What is to be said where no association was measured."""
     return _(
-        "whether the labels of the new rows make sense was not measured, for they are not single labels of two or "
-        "more kinds; look at some of them before this run is served"
+        "nothing would show it if the labels of the new rows were shuffled, for that takes single labels of two or "
+        "more kinds among them; look at some of these rows before this run is served"
     )
 
 
@@ -134,11 +149,6 @@ def _measured(metric: Any, answered: Answered, spec: EvaluationSpec) -> Measured
         learnt=value_of(metric, answered.learnt, records),
         difference=difference(metric, answered.learnt, answered.served, records, resampling),
     )
-
-
-def _needed(margin: float) -> int:
-    """Rows among which a loss as large as the margin would probably be seen."""
-    return math.ceil(HIDDEN / margin - 1e-9)
 
 
 def _association(task: Task[Any, Any], labels: Sequence[str], new: Answered, spec: EvaluationSpec) -> Score | None:

@@ -190,6 +190,11 @@ def wanted(replay: str | int | None, new: int, pool: Sequence[Given], task: Task
     return min(round(value), len(pool))
 
 
+def units(rows: Sequence[Given]) -> int:
+    """Rows that are drawn apart: those of a group count once."""
+    return len({row.item.group or str(place) for place, row in enumerate(rows)})
+
+
 def kinds(rows: Sequence[Given], task: Task[Any, Any]) -> list[str]:
     """What each row is an example of: its answer, or the labels that it marks; nothing of tasks without labels."""
     if task.labels_are != "classes":
