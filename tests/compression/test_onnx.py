@@ -92,6 +92,15 @@ def test_the_last_layer_computes_first_tokens_only_where_the_head_reads_no_other
 
 
 @pytest.mark.slow
+def test_learnt_keys_that_the_graph_would_not_read_are_found_out(tmp_path: Path) -> None:
+    """Torch's own attention knows nothing of a prefix: what is compared with has to be the network as it was."""
+    network, features = made("bert", NetworkSpec("classify", "stock", ["a", "b"]), lambda _each: {})
+    network.insert("prefix", {"count": 4, "width": 0})
+    with pytest.raises(Refused, match=r"the exported graph answers otherwise \(by 0\.\d+\)"):
+        export(families.lively(network).eval(), features, tmp_path)
+
+
+@pytest.mark.slow
 def test_eight_bits_of_a_graph(tmp_path: Path) -> None:
     """Static scales answer the same in any batch; what dynamic ones differ by is measured."""
     run = source(saved("bert", tmp_path / "model"))
