@@ -150,6 +150,9 @@ def test_sweeping_keeps_what_is_not_ours(tmp_path: Path) -> None:
 def test_opening_a_run_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="no such run folder; expected the `output` folder of a run"):
         open_run(tmp_path / "no")
+    write_text(tmp_path / "rows.csv", "")
+    with pytest.raises(Refused, match="a file, not a run folder"):
+        open_run(tmp_path / "rows.csv")
     with pytest.raises(Refused, match=r"not a run folder \(no recipe.yaml in it\)"):
         open_run(tmp_path)
     write_text(tmp_path / "ladder" / "int8" / "recipe.yaml", "")

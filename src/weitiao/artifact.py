@@ -128,6 +128,8 @@ def open_run(path: Path | str) -> RunFolder:
         Refused: the folder is missing, is no run, or has no model yet.
     """
     run = RunFolder(Path(path))
+    if run.path.is_file():
+        raise Refused(_("{path}: a file, not a run folder; expected the `output` folder of a run").format(path=path))
     if not run.path.is_dir():
         raise Refused(_("{path}: no such run folder; expected the `output` folder of a run").format(path=path))
     if not run.recipe.is_file():

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from tests.compression.sources import source
 from weitiao.compression import STEP_OPTIONS, STEPS
 from weitiao.errors import Refused
+from weitiao.models.onnx import threads_here
 from weitiao.models.parity import Parity
 from weitiao.serving.engines import choosing
 from weitiao.serving.engines.choosing import engine_for, predictor_for
@@ -26,7 +26,7 @@ from weitiao.tasks import TASKS
 
 TEXTS = ["fine", "a much longer text about a lazy dog and a quick brown fox", "很好", "dull, overlong"]
 
-WITHOUT_TORCH = """
+ABSENT = """
 import json, sys
 
 class Absent:
@@ -35,9 +35,22 @@ class Absent:
             raise ImportError(name)
 
 sys.meta_path.insert(0, Absent())
+"""
+WITHOUT_TORCH = (
+    ABSENT
+    + """
 from weitiao.__main__ import run
 run()
 """
+)
+CHOOSE = (
+    ABSENT
+    + """
+from pathlib import Path
+from weitiao.serving.engines.choosing import engine_for
+print(engine_for(Path(sys.argv[1])).engine.name)
+"""
+)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +122,9 @@ def test_the_fastest_engine_is_measured_once_and_said(
         speed.write_text(json.dumps({"torch": seconds, "onnx": other}), "utf-8")
         again = engine_for(model)
         assert (again.engine.name, again.reason[: len(reason)]) == (name, reason)
+        if name == "onnx":  # all that is asked for is kept: the next start does without torch
+            command = [sys.executable, "-c", CHOOSE, str(model)]
+            assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "onnx\n"
     rows = choosing._rows(model)
     assert [len(each) for each in rows] == [8, 16, 32, 64]  # the card's longest is the last
     for one, other in zip(asked.engine.infer(rows), engine_for(model, "torch").engine.infer(rows), strict=True):
@@ -131,7 +147,7 @@ def test_without_the_extra_torch_answers_and_says_how_to_change_that(
 def test_what_is_kept_is_kept_for_the_files_the_packages_and_the_threads(
     made_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, threads = made_run / "model", torch.get_num_threads()
+    model = made_run / "model"
     found = [choosing._digest(model)]
     assert choosing._digest(model) == found[0]
     for name in ("config.json", "task.json"):
@@ -144,5 +160,5 @@ def test_what_is_kept_is_kept_for_the_files_the_packages_and_the_threads(
     found.append(choosing._digest(model))
     assert len(set(found)) == 5
     before = choosing._machine()
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads + 1)
+    monkeypatch.setenv("OMP_NUM_THREADS", str(threads_here() + 1))
     assert choosing._machine() != before
