@@ -17,12 +17,12 @@ from weitiao import Run, predict, train
 from weitiao.cli import main
 from weitiao.data.fields import FieldMap
 from weitiao.data.reading import long, read_rows
+from weitiao.data.writing.sheet import cell
 from weitiao.errors import ProblemsFound, Refused
 from weitiao.models.tiny import tiny
 from weitiao.records import FoundSpan, Row
 from weitiao.serving.desk import Desk, Limits
 from weitiao.serving.predictor import Predictor
-from weitiao.verbs.answer_file import cell
 from weitiao.verbs.evaluate import evaluate
 from weitiao.verbs.predict import Asked, _chunks, predict_file
 

@@ -12,10 +12,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
-from pydantic import BaseModel
-
+from weitiao.data.writing.sheet import cell
 from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.records import Prediction
@@ -91,27 +90,3 @@ def _lines(stream: TextIO) -> Write:
         stream.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
 
     return write
-
-
-def cell(value: Any) -> str:
-    """A value as one cell: labels joined by ` | `, mappings and other lists as JSON."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, tuple) and all(isinstance(each, str) for each in value):
-        return " | ".join(value)
-    if isinstance(value, Mapping):
-        value = {key: round(each, 6) if isinstance(each, float) else each for key, each in value.items()}
-    if isinstance(value, Mapping | list | tuple):
-        return json.dumps(value, ensure_ascii=False, default=_plain)
-    return str(value)
-
-
-def _plain(value: object) -> object:
-    """A part of an answer as JSON knows it: spans and tokens as objects."""
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)

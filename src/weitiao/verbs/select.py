@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from weitiao.artifact import RunFolder, open_run, replacing
+from weitiao.artifact import RunFolder, open_run
 from weitiao.compression.base import form_of
 from weitiao.data.dedup import fold
 from weitiao.data.fields import FieldMap, word
@@ -30,7 +30,6 @@ from weitiao.messages import _
 from weitiao.records import Feature, FloatArray, Prediction, Record, Row
 from weitiao.serving import promotion
 from weitiao.tasks import RowFault
-from weitiao.verbs.answer_file import cell
 from weitiao.verbs.evaluate import own_data
 from weitiao.verbs.predict import Asked
 from weitiao.verbs.selecting.scores import disagreement, several_labels, uncertainty_of
@@ -41,8 +40,9 @@ if TYPE_CHECKING:
 
 By = Literal["uncertainty", "disagreement", "density", "mixed"]
 WAYS: tuple[By, ...] = ("uncertainty", "disagreement", "density", "mixed")
-FORMATS = {"doccano": "doccano", "labelstudio": "label_studio", "label_studio": "label_studio", "jsonl": "jsonl"}
-CSV = "csv"
+FORMATS = {
+    "doccano": "doccano", "labelstudio": "label_studio", "label_studio": "label_studio", "jsonl": "jsonl", "csv": "csv",
+}  # fmt: skip
 POOL, LEAST = 20, 1000  # candidates that are kept: so many times the number wanted, and at least so many
 LABELLED = 1000  # training rows whose vectors candidates are to be far from
 SCORE = "score"
@@ -158,9 +158,7 @@ def _check(folders: Sequence[Path], output: Path, number: int, by: str, *, force
 
 
 def _format(output: Path, write_as: str | None) -> str:
-    name = write_as or {".csv": CSV, ".jsonl": "jsonl", ".json": "labelstudio"}.get(output.suffix.lower(), "")
-    if name == CSV:
-        return CSV
+    name = write_as or {".csv": "csv", ".jsonl": "jsonl", ".json": "labelstudio"}.get(output.suffix.lower(), "")
     if name not in FORMATS:
         message = _("'{got}' is no format to write; expected one of: {names}")
         raise Refused(message.format(got=name or output.suffix, names="doccano, labelstudio, csv, jsonl"))
@@ -326,20 +324,7 @@ def _write(pool: _Pool, chosen: Sequence[Candidate], output: Path, format_name: 
         return
     own = pool.asked[0].recipe().data.fields
     rows = [{**each.row.fields, **_answer(each.prediction, own), SCORE: round(each.score, 6)} for each in chosen]
-    if format_name == "jsonl":
-        WRITERS["jsonl"]().write(rows, output)
-        return
-    _write_csv(rows, output)
-
-
-def _write_csv(rows: Sequence[Mapping[str, Any]], output: Path) -> None:
-    import csv
-
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with replacing(output) as beside, beside.open("w", encoding="utf-8-sig", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([cell(row.get(column)) for column in columns] for row in rows)
+    WRITERS[format_name]().write(rows, output)
 
 
 def _answer(prediction: Any, own: Mapping[str, str | int]) -> dict[str, Any]:

@@ -164,3 +164,23 @@ class TestConll(WriterContract):
         (back,) = read_rows(str(tmp_path / "out"), format="conll").rows
         assert (back.fields["text"], back.fields["tags"]) == ("a\tb c", ["B-A B", "I-A B", "O"])
         assert back.fields["2"] == ["X", "X", "Y"]
+
+
+class TestCsv(WriterContract):
+    name = "csv"
+    format = "csv"
+    rows: ClassVar[list[dict[str, Any]]] = [
+        {"text": "多退了 5 元，\n请核对", "label": "退款"}, {"text": 'a "quoted" one', "label": "b, c"},
+    ]  # fmt: skip
+
+    def test_spreadsheets_know_the_encoding_and_every_column_is_there(self, tmp_path: Path) -> None:
+        path = tmp_path / "out.csv"
+        rows = [{"text": "发票"}, {"text": "b", "label": ("x", "y"), "spans": [{"start": 0}], "share": 0.5}]
+        assert self.writer.write(rows, path) == []
+        assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+        head, first, second = path.read_text("utf-8-sig").splitlines()
+        assert (head, first, second) == ("text,label,spans,share", "发票,,,", 'b,x | y,"[{""start"": 0}]",0.5')
+
+    def test_what_utf8_cannot_hold_is_told(self, tmp_path: Path) -> None:
+        (told,) = self.writer.write([{"text": "\ud83d"}], tmp_path / "out.csv")
+        assert told.startswith("half of a surrogate pair")

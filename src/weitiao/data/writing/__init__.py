@@ -20,6 +20,7 @@ WRITERS = Table(
     "writer",
     {
         "conll": "weitiao.data.writing.conll:Conll",
+        "csv": "weitiao.data.writing.sheet:Csv",
         "conllu": "weitiao.data.writing.conllu:ConlluWriter",
         "doccano": "weitiao.data.writing.doccano:Doccano",
         "jsonl": "weitiao.data.writing.jsonl:JsonLines",
@@ -27,7 +28,9 @@ WRITERS = Table(
     },
 )
 
-ENDINGS = {".conll": "conll", ".bio": "conll", ".jsonl": "jsonl", ".ndjson": "jsonl", ".conllu": "conllu"}
+ENDINGS = {
+    ".conll": "conll", ".bio": "conll", ".jsonl": "jsonl", ".ndjson": "jsonl", ".conllu": "conllu", ".csv": "csv",
+}  # fmt: skip
 
 
 class Writer(Protocol):
