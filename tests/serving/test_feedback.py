@@ -362,5 +362,5 @@ class TestExport:
         FeedbackStore.open(url)
         assert main(["data", "feedback", url, str(tmp_path / "rows.jsonl")]) == 2
         assert "no such corrections; there are some of the models: none" in capsys.readouterr().err
-        assert main(["data", "feedback", url, str(tmp_path / "rows.csv")]) == 2
-        assert "the ending '.csv' says no format; take one of" in capsys.readouterr().err
+        assert main(["data", "feedback", url, str(tmp_path / "rows.xlsx")]) == 2
+        assert "the ending '.xlsx' says no format; take one of" in capsys.readouterr().err
