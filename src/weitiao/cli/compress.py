@@ -69,15 +69,7 @@ def compress(
     if ladder:
         if steps or accept:
             raise Refused(_("--ladder takes its ways from --steps and keeps all of them; give no STEP and no --accept"))
-        _climb(
-            run,
-            rungs,
-            output=output,
-            tolerance=allowed,
-            data=data,
-            texts=texts,
-            json=json,
-        )
+        _climb(run, rungs, output=output, tolerance=allowed, data=data, texts=texts, json=json)
         return
     if rungs:
         raise Refused(_("--steps names the ways of --ladder; without it, name the steps behind the run"))

@@ -121,8 +121,8 @@ def few_new(rows: int) -> str:
 
 
 def few_old(units: int, margin: float) -> str:
-    """Why so many old rows cannot show that nothing is lost; empty where they can."""
-    needed = math.ceil(HIDDEN / margin - 1e-9) if margin else math.inf
+    """Why so many old rows cannot show that no more than the margin is lost; empty where they can, and without one."""
+    needed = math.ceil(HIDDEN / margin - 1e-9) if margin else 0
     if units >= needed:
         return ""
     message = _(
