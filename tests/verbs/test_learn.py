@@ -174,6 +174,14 @@ def test_what_the_gate_will_object_to_is_said_before_the_training(run: Path, tmp
     assert any("at least 3,000 could, or a wider margin" in note for note in notes)
 
 
+def test_new_rows_of_which_none_can_be_used_are_refused_by_file_and_line(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text('review,stars\ngood,\n"bad', "utf-8")
+    with pytest.raises(Refused, match=r"new\.csv: no row that can be used: .*line 2: no label; line 3: a quote opened"):
+        learn(run, path, output=tmp_path / "out", overrides=STILL)
+    assert not (tmp_path / "out").exists()
+
+
 def test_old_rows_are_read_by_the_columns_that_the_recipe_names(tmp_path: Path) -> None:
     made = recipe(tmp_path, training={"max_steps": 2, "batch_size": 16})
     for name in ("train.csv", "test.csv"):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from weitiao.serving.predictor import Predictor
 
 AS_FOUND = dict.fromkeys(("format", "encoding", "delimiter", "header", "sheet"))
+EMPTY, DROPPED = "empty-split", "dropped-rows"  # codes of `load_data`
 Read = Callable[..., Record]  # as `task.read`
 LEAKS = {"exact-leak", "near-duplicate-leak"}
 ACROSS = {*LEAKS, "conflicting-labels-across"}  # what `audit` says of two sets of rows
@@ -151,9 +152,13 @@ def new_data(recipe: Recipe, data: Any, *, read: Read | None = None) -> Dataset:
             "fields": fields, "max_dropped": 1.0, **AS_FOUND, **same_kind(recipe, _name_of(data)),
         }
     )  # fmt: skip
-    found = _load(recipe, spec, {"train": data} if in_memory else None, read)
-    if not found.records.get("train"):
-        raise Refused(_("{name}: no row that can be measured").format(name=_name_of(data)))
+    found = _read(recipe, spec, {"train": data} if in_memory else None, read)
+    errors = {each.code for each in found.problems if each.severity == "error"}
+    if errors == {EMPTY}:
+        reasons = {each.code: each.message for each in found.problems}
+        message = _("{name}: no row that can be used: {reason}; give rows with the run's own columns, and labels")
+        raise Refused(message.format(name=_name_of(data), reason=reasons.get(DROPPED, reasons[EMPTY])))
+    refuse_if_errors(found.problems)
     return found
 
 
@@ -164,8 +169,15 @@ def _leaks(trained: Dataset, fresh: Dataset) -> list[Problem]:
 
 
 def _load(recipe: Recipe, spec: DataSpec, memory: Mapping[str, Any] | None = None, read: Read | None = None) -> Dataset:
+    found = _read(recipe, spec, memory, read)
+    refuse_if_errors(found.problems)
+    return found
+
+
+def _read(recipe: Recipe, spec: DataSpec, memory: Mapping[str, Any] | None, read: Read | None) -> Dataset:
+    """The rows with whatever is wrong with them."""
     task = task_of(recipe)
-    found = load_data(
+    return load_data(
         spec,
         fields=task.fields,
         read=read or task.read,
@@ -175,8 +187,6 @@ def _load(recipe: Recipe, spec: DataSpec, memory: Mapping[str, Any] | None = Non
         spare=() if spec is recipe.data else (GROUP,),
         expand=task.expand,
     )
-    refuse_if_errors(found.problems)
-    return found
 
 
 def _own_note(folder: RunFolder, split: str) -> str:
