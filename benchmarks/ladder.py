@@ -23,11 +23,6 @@ import corpora
 from harness import Bar, Benchmark, Cell, Result, Row, Settings, Summary, run
 
 TRAIN, DEV, TEXTS = 3000, 400, 4000
-STUDENT = "distil:layers=3,epochs=5,learning_rate=2e-4"
-RUNGS = (
-    "onnx", "int8", "int8:mode=static", "vocabulary+onnx+int8", STUDENT, f"{STUDENT}+onnx", f"{STUDENT}+onnx+int8",
-    f"{STUDENT}+vocabulary+onnx+int8",
-)  # fmt: skip
 QUICK_RUNGS = ("onnx", "onnx+int8")
 BYTES, TIMES, FALL = 0.25, 3.0, 0.005  # of the issue: at most, at least, at most
 
@@ -43,6 +38,7 @@ class Set:
         files: of the recipe's data; None for rows of `corpora`, which are written as files.
         judge: labelled rows that every artifact is judged on; empty for the corpus' test rows.
         evaluation: of the recipe, where its headline needs more than the default.
+        layers: of the student; half of the run's.
     """
 
     task: str
@@ -51,12 +47,19 @@ class Set:
     files: Mapping[str, Any] | None = None
     judge: str = ""
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    layers: int = 3
+
+    def rungs(self) -> list[str]:
+        """The whole network smaller, and a student of fewer layers smaller too."""
+        student = f"distil:layers={self.layers},epochs=5,learning_rate=2e-4"
+        whole = ["onnx", "int8", "int8:mode=static", "vocabulary+onnx+int8"]
+        return [*whole, student, *(f"{student}+{steps}" for steps in ("onnx", "onnx+int8", "vocabulary+onnx+int8"))]
 
 
 SENTIMENT = {"epochs": 3, "batch_size": 16, "max_length": 96, "learning_rate": 1e-4}
 SETS: Mapping[str, Set] = {
     "sst2": Set("classify", {"name": "starter:en", "head": "stock"}, SENTIMENT),
-    "waimai_10k": Set("classify", {"name": "starter:zh-en", "head": "stock"}, SENTIMENT),
+    "waimai_10k": Set("classify", {"name": "starter:zh-en", "head": "stock"}, SENTIMENT, layers=6),
     "conll2003": Set(
         "tag", "starter:en",
         {"epochs": 4, "batch_size": 16, "max_length": 128, "learning_rate": 3e-4, "head_learning_rate": 3e-3},
@@ -75,8 +78,9 @@ SETS: Mapping[str, Set] = {
 
 def cells(quick: bool) -> list[Cell]:
     """One a data set."""
-    shared = {"rungs": list(QUICK_RUNGS if quick else RUNGS), "rows": [TRAIN, DEV, TEXTS], "quick": quick}
-    return [Cell(name, {"set": name, **shared}) for name in (["sst2"] if quick else SETS)]
+    chosen = {"sst2": list(QUICK_RUNGS)} if quick else {name: each.rungs() for name, each in SETS.items()}
+    shared = {"rows": [TRAIN, DEV, TEXTS], "quick": quick}
+    return [Cell(name, {"set": name, "rungs": rungs, **shared}) for name, rungs in chosen.items()]
 
 
 def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
