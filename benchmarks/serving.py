@@ -355,8 +355,10 @@ def summarise(results: Mapping[str, Result]) -> Summary:
         for side in ("served", "library")
         for name, (_form, _reference, goal) in GOALS.items()
     }
-    for name in ("served_p50", "library_p50"):
-        bars[f"{name}_over_pipeline"] = Bar(min(ratios.get(name, []), default=None), LATENCY_GOAL)
+    for side in ("served", "library"):
+        for form in ("float", "int8"):
+            worst = min(ratios.get(f"{side}_{form}_p50", []), default=None)
+            bars[f"{side}_{form}_p50_over_pipeline"] = Bar(worst, LATENCY_GOAL)
     bars |= _losses(results, rows)
     if (found := results.get("en-workers")) is not None:
         rows += _rows_of_workers(found)
@@ -379,10 +381,10 @@ def _ratios(rounds: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         for name, (form, reference, _goal) in GOALS.items():
             values = [each[f"{side}-{form}"] / each[reference] for each in speeds]
             found[f"{side}_{name}"] = round(statistics.median(values), 2)
-        values = [
-            each["variants"]["pipeline-1"]["p50_ms"] / each["variants"][f"{side}-float-1"]["p50_ms"] for each in rounds
-        ]
-        found[f"{side}_p50"] = round(statistics.median(values), 2)
+        for form in ("float", "int8"):
+            alone = [(each["variants"]["pipeline-1"], each["variants"][f"{side}-{form}-1"]) for each in rounds]
+            values = [pipeline["p50_ms"] / ours["p50_ms"] for pipeline, ours in alone]
+            found[f"{side}_{form}_p50"] = round(statistics.median(values), 2)
     return found
 
 
