@@ -133,3 +133,11 @@ def test_check_says_that_a_run_is_already_there(tmp_path: Path, capsys: pytest.C
 def test_help_shows_no_empty_default(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "--help"]) == 0
     assert "[default: ]" not in capsys.readouterr().out
+
+
+def test_help_names_both_sides_of_a_switch(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["learn", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "--promote, --no-promote" in said and "[default: --promote]" in said
+    assert main(["learn", "run", "--no-promot"]) == 2
+    assert "unknown option '--no-promot'; did you mean '--no-promote'?" in capsys.readouterr().err

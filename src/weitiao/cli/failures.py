@@ -89,7 +89,8 @@ def _complaint(error: Any, context: Any) -> str:
     parameter = getattr(error, "param", None)
     match type(error).__name__:
         case "NoSuchOption":
-            known = [flag for each in context.command.get_params(context) for flag in each.opts] if context else []
+            parameters = context.command.get_params(context) if context else []
+            known = [flag for each in parameters for flag in [*each.opts, *each.secondary_opts]]
             hint = did_you_mean(error.option_name, known)
             return _("unknown option '{option}'{hint}").format(option=error.option_name, hint=hint)
         case "MissingParameter" if parameter is not None:

@@ -93,7 +93,7 @@ def _name(parameter: Any) -> str:
 
 
 def _flags(parameter: Any) -> str:
-    flags = ", ".join(sorted(parameter.opts, key=len))
+    flags = ", ".join([*sorted(parameter.opts, key=len), *parameter.secondary_opts])
     takes_value = not getattr(parameter, "is_flag", False)
     return f"{flags} {_name(parameter)}" if takes_value else flags
 
@@ -103,7 +103,8 @@ def _about(parameter: Any) -> str:
         return _("Show this page and exit.")
     about = shown(parameter.help)
     if parameter.show_default and parameter.default not in (None, False, (), "") and not callable(parameter.default):
-        about += " " + _("[default: {value}]").format(value=parameter.default)
+        value = parameter.opts[0] if parameter.secondary_opts else parameter.default
+        about += " " + _("[default: {value}]").format(value=value)
     return about
 
 
