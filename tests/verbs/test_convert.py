@@ -190,7 +190,7 @@ def test_rows_that_cannot_be_used_are_left_out_and_named(tmp_path: Path) -> None
         (["nowhere.jsonl", "b.conll"], "nowhere.jsonl: no such file"),
         (
             ["in.jsonl", "b.xyz"],
-            "the ending '.xyz' does not tell the format to write; give --to, one of: conll, conllu, csv, doccano, jsonl, ",
+            "the ending '.xyz' does not tell the format to write; give --to, one of: conll, conllu, csv, ",
         ),
         (["in.jsonl", "b.conll", "--to", "docano"], "unknown writer 'docano'; expected one of: "),
         (["in.jsonl", "b.conll", "--from", "docano"], "unknown format 'docano'; expected one of: "),
