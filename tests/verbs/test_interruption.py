@@ -109,7 +109,7 @@ def test_ctrl_c_while_a_resumed_run_is_checked(tmp_path: Path, monkeypatch: pyte
     def interrupt(*_arguments: object, **_options: object) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("weitiao.verbs.train.inspect", interrupt)
+    monkeypatch.setattr("weitiao.verbs.preparing.claimed.inspect", interrupt)
     with pytest.raises(Interrupted, match=r"^interrupted; go on with: weitiao train --resume .*run$"):
         weitiao.train(resume=run.path)
 

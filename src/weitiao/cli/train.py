@@ -15,6 +15,7 @@ from weitiao.cli.progress import display
 from weitiao.cli.recipes import MaybeRecipe, ModelName, Overrides, Strict, overrides_of
 from weitiao.cli.results import print_run, run_as_json
 from weitiao.errors import Refused
+from weitiao.events import is_main
 from weitiao.messages import _
 
 ABOUT = N_("Train by a recipe: check it, fit the model, measure it, write the run folder.")
@@ -43,7 +44,6 @@ def train(
         raise Refused(_("--resume goes on with the run's own recipe; give no recipe and no changes with it"))
     if resume is None and recipe is None:
         raise Refused(_("RECIPE is missing; write one with: weitiao new classify, or go on with a run by --resume RUN"))
-    from weitiao.verbs.train import is_main
     from weitiao.verbs.train import train as train_run
 
     where = cluster_of(cluster, workers, address)

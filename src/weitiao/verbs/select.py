@@ -31,7 +31,7 @@ from weitiao.records import Feature, FloatArray, Prediction, Record, Row
 from weitiao.serving import promotion
 from weitiao.tasks import RowFault
 from weitiao.verbs.evaluate import own_data
-from weitiao.verbs.predict import Asked
+from weitiao.verbs.predicting.asked import Asked
 from weitiao.verbs.selecting.scores import disagreement, several_labels, uncertainty_of
 from weitiao.verbs.selecting.spread import density, distinct, k_center
 

@@ -6,29 +6,24 @@ report. A run that was killed anywhere goes on with `resume` and ends with the s
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weitiao.artifact import RunFolder, read_json, write_json, write_text
-from weitiao.errors import Interrupted, Refused, StorageFull
-from weitiao.events import OnEvent, silent
+from weitiao.artifact import RunFolder, write_text
+from weitiao.errors import Refused
+from weitiao.events import OnEvent, is_main, silent
 from weitiao.messages import _
-from weitiao.recipe import dump_recipe, load_recipe
+from weitiao.recipe import dump_recipe
 from weitiao.training.signals import StopSignal
-from weitiao.verbs.preparing.conditions import conditions, other_rounding, refuse_changed
-from weitiao.verbs.preparing.frame import frame
-from weitiao.verbs.preparing.memory import MEMORY, draft_with, named
+from weitiao.verbs.preparing.claimed import judge, reopened, resumable
+from weitiao.verbs.preparing.memory import draft_with
 from weitiao.verbs.preparing.preflight import Preflight, inspect
 from weitiao.verbs.preparing.resolving import resolved
 from weitiao.verbs.run import Run
 
 if TYPE_CHECKING:
     from weitiao.verbs.clusters.session import Cluster
-    from weitiao.verbs.fitting.fit import Fitted
 
 
 def train(
@@ -67,7 +62,7 @@ def train(
             raise Refused(
                 _("{path}: made by weitiao compress, and not by training; resume its run").format(path=resume)
             )
-        found = _reopened(folder, data, on_event)
+        found = reopened(folder, data, on_event)
     else:
         found = _looked_at(recipe, data, overrides, on_event, strict=strict)
         folder = RunFolder(Path(found.recipe.output))
@@ -76,22 +71,14 @@ def train(
             _take(folder, found, new=resume is None)
         with resumable(folder, options="" if cluster is None else cluster.words()):
             if cluster is None:
-                _fit_all(found, folder, on_event, stop)
+                from weitiao.verbs.fitting.whole import fit_all
+
+                fit_all(found, folder, on_event, stop)
             else:
                 from weitiao.verbs.clusters.training import fit_on
 
                 fit_on(cluster, folder, data, on_event, stop)
         return _finished(found, folder)
-
-
-def go_on(folder: RunFolder, data: Any, on_event: OnEvent, stop: Callable[[], bool]) -> None:
-    """Finish the run in a folder that was looked at and claimed elsewhere, as one process of a group."""
-    if not is_main():
-        on_event = silent
-    found = _reopened(folder, data, silent)
-    if is_main():
-        folder.sweep()
-    _fit_all(found, folder, on_event, stop)
 
 
 def _looked_at(recipe: Any, data: Any, overrides: Sequence[str], on_event: OnEvent, *, strict: bool) -> Preflight:
@@ -113,100 +100,6 @@ def _take(folder: RunFolder, found: Preflight, *, new: bool) -> None:
         folder.sweep()
 
 
-def judge(found: Preflight, on_event: OnEvent, *, strict: bool = False) -> None:
-    """Tell what is odd, before any weights are opened; refuse what is at fault."""
-    odd = [problem for problem in found.warnings if problem.severity == "note" or not strict]
-    if odd:
-        on_event({"kind": "problems", "problems": odd})
-    found.refuse(strict=strict)
-
-
-def _reopened(folder: RunFolder, data: Any, on_event: OnEvent) -> Preflight:
-    """A run that may be gone on with: recipe and data are those that it began with."""
-    if not folder.recipe.is_file():
-        raise Refused(_("{path}: not a run folder (no recipe.yaml in it)").format(path=folder.path))
-    return found_again(folder, data, on_event)
-
-
-def found_again(folder: RunFolder, data: Any, on_event: OnEvent, verb: str = "train") -> Preflight:
-    """What `folder` was begun with, looked at once more.
-
-    Raises:
-        Refused: the rows are not those that it was begun with.
-    """
-    on_event({"kind": "phase", "text": _("checking recipe and data")})
-    before = read_json(folder.data) if folder.data.is_file() else {}
-    if data is None and any(file.get("format") == MEMORY for file in before.get("files", [])):
-        message = _(
-            "{path}: the run was trained on rows in memory, which are not kept; hand the rows over: "
-            "weitiao.{verb}(resume={run!r}, data=rows)"
-        )
-        raise Refused(message.format(path=folder.path, verb=verb, run=str(folder.path)))
-    with resumable(folder, verb):
-        recipe = load_recipe(folder.recipe, frame())
-        found = inspect(recipe, memory=named(data), full=True, recipe_file=str(folder.recipe))
-    judge(found, on_event)
-    if before and before.get("splits") != data_json(found)["splits"]:
-        raise Refused(
-            _("{path}: the data changed since the run began, so it cannot be resumed; start a new run").format(
-                path=folder.path
-            )
-        )
-    return found
-
-
-@contextmanager
-def resumable(folder: RunFolder, verb: str = "train", options: str = "") -> Iterator[None]:
-    """Say how to go on, and with which options, when the run is left before its end."""
-    hint = _("{reason}; go on with: weitiao {verb} --resume {path}") + options
-    try:
-        yield
-    except KeyboardInterrupt as error:  # while no StopSignal is held
-        raise Interrupted(hint.format(reason=_("interrupted"), verb=verb, path=folder.path)) from error
-    except Interrupted as error:
-        raise Interrupted(hint.format(reason=error, verb=verb, path=folder.path)) from error
-    except StorageFull as error:
-        raise StorageFull(hint.format(reason=error, verb=verb, path=folder.path)) from error
-
-
-def is_main() -> bool:
-    """Whether this process is the one that writes and speaks: the only one, or the launcher's first."""
-    return int(os.environ.get("RANK", "0")) == 0
-
-
-def data_json(found: Preflight) -> dict[str, Any]:
-    """What data.json keeps: files, ledger, splits with fingerprints, labels."""
-    dataset = found.dataset
-    if dataset is None:
-        raise Refused(_("there are no rows to train on"))
-    return {**dataset.to_json(), "labels": list(found.labels)}
-
-
-def _fit_all(found: Preflight, folder: RunFolder, on_event: OnEvent, stop: Callable[[], bool]) -> None:
-    """All fits of a run, and its report."""
-    import torch
-
-    from weitiao.training.processes import Processes
-    from weitiao.verbs.fitting.fit import leave_if
-    from weitiao.verbs.fitting.repeats import Repeats
-    from weitiao.verbs.fitting.reporting import report
-
-    processes = Processes.current()
-    if found.recipe.training.threads:
-        torch.set_num_threads(found.recipe.training.threads)
-    if processes.is_main:
-        note_conditions(found, folder, on_event, processes.count)
-    processes.wait()  # until the first one has claimed the folder and written into it
-    fits = Repeats(found, folder, on_event, stop).run()
-    leave_if(stop, _("interrupted before measuring; the run is saved"))
-    if is_main():
-        on_event({"kind": "phase", "text": _("measuring")})
-        report(found, folder, fits)
-        shutil.rmtree(folder.path / "cache", ignore_errors=True)
-        _remember(found, fits.fitted[0])
-    processes.wait()
-
-
 def _finished(found: Preflight, folder: RunFolder) -> Run:
     from weitiao.verbs.starting.question import first_question
 
@@ -214,25 +107,3 @@ def _finished(found: Preflight, folder: RunFolder) -> Run:
     run.warnings = found.warnings
     run.question = first_question(found)
     return run
-
-
-def note_conditions(found: Preflight, folder: RunFolder, on_event: OnEvent, processes: int) -> None:
-    """Write data.json, or see whether a run that has it may go on."""
-    now = conditions(found, folder, processes=processes)
-    if not folder.data.is_file():
-        write_json(folder.data, {**data_json(found), "resume": now})
-        return
-    before = read_json(folder.data).get("resume", {})
-    refuse_changed(folder, before, now)
-    for text in other_rounding(before, now):
-        on_event({"kind": "note", "text": text})
-
-
-def _remember(found: Preflight, fitted: Fitted) -> None:
-    """Let the next plan know how fast this machine is."""
-    from weitiao.training.processes import Processes
-    from weitiao.verbs.planning.plan import remember_speed
-
-    alone = Processes.current().count == 1  # a plan is for one process
-    if found.plan is not None and found.plan.steps and alone:
-        remember_speed(found.plan.work * fitted.steps / found.plan.steps, fitted.seconds, found.plan.speed_key)

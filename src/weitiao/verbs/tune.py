@@ -28,8 +28,9 @@ from weitiao.tuning.study import About, Study, StudyFolder, used_up
 from weitiao.verbs.preparing.frame import frame, read_draft
 from weitiao.verbs.preparing.preflight import Preflight, inspect
 from weitiao.verbs.preparing.resolving import anchored, resolved
+from weitiao.verbs.searching.processes import cluster_workers, worker_processes
 from weitiao.verbs.searching.sampled import mistakes, refuse_hopeless
-from weitiao.verbs.searching.workers import cluster_workers, measured_rows, trial_recipe, work, worker_processes
+from weitiao.verbs.searching.workers import measured_rows, trial_recipe, work
 
 if TYPE_CHECKING:
     from weitiao.verbs.clusters.session import Cluster

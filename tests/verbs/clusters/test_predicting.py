@@ -10,7 +10,7 @@ from tests.verbs.clusters.workers import RAY, kill_one
 
 from weitiao import predict_file
 from weitiao.verbs.clusters.session import Cluster
-from weitiao.verbs.predict import CHUNK
+from weitiao.verbs.predicting.asked import CHUNK
 
 pytestmark = [pytest.mark.slow, *RAY]
 ROWS = 6 * CHUNK + 7

@@ -17,7 +17,7 @@ from weitiao.errors import Failed
 from weitiao.messages import _
 from weitiao.verbs.clusters.post import Post
 from weitiao.verbs.clusters.session import RETRIES, Cluster, lost, session
-from weitiao.verbs.predict import Answered, Answerer, Asked
+from weitiao.verbs.predicting.asked import Answered, Answerer, Asked
 
 
 def answered_on(cluster: Cluster, asked: Asked) -> Generator[Answered, None, None]:

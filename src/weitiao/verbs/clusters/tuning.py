@@ -14,6 +14,7 @@ from weitiao.errors import Interrupted
 from weitiao.messages import _
 from weitiao.verbs.clusters.post import EVERY, Line, Post
 from weitiao.verbs.clusters.session import RETRIES, Cluster, sentence, session
+from weitiao.verbs.searching.workers import work
 
 
 def search_on(cluster: Cluster, folder: Path, tell: Callable[[], None], stop: Callable[[], bool]) -> list[str]:
@@ -46,8 +47,6 @@ def search_on(cluster: Cluster, folder: Path, tell: Callable[[], None], stop: Ca
 def work_on(folder: str, post: Any, threads: int) -> None:
     """What each task does."""
     import torch
-
-    from weitiao.verbs.searching.workers import work
 
     torch.set_num_threads(threads)
     try:

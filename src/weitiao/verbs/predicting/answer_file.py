@@ -18,7 +18,7 @@ from weitiao.data.writing.sheet import cell
 from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.records import Prediction
-from weitiao.verbs.half_done import HalfDone
+from weitiao.verbs.predicting.half_done import HalfDone
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 LINES = {".jsonl", ".ndjson"}
