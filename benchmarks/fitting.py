@@ -35,8 +35,9 @@ from weitiao.models.starters import prepare
 from weitiao.records import Feature
 from weitiao.tasks.classify import Classify
 from weitiao.text import load_tokenizer
-from weitiao.training.loop import Hooks, LoopSettings, fit, total_steps
+from weitiao.training.loop import fit, total_steps
 from weitiao.training.optimiser import OptimiserSpec
+from weitiao.training.terms import Hooks, LoopSettings
 
 HEAD_SEED = 17
 Order = Literal["given", "random", "grouped"]

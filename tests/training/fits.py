@@ -18,8 +18,9 @@ from weitiao.methods.options import FullOptions
 from weitiao.models.inference import infer
 from weitiao.models.network import Network
 from weitiao.records import Feature
-from weitiao.training.loop import FitResult, Hooks, LoopSettings, Objective, fit, total_steps
+from weitiao.training.loop import fit, total_steps
 from weitiao.training.optimiser import OptimiserSpec
+from weitiao.training.terms import FitResult, Hooks, LoopSettings, Objective
 
 SETTINGS = LoopSettings(epochs=3, batch_size=8, optimiser=OptimiserSpec(learning_rate=2e-3))
 

@@ -225,7 +225,7 @@ def test_l1_and_l2_sp_pull_where_they_should(tmp_path: Path) -> None:
 
 def test_settings_are_the_recipe_defaults() -> None:
     from weitiao.recipe import TrainingSpec
-    from weitiao.training.loop import LoopSettings
+    from weitiao.training.terms import LoopSettings
 
     spec, loop, optimiser = TrainingSpec(), LoopSettings(), OptimiserSpec()
     shared = set(LoopSettings.__dataclass_fields__) & set(TrainingSpec.model_fields) - {"metric", "learning_rate"}

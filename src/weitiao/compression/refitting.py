@@ -24,8 +24,9 @@ from weitiao.models.inference import infer, infer_with_loss
 from weitiao.models.network import Network
 from weitiao.records import Feature, Record
 from weitiao.tasks import Settings, by_record, decode_all
-from weitiao.training.loop import FitResult, Hooks, LoopSettings, Objective, fit, total_steps
+from weitiao.training.loop import fit, total_steps
 from weitiao.training.optimiser import OptimiserSpec
+from weitiao.training.terms import FitResult, Hooks, LoopSettings, Objective
 
 
 @dataclass(frozen=True, slots=True)

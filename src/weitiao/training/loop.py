@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,131 +19,24 @@ import numpy as np
 import torch
 
 from weitiao.errors import Failed, Interrupted, NonFiniteLoss, NothingLearnt, Refused
-from weitiao.events import OnEvent, silent
 from weitiao.messages import _
 from weitiao.methods.base import Method
 from weitiao.metrics import direction
-from weitiao.models.batch import Batch, collate
+from weitiao.models.batch import collate
 from weitiao.models.heads import Loss
-from weitiao.models.inference import Frozen
 from weitiao.models.network import Network
 from weitiao.records import Feature
 from weitiao.training import checkpoint
 from weitiao.training.averaging import Average
-from weitiao.training.batching import Order, epoch_steps, micro_batches, steps_per_epoch
+from weitiao.training.batching import epoch_steps, micro_batches, steps_per_epoch
 from weitiao.training.journal import Journal
-from weitiao.training.optimiser import OptimiserSpec, Penalty, clip, gradients, make_optimiser
+from weitiao.training.optimiser import Penalty, clip, gradients, make_optimiser
 from weitiao.training.processes import Processes
-from weitiao.training.schedule import Name, factor, warmup_steps
+from weitiao.training.progress import Pace, Progress
+from weitiao.training.schedule import factor, warmup_steps
+from weitiao.training.terms import FitResult, Hooks, LoopSettings
 
-Objective = Callable[[Network, Batch], Loss]
-Evaluate = Callable[[], Mapping[str, float]]
 TOKEN_BUDGET = 4096  # real tokens a micro-batch; above it activations leave the cache and memory grows for nothing
-
-
-@dataclass(frozen=True, slots=True)
-class LoopSettings:
-    """How long, in what order and how carefully; names and meanings as in the recipe's `training`.
-
-    Args:
-        checkpoint_epochs: whether each evaluation is followed by a checkpoint, which choosing the best needs.
-    """
-
-    epochs: float = 3
-    max_steps: int | None = None
-    max_minutes: float | None = None
-    batch_size: int = 32
-    token_budget: int | None = None
-    order: Order = "grouped"
-    schedule: Name = "linear"
-    schedule_power: float = 2.0
-    warmup: float = 0.1
-    clip: float | None = 1.0
-    ema: float | None = None
-    bf16: bool = False
-    evaluate_every: int | None = None
-    metric: str = "accuracy"
-    patience: int | None = None
-    stop_at: float | None = None
-    checkpoint_every: int | None = None
-    checkpoint_epochs: bool = True
-    keep_checkpoints: int = 2
-    seed: int = 17
-    optimiser: OptimiserSpec = OptimiserSpec()  # noqa: RUF009 - frozen
-
-
-@dataclass(slots=True)
-class Progress:
-    """The counters that a checkpoint keeps."""
-
-    step: int = 0
-    seconds: float = 0.0
-    tokens: int = 0
-    best: float | None = None
-    best_step: int | None = None
-    without_gain: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    loss_sum: float = 0.0
-    loss_steps: int = 0
-    stopped: str = ""
-
-
-@dataclass(slots=True)
-class Pace:
-    """Real tokens a second, forgetting older steps."""
-
-    tokens: float = 0.0
-    seconds: float = 0.0
-
-    def add(self, tokens: int, seconds: float) -> None:
-        """One step more; a step twenty steps ago counts a third of it."""
-        self.tokens = 0.95 * self.tokens + tokens
-        self.seconds = 0.95 * self.seconds + seconds
-
-    @property
-    def tokens_per_second(self) -> float:
-        return self.tokens / max(self.seconds, 1e-9)
-
-
-@dataclass(frozen=True, slots=True)
-class FitResult:
-    """How the fitting went.
-
-    Args:
-        steps, epochs, seconds, tokens: what was done; real tokens, over all processes.
-        best_step: step of the weights that were kept; None where there was no dev split.
-        history: one entry an evaluation: step, epoch, train_loss, and dev metrics.
-        stopped: why it ended before its last step; empty if it did not.
-    """
-
-    steps: int
-    epochs: float
-    seconds: float
-    tokens: int
-    best_step: int | None
-    history: Sequence[Mapping[str, Any]]
-    stopped: str
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """What the loop is handed by whoever calls it.
-
-    Args:
-        evaluate: dev metrics of the network as it is; None without a dev split.
-        describe: feature index -> 'FILE:LINE', for messages.
-        frozen: cached output of the frozen layers, by feature index.
-        on_event: told of steps, evaluations and notes.
-        objective: network and batch -> loss.
-        stop: whether a signal asks to leave; asked after each step.
-    """
-
-    evaluate: Evaluate | None = None
-    describe: Callable[[int], str] = str
-    frozen: Frozen | None = None
-    on_event: OnEvent = silent
-    objective: Objective = Network.loss
-    stop: Callable[[], bool] = lambda: False
 
 
 def fit(

@@ -10,8 +10,8 @@ from weitiao.methods.base import Method
 from weitiao.models.network import Network
 from weitiao.records import Feature
 from weitiao.training.journal import Journal
-from weitiao.training.loop import FitResult, Hooks
 from weitiao.training.processes import Processes
+from weitiao.training.terms import FitResult, Hooks
 
 
 def settle(network: Network, method: Method, features: Sequence[Feature], hooks: Hooks, *, log: Path) -> FitResult:

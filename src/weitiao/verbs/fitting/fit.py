@@ -30,11 +30,12 @@ from weitiao.recipe import Recipe, recipe_tree
 from weitiao.records import Feature, Outputs, Prediction, Record
 from weitiao.tasks import Settings, Task, by_record, decode_all
 from weitiao.training import OBJECTIVES
-from weitiao.training.loop import FitResult, Hooks, LoopSettings, fit, total_steps
+from weitiao.training.loop import fit, total_steps
 from weitiao.training.optimiser import OptimiserSpec
 from weitiao.training.peak import peak_bytes, reset_peak
 from weitiao.training.processes import Processes
 from weitiao.training.settling import settle
+from weitiao.training.terms import FitResult, Hooks, LoopSettings
 from weitiao.training.trackers import TrackedRun, flattened, telling
 from weitiao.verbs.fitting.keeping import keep
 from weitiao.verbs.fitting.stages import discard_body, embed_first, settled_on, stage_facts

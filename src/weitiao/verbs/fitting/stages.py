@@ -34,8 +34,9 @@ from weitiao.models.network import Network
 from weitiao.records import Feature
 from weitiao.tasks.embed import ANCHOR, PAIR
 from weitiao.tasks.label_pairs import label_pairs
-from weitiao.training.loop import FitResult, Hooks, LoopSettings, fit
+from weitiao.training.loop import fit
 from weitiao.training.processes import Processes
+from weitiao.training.terms import FitResult, Hooks, LoopSettings
 from weitiao.verbs.preparing.preflight import Preflight
 
 EMBED, BODY, STAGE = "embed", "body.safetensors", "fit.json"
