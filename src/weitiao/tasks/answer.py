@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from weitiao.errors import Problem, RowPlace
@@ -20,7 +19,8 @@ from weitiao.metrics import Metric
 from weitiao.metrics.qa import Language, answer_metrics, best, exact_match, f1, gold_texts, language_of, told_language
 from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import AnswerPrediction, AnswerRecord, Feature, FloatArray, FoundAnswer, Outputs
-from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
+from weitiao.tasks import FieldSpec, RowFault, Settings
+from weitiao.tasks.base import BaseTask
 from weitiao.tasks.candidates import Candidates
 from weitiao.tasks.gold_answers import answer_problems, read_answers, shared_texts
 from weitiao.tasks.passages import NOWHERE, Reading, Texts, covering
@@ -67,7 +67,7 @@ class AnswerOptions(Options):
     )
 
 
-class Answer:
+class Answer(BaseTask):
     """The task: see `weitiao.tasks.Task`."""
 
     name: ClassVar[str] = "answer"
@@ -77,12 +77,7 @@ class Answer:
     head: ClassVar[str] = "answer"
     stock: ClassVar[str] = "AutoModelForQuestionAnswering"
     hub: ClassVar[str] = "question-answering"
-    labels_are: ClassVar[LabelKind] = "classes"
     decisive: ClassVar[Sequence[str]] = ("metric_language",)
-    pools: ClassVar[bool] = False
-    neighbours: ClassVar[bool] = False
-    expand: ClassVar[None] = None
-    mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (QUESTION, TEXT, ANSWERS, IMPOSSIBLE, ID)
     baselines: ClassVar[Sequence[str]] = ("lexical_overlap",)
 
@@ -116,9 +111,6 @@ class Answer:
 
     def classes(self, labels: Sequence[str]) -> Sequence[str]:  # noqa: ARG002  (both ends are always looked for)
         return ["start", "end"]
-
-    def head_options(self) -> Mapping[str, Any]:
-        return {}
 
     def audit(self, splits: Mapping[str, Sequence[AnswerRecord]], labels: Sequence[str]) -> list[Problem]:
         found = [*answer_problems(splits, self.units, self.options.max_answer), *shared_texts(splits)]
@@ -229,14 +221,6 @@ class Answer:
 
     def metrics(self, labels: Sequence[str]) -> Sequence[Metric]:  # noqa: ARG002  (the same with and without answers)
         return answer_metrics(self.language)
-
-    def targets(
-        self,
-        records: Sequence[AnswerRecord],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> Mapping[str, npt.NDArray[Any]]:
-        """Nothing: every row weighs the same."""
-        return {}
 
 
 def best_threshold(scores: FloatArray, gained: FloatArray, silent: FloatArray) -> float:

@@ -20,7 +20,8 @@ from weitiao.messages import _
 from weitiao.metrics import Metric
 from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import ClassifyPrediction, ClassifyRecord, Feature, FloatArray, Outputs
-from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
+from weitiao.tasks import FieldSpec, RowFault, Settings
+from weitiao.tasks.base import BaseTask
 from weitiao.tasks.label_audit import LabelCounts, audit_labels, unanswerable
 from weitiao.tasks.labels import SEPARATOR, in_natural_order
 from weitiao.tasks.pairs import encoded, mixed_pairs
@@ -108,7 +109,7 @@ class ClassifyOptions(Options):
         return self
 
 
-class Classify:
+class Classify(BaseTask):
     """The task: see `weitiao.tasks.Task`."""
 
     name: ClassVar[str] = "classify"
@@ -118,12 +119,8 @@ class Classify:
     head: ClassVar[str] = "classify"
     stock: ClassVar[str] = "AutoModelForSequenceClassification"
     hub: ClassVar[str] = "text-classification"
-    labels_are: ClassVar[LabelKind] = "classes"
     decisive: ClassVar[Sequence[str]] = ("multi_label",)
     pools: ClassVar[bool] = True
-    neighbours: ClassVar[bool] = False
-    expand: ClassVar[None] = None
-    mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TEXT_PAIR, LABEL)
     baselines: ClassVar[Sequence[str]] = ("majority", "tfidf")
 

@@ -21,6 +21,7 @@ from weitiao.metrics import AnyMetric
 from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import EmbedPrediction, EmbedRecord, Feature, FloatArray, Outputs
 from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
+from weitiao.tasks.base import BaseTask
 from weitiao.tasks.classify import TEXT as ONE_TEXT
 from weitiao.tasks.classify import TEXT_PAIR as OTHER_TEXT
 from weitiao.tasks.pairs import CHUNK
@@ -77,7 +78,7 @@ class EmbedOptions(Options):
         return tuple(sorted(set(value), reverse=True))
 
 
-class Embed:
+class Embed(BaseTask):
     """The task: see `weitiao.tasks.Task`."""
 
     name: ClassVar[str] = "embed"
@@ -85,14 +86,8 @@ class Embed:
     record: ClassVar[type[EmbedRecord]] = EmbedRecord
     prediction: ClassVar[type[EmbedPrediction]] = EmbedPrediction
     head: ClassVar[str] = "embed"
-    stock: ClassVar[str] = ""
     hub: ClassVar[str] = "sentence-similarity"
     labels_are: ClassVar[LabelKind] = "nothing"
-    decisive: ClassVar[Sequence[str]] = ()
-    pools: ClassVar[bool] = False
-    neighbours: ClassVar[bool] = False
-    expand: ClassVar[None] = None
-    mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TEXT_PAIR, NEGATIVES, SCORE)
     baselines: ClassVar[Sequence[str]] = ("tfidf_similarity",)
 
@@ -170,14 +165,6 @@ class Embed:
         yield from no_smoothing(training, self.name)
         yield from whole_steps(training, self.options.loss)
 
-    def unanswerable(
-        self,
-        records: Sequence[EmbedRecord],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> list[Problem]:
-        """Nothing: every text has a vector."""
-        return []
-
     def encode(
         self,
         records: Sequence[EmbedRecord],
@@ -222,16 +209,6 @@ class Embed:
             similarity=None if other is None else float(own @ other),
         )
 
-    def calibrate(
-        self,
-        records: Sequence[EmbedRecord],  # noqa: ARG002
-        features: Sequence[Sequence[Feature]],  # noqa: ARG002
-        outputs: Sequence[Sequence[Outputs]],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> Settings:
-        """Nothing: a vector has no threshold."""
-        return {}
-
     def right(self, prediction: EmbedPrediction, record: EmbedRecord) -> None:
         """A vector is near or far, not right or wrong."""
 
@@ -242,14 +219,6 @@ class Embed:
         if self.measure == "retrieval":
             return retrieval_metrics()
         return [Spearman(cosine_and_gold), Pearson(cosine_and_gold)]
-
-    def targets(
-        self,
-        records: Sequence[EmbedRecord],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> Mapping[str, npt.NDArray[Any]]:
-        """Nothing: every row weighs the same."""
-        return {}
 
 
 def _texts(record: EmbedRecord) -> Iterator[tuple[int, str]]:

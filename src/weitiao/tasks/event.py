@@ -34,7 +34,8 @@ from weitiao.records import (
     Outputs,
     Span,
 )
-from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
+from weitiao.tasks import FieldSpec, RowFault, Settings
+from weitiao.tasks.base import BaseTask
 from weitiao.tasks.classify import HALF
 from weitiao.tasks.cliques import maximal_cliques
 from weitiao.tasks.events import SEPARATOR, in_order, places, read_events
@@ -80,7 +81,7 @@ class EventOptions(UnitOptions):
     )  # Su et al. 2022 (arXiv 2208.03054), settings of the experiments
 
 
-class EventTask:
+class EventTask(BaseTask):
     """The task: see `weitiao.tasks.Task`."""
 
     name: ClassVar[str] = "event"
@@ -88,14 +89,6 @@ class EventTask:
     record: ClassVar[type[EventRecord]] = EventRecord
     prediction: ClassVar[type[EventPrediction]] = EventPrediction
     head: ClassVar[str] = "event"
-    stock: ClassVar[str] = ""
-    hub: ClassVar[str] = ""
-    labels_are: ClassVar[LabelKind] = "classes"
-    decisive: ClassVar[Sequence[str]] = ()
-    pools: ClassVar[bool] = False
-    neighbours: ClassVar[bool] = False
-    expand: ClassVar[None] = None
-    mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TOKENS, EVENTS)
     baselines: ClassVar[Sequence[str]] = ("event_gazetteer",)
 
@@ -296,14 +289,6 @@ class EventTask:
 
     def metrics(self, labels: Sequence[str]) -> Sequence[Metric]:  # noqa: ARG002
         return event_metrics()
-
-    def targets(
-        self,
-        records: Sequence[EventRecord],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> Mapping[str, npt.NDArray[Any]]:
-        """Nothing: every span and link weighs the same."""
-        return {}
 
 
 class _Window:

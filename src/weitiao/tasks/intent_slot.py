@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,9 @@ from weitiao.messages import _
 from weitiao.metrics import Metric
 from weitiao.metrics.intents import SLOT, IntentSlotLabels, intent_slot_metrics, whole
 from weitiao.metrics.spans import Scheme
-from weitiao.recipe import Finding, TrainingSpec
 from weitiao.records import Feature, FloatArray, IntentSlotPrediction, IntentSlotRecord, Outputs
-from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
+from weitiao.tasks import FieldSpec, RowFault, Settings
+from weitiao.tasks.base import BaseTask
 from weitiao.tasks.classify import HALF, best_threshold, probabilities
 from weitiao.tasks.label_audit import LabelCounts, audit_spans, unanswerable
 from weitiao.tasks.labels import in_natural_order, suggestion
@@ -67,7 +67,7 @@ class IntentSlotOptions(UnitOptions):
     scheme: Scheme = Field(default="bio", description="tags that the model learns: bio, or bioes")
 
 
-class IntentSlot:
+class IntentSlot(BaseTask):
     """The task: see `weitiao.tasks.Task`."""
 
     name: ClassVar[str] = "intent_slot"
@@ -75,14 +75,6 @@ class IntentSlot:
     record: ClassVar[type[IntentSlotRecord]] = IntentSlotRecord
     prediction: ClassVar[type[IntentSlotPrediction]] = IntentSlotPrediction
     head: ClassVar[str] = "intent_slot"
-    stock: ClassVar[str] = ""
-    hub: ClassVar[str] = ""
-    labels_are: ClassVar[LabelKind] = "classes"
-    decisive: ClassVar[Sequence[str]] = ()
-    pools: ClassVar[bool] = False
-    neighbours: ClassVar[bool] = False
-    expand: ClassVar[None] = None
-    mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (UTTERANCE, TOKENS, SLOTS, TAGS, INTENT)
     baselines: ClassVar[Sequence[str]] = ("majority_gazetteer", "tfidf_gazetteer")
     overlaps: ClassVar[bool] = False
@@ -133,9 +125,6 @@ class IntentSlot:
         known = IntentSlotLabels.of(labels)
         return [*known.intent_names(), *self._tag.classes(known.slots)]
 
-    def head_options(self) -> Mapping[str, Any]:
-        return {}
-
     def audit(self, splits: Mapping[str, Sequence[IntentSlotRecord]], labels: Sequence[str]) -> list[Problem]:
         known = IntentSlotLabels.of(labels)
         only_by_threshold = {self.options.out_of_scope} - set(known.intents)
@@ -171,10 +160,6 @@ class IntentSlot:
             for record in records
         )
         return unanswerable(counts, known.names())
-
-    def misfits(self, training: TrainingSpec) -> Iterator[Finding]:  # noqa: ARG002
-        """Nothing: every option of training works."""
-        return iter(())
 
     def units(self, record: IntentSlotRecord) -> Sequence[Bounds]:
         """(start, end) of what gets a tag, in order."""
@@ -243,14 +228,6 @@ class IntentSlot:
 
     def metrics(self, labels: Sequence[str]) -> Sequence[Metric]:
         return intent_slot_metrics(IntentSlotLabels.of(labels), self.options.out_of_scope)
-
-    def targets(
-        self,
-        records: Sequence[IntentSlotRecord],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> Mapping[str, npt.NDArray[Any]]:
-        """Nothing: every intent and every tag weighs the same."""
-        return {}
 
 
 def _intent_target(gold: tuple[str, ...] | None, known: IntentSlotLabels) -> npt.NDArray[np.generic] | None:

@@ -8,9 +8,8 @@ become spans.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-import numpy.typing as npt
 from pydantic import Field
 
 from weitiao.errors import Problem
@@ -19,7 +18,8 @@ from weitiao.metrics import Metric
 from weitiao.metrics.spans import span_metrics, spans_of_tags
 from weitiao.recipe import Options
 from weitiao.records import Span, TagPrediction, TagRecord
-from weitiao.tasks import FieldSpec, LabelKind, RowFault
+from weitiao.tasks import FieldSpec, RowFault
+from weitiao.tasks.base import BaseTask
 from weitiao.tasks.label_audit import unanswerable
 from weitiao.tasks.labels import in_natural_order
 from weitiao.tasks.spans import read_spans, read_tokens, span_label_counts
@@ -65,18 +65,11 @@ class MarkedOptions(UnitOptions):
     )
 
 
-class Marked:
+class Marked(BaseTask):
     """The part of `weitiao.tasks.Task` that is the same for all of them."""
 
     record: ClassVar[type[TagRecord]] = TagRecord
     prediction: ClassVar[type[TagPrediction]] = TagPrediction
-    hub: ClassVar[str] = ""
-    labels_are: ClassVar[LabelKind] = "classes"
-    decisive: ClassVar[Sequence[str]] = ()
-    pools: ClassVar[bool] = False
-    neighbours: bool = False
-    expand: ClassVar[None] = None
-    mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TOKENS, SPANS, TAGS)
     baselines: ClassVar[Sequence[str]] = ("gazetteer",)
     overlaps: ClassVar[bool] = False
@@ -134,14 +127,6 @@ class Marked:
 
     def metrics(self, labels: Sequence[str]) -> Sequence[Metric]:
         return span_metrics(labels)
-
-    def targets(
-        self,
-        records: Sequence[TagRecord],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> Mapping[str, npt.NDArray[Any]]:
-        """Nothing: every tag and every span weighs the same."""
-        return {}
 
 
 def read_text(fields: Mapping[str, object]) -> tuple[str, tuple[Bounds, ...] | None]:

@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from weitiao.errors import Problem
@@ -24,7 +23,8 @@ from weitiao.metrics import Metric
 from weitiao.metrics.trees import GoldWord, gold_words, tree_metrics
 from weitiao.recipe import Finding, Options, TrainingSpec, shown
 from weitiao.records import Feature, IntArray, Outputs, ParsedToken, ParsePrediction, ParseRecord
-from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
+from weitiao.tasks import FieldSpec, RowFault, Settings
+from weitiao.tasks.base import BaseTask
 from weitiao.tasks.label_audit import LabelCounts, audit_inventory, unanswerable
 from weitiao.tasks.labels import in_natural_order
 from weitiao.tasks.spans import SHOWN, read_tokens
@@ -57,7 +57,7 @@ class ParseOptions(Options):
     )  # Dozat & Manning 2017, table 1
 
 
-class Parse:
+class Parse(BaseTask):
     """The task: see `weitiao.tasks.Task`."""
 
     name: ClassVar[str] = "parse"
@@ -65,14 +65,6 @@ class Parse:
     record: ClassVar[type[ParseRecord]] = ParseRecord
     prediction: ClassVar[type[ParsePrediction]] = ParsePrediction
     head: ClassVar[str] = "parse"
-    stock: ClassVar[str] = ""
-    hub: ClassVar[str] = ""
-    labels_are: ClassVar[LabelKind] = "classes"
-    decisive: ClassVar[Sequence[str]] = ()
-    pools: ClassVar[bool] = False
-    neighbours: ClassVar[bool] = False
-    expand: ClassVar[None] = None
-    mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TOKENS, BOUNDS, PARTS, HEADS, RELATIONS)
     baselines: ClassVar[Sequence[str]] = ("right_attachment",)
 
@@ -193,29 +185,11 @@ class Parse:
             )
         )  # fmt: skip
 
-    def calibrate(
-        self,
-        records: Sequence[ParseRecord],  # noqa: ARG002
-        features: Sequence[Sequence[Feature]],  # noqa: ARG002
-        outputs: Sequence[Sequence[Outputs]],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> Settings:
-        """Nothing: the best tree has no threshold."""
-        return {}
-
     def right(self, prediction: ParsePrediction, record: ParseRecord) -> bool:
         return [(each.upos, each.head, each.deprel) for each in prediction.tokens] == gold_words(record)
 
     def metrics(self, labels: Sequence[str]) -> Sequence[Metric]:  # noqa: ARG002
         return tree_metrics()
-
-    def targets(
-        self,
-        records: Sequence[ParseRecord],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> Mapping[str, npt.NDArray[Any]]:
-        """Nothing: every word weighs the same."""
-        return {}
 
 
 def _words(fields: Mapping[str, object]) -> tuple[str | None, tuple[Bounds, ...] | None]:

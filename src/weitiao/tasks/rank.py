@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from weitiao.metrics import AnyMetric
 from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import Feature, Outputs, RankPrediction, RankRecord
 from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
+from weitiao.tasks.base import BaseTask
 from weitiao.tasks.pairs import CHUNK
 from weitiao.tasks.regress import constant_scores
 from weitiao.tasks.sharing import shared_with_train
@@ -51,7 +52,7 @@ class RankOptions(Options):
     )
 
 
-class Rank:
+class Rank(BaseTask):
     """The task: see `weitiao.tasks.Task`."""
 
     name: ClassVar[str] = "rank"
@@ -62,11 +63,7 @@ class Rank:
     stock: ClassVar[str] = "AutoModelForSequenceClassification"
     hub: ClassVar[str] = "text-classification"
     labels_are: ClassVar[LabelKind] = "scale"
-    decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = True
-    neighbours: ClassVar[bool] = False
-    expand: ClassVar[None] = None
-    mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (QUERY, TEXT, LABEL)
     baselines: ClassVar[Sequence[str]] = ("bm25",)
 
@@ -119,14 +116,6 @@ class Rank:
     def misfits(self, training: TrainingSpec) -> Iterator[Finding]:
         yield from no_smoothing(training, self.name)
 
-    def unanswerable(
-        self,
-        records: Sequence[RankRecord],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> list[Problem]:
-        """Nothing: any order can be answered."""
-        return []
-
     def encode(
         self, records: Sequence[RankRecord], tokenizer: Tokenizer, labels: Sequence[str], max_length: int
     ) -> list[Feature]:
@@ -150,16 +139,6 @@ class Rank:
         logit = float(outputs[0]["logits"][0])
         return RankPrediction(score=float(np.exp(-np.logaddexp(0.0, -logit))))
 
-    def calibrate(
-        self,
-        records: Sequence[RankRecord],  # noqa: ARG002
-        features: Sequence[Sequence[Feature]],  # noqa: ARG002
-        outputs: Sequence[Sequence[Outputs]],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> Settings:
-        """Nothing: an order has no threshold."""
-        return {}
-
     def right(self, prediction: RankPrediction, record: RankRecord) -> None:
         """A text is put before others or behind them; alone it is neither right nor wrong."""
 
@@ -167,14 +146,6 @@ class Rank:
         from weitiao.metrics.retrieval import ranking_metrics
 
         return ranking_metrics()
-
-    def targets(
-        self,
-        records: Sequence[RankRecord],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> Mapping[str, npt.NDArray[Any]]:
-        """Nothing: every row weighs the same."""
-        return {}
 
 
 def _targets(label: float | None, highest: float) -> dict[str, npt.NDArray[np.generic]]:

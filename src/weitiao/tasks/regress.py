@@ -22,6 +22,7 @@ from weitiao.metrics import AnyMetric
 from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import Feature, Outputs, RegressPrediction, RegressRecord
 from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
+from weitiao.tasks.base import BaseTask
 from weitiao.tasks.classify import TEXT, TEXT_PAIR
 from weitiao.tasks.pairs import encoded, mixed_pairs
 from weitiao.tasks.steps import no_smoothing, whole_steps
@@ -72,7 +73,7 @@ def scale_of(scores: Sequence[float]) -> Scale:
     return Scale(mean, sd or 1.0)
 
 
-class Regress:
+class Regress(BaseTask):
     """The task: see `weitiao.tasks.Task`."""
 
     name: ClassVar[str] = "regress"
@@ -83,11 +84,7 @@ class Regress:
     stock: ClassVar[str] = "AutoModelForSequenceClassification"
     hub: ClassVar[str] = "text-classification"
     labels_are: ClassVar[LabelKind] = "scale"
-    decisive: ClassVar[Sequence[str]] = ()
     pools: ClassVar[bool] = True
-    neighbours: ClassVar[bool] = False
-    expand: ClassVar[None] = None
-    mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, TEXT_PAIR, SCORE)
     baselines: ClassVar[Sequence[str]] = ("mean", "tfidf_score")
 
@@ -133,14 +130,6 @@ class Regress:
         if self.options.loss == "ranking":
             yield from whole_steps(training, "ranking")
 
-    def unanswerable(
-        self,
-        records: Sequence[RegressRecord],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> list[Problem]:
-        """Nothing: any number can be answered."""
-        return []
-
     def encode(
         self, records: Sequence[RegressRecord], tokenizer: Tokenizer, labels: Sequence[str], max_length: int
     ) -> list[Feature]:
@@ -161,16 +150,6 @@ class Regress:
         scale = Scale.of(labels)
         return RegressPrediction(score=float(outputs[0]["logits"][0]) * scale.sd + scale.mean)
 
-    def calibrate(
-        self,
-        records: Sequence[RegressRecord],  # noqa: ARG002
-        features: Sequence[Sequence[Feature]],  # noqa: ARG002
-        outputs: Sequence[Sequence[Outputs]],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> Settings:
-        """Nothing: the scale is that of the training rows."""
-        return {}
-
     def right(self, prediction: RegressPrediction, record: RegressRecord) -> None:
         """A number is near or far, not right or wrong."""
 
@@ -178,14 +157,6 @@ class Regress:
         from weitiao.metrics.correlation import number_metrics
 
         return number_metrics(answer_and_gold)
-
-    def targets(
-        self,
-        records: Sequence[RegressRecord],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> Mapping[str, npt.NDArray[Any]]:
-        """Nothing: every row weighs the same."""
-        return {}
 
 
 def answer_and_gold(prediction: RegressPrediction, record: RegressRecord) -> tuple[float, float] | None:

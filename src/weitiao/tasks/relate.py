@@ -21,9 +21,10 @@ from weitiao.errors import Problem, RowPlace
 from weitiao.messages import _, ngettext
 from weitiao.metrics import Metric
 from weitiao.metrics.relations import likely_nothing, relation_metrics, type_of
-from weitiao.recipe import Finding, Options, TrainingSpec
+from weitiao.recipe import Options
 from weitiao.records import ClassifyPrediction, Feature, Outputs, RelateRecord
-from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
+from weitiao.tasks import FieldSpec, RowFault, Settings
+from weitiao.tasks.base import BaseTask
 from weitiao.tasks.classify import Classify, ClassifyOptions
 from weitiao.tasks.graphs import RELATIONS, SPANS, read_graph, sample
 from weitiao.tasks.label_audit import LabelCounts, audit_relations, unanswerable
@@ -75,7 +76,7 @@ class RelateOptions(Options):
     )
 
 
-class Relate:
+class Relate(BaseTask):
     """The task: see `weitiao.tasks.Task`."""
 
     name: ClassVar[str] = "relate"
@@ -83,13 +84,6 @@ class Relate:
     record: ClassVar[type[RelateRecord]] = RelateRecord
     prediction: ClassVar[type[ClassifyPrediction]] = ClassifyPrediction
     head: ClassVar[str] = "relate"
-    stock: ClassVar[str] = ""
-    hub: ClassVar[str] = ""
-    labels_are: ClassVar[LabelKind] = "classes"
-    decisive: ClassVar[Sequence[str]] = ()
-    pools: ClassVar[bool] = False
-    neighbours: ClassVar[bool] = False
-    mode: Literal["forward", "generate"] = "forward"
     fields: ClassVar[Sequence[FieldSpec]] = (TEXT, HEAD, TAIL, RELATION, SPANS, RELATIONS)
     baselines: ClassVar[Sequence[str]] = ("majority", "tfidf_between")
 
@@ -150,9 +144,6 @@ class Relate:
     def classes(self, labels: Sequence[str]) -> Sequence[str]:
         return labels
 
-    def head_options(self) -> Mapping[str, Any]:
-        return {}
-
     def nothing(self, labels: Sequence[str]) -> str | None:
         """The label that says 'no relation'; None where none does."""
         told = self.options.no_relation
@@ -187,10 +178,6 @@ class Relate:
     def unanswerable(self, records: Sequence[RelateRecord], labels: Sequence[str]) -> list[Problem]:
         return unanswerable(_counts(records), labels)
 
-    def misfits(self, training: TrainingSpec) -> Iterator[Finding]:  # noqa: ARG002
-        """Nothing: every option of training works."""
-        return iter(())
-
     def encode(
         self, records: Sequence[RelateRecord], tokenizer: Tokenizer, labels: Sequence[str], max_length: int
     ) -> list[Feature]:
@@ -220,16 +207,6 @@ class Relate:
         settings: Settings,
     ) -> ClassifyPrediction:
         return self._classify.decode(record, features, outputs, labels, settings)
-
-    def calibrate(
-        self,
-        records: Sequence[RelateRecord],  # noqa: ARG002
-        features: Sequence[Sequence[Feature]],  # noqa: ARG002
-        outputs: Sequence[Sequence[Outputs]],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> Settings:
-        """Nothing: the likeliest relation has no threshold."""
-        return {}
 
     def right(self, prediction: ClassifyPrediction, record: RelateRecord) -> bool:
         return self._classify.right(prediction, record)
