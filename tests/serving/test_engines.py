@@ -7,11 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from tests.compression.sources import source
 from weitiao.compression import STEP_OPTIONS, STEPS
@@ -162,3 +164,26 @@ def test_what_is_kept_is_kept_for_the_files_the_packages_and_the_threads(
     before = choosing._machine()
     monkeypatch.setenv("OMP_NUM_THREADS", str(threads_here() + 1))
     assert choosing._machine() != before
+
+
+def test_graphs_that_nobody_asks_for_are_removed_but_not_out_of_hands(tmp_path: Path) -> None:
+    long_ago = time.time() - choosing.UNUSED - 60
+    for name in ("old", "held", "new"):
+        export = tmp_path / name / choosing.EXPORT
+        export.parent.mkdir()
+        export.write_text("{}", "utf-8")
+        os.utime(export, None if name == "new" else (long_ago, long_ago))
+    with FileLock(tmp_path / "held.lock"):
+        choosing._forget_unused(tmp_path)
+    assert sorted(each.name for each in tmp_path.iterdir() if each.is_dir()) == ["held", "new"]
+
+
+@pytest.mark.slow
+def test_a_graph_that_is_asked_for_stays(finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEITIAO_CACHE", str(tmp_path))
+    engine_for(finished_run / "model", "onnx")
+    (export,) = tmp_path.rglob(choosing.EXPORT)
+    os.utime(export, (0, 0))
+    before = export.read_bytes()
+    engine_for(finished_run / "model", "onnx")
+    assert time.time() - export.stat().st_mtime < choosing.UNUSED and export.read_bytes() == before

@@ -3,16 +3,19 @@
 A run in torch is exported once into the cache folder, under the digest of its files and of the packages that export,
 and kept there if the graph answers the same within `SAME`. Both engines then answer the same rows of several lengths;
 the times are kept beside the graph, for this CPU and as many threads, so that the next start measures nothing, and
-does not import torch where ONNX Runtime answers.
+does not import torch where ONNX Runtime answers. A graph that nobody asks for in `UNUSED` seconds goes when another is
+made.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -21,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from weitiao.artifact import cache_folder, read_json, replacing_folder, sha256_of, write_json
 from weitiao.compression.onnx_options import OPSET, PACKAGES
@@ -41,6 +44,7 @@ SAME = 1e-5  # largest difference of an output
 LENGTHS = (8, 16, 32, 64, 128)  # tokens of the rows that both answer, and one as long as the model reads
 LONGEST = 512  # tokens of that one, at most
 ROUNDS = 5
+UNUSED = 30 * 86_400
 EXPORT = "export.json"  # of a cached graph: the largest difference, or why there is none
 CONFIG = "config.json"  # of the body
 WHOLE = frozenset({"classify", "regress", "embed"})  # tasks that ask for texts and nothing beside them
@@ -135,7 +139,18 @@ def _exported(
         if not (place / EXPORT).is_file():
             with replacing_folder(place) as beside:
                 write_json(beside / EXPORT, _export(folder, beside, torch(), trust_remote_code))
+            _forget_unused(place.parent)
+        os.utime(place / EXPORT)
         yield place, read_json(place / EXPORT)
+
+
+def _forget_unused(graphs: Path) -> None:
+    """Remove the graphs that nobody asked for of late, but none that is in somebody's hands."""
+    for export in graphs.glob(f"*/{EXPORT}"):
+        if time.time() - export.stat().st_mtime > UNUSED:
+            with suppress(Timeout), FileLock(export.parent.with_suffix(".lock"), timeout=0):
+                export.unlink()  # first, so that what is left of a removal that was stopped counts as no graph
+                shutil.rmtree(export.parent)
 
 
 def _export(folder: Path, target: Path, torch: Engine, trust_remote_code: bool) -> dict[str, Any]:
