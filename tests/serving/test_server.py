@@ -63,6 +63,7 @@ def test_the_description_is_typed_by_the_task(server: Server) -> None:
     entry = description["paths"]["/v1/predict/reviews"]["post"]
     one, several, named = entry["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
     assert one["title"] == "ClassifyRecord"
+    assert list(one["properties"]) == ["text", "text_pair"] and one["required"] == ["text"]
     assert several["items"] == one
     assert named["properties"]["records"] == several
     assert set(named["properties"]) == {"records", "top_k", "probabilities", "thresholds"}

@@ -17,7 +17,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -28,35 +28,18 @@ from weitiao.serving import embeddings
 from weitiao.serving.body import RequestError, shown
 from weitiao.serving.crew.pieces import Closed, Turned
 from weitiao.serving.crew.waiting import overdue
+from weitiao.serving.described import ANY, LONGEST_TIMEOUT, PROBLEMS, TIMEOUT_PARAMETER, described, json_body
 from weitiao.serving.desk import Desk, Limits, Order
 from weitiao.serving.docs import docs_page
 from weitiao.serving.gate import Gate, problem
 from weitiao.serving.journal import Journal
 from weitiao.serving.keys import Keyring
 from weitiao.serving.meters import Meters
-from weitiao.serving.options import Options
 from weitiao.serving.staff import Model
 
 TIMEOUT = "x-timeout-ms"
-LONGEST_TIMEOUT = 600_000  # milliseconds
 SHORT = 1024  # bytes of a body that is read at once: some milliseconds where it is all records of one letter
-ANY = (400, 401, 403, 405, 408, 413, 415, 429, 503)  # that every address may answer
 T = TypeVar("T")
-
-
-class Problem(BaseModel):
-    """Why a request was not answered."""
-
-    detail: str
-
-
-PROBLEMS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in ANY}
-PREDICT_PROBLEMS = {**PROBLEMS, 404: {"model": Problem}, 422: {"model": Problem}}
-TIMEOUT_PARAMETER = {
-    "name": "X-Timeout-Ms", "in": "header", "required": False,
-    "description": "milliseconds in which the answer is wanted; 429 at once where that cannot be",
-    "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_TIMEOUT},
-}  # fmt: skip
 
 
 class Direct(APIRoute):
@@ -145,13 +128,13 @@ def _add_answers(app: FastAPI, desk: Desk) -> None:
 
     add = partial(app.router.add_api_route, methods=["POST"], route_class_override=Direct)
     for model in desk.models.values():
-        add("/v1/predict/" + model.name, predict, **_described(model, desk.limits))
+        add("/v1/predict/" + model.name, predict, **described(model, desk.limits))
     add("/v1/predict/{model}", predict, include_in_schema=False)
     add(
         "/v1/embeddings", embed, summary="Embed texts", response_model=embeddings.EmbeddingsAnswer,
         responses={status: {"model": embeddings.EmbeddingsProblem} for status in (*ANY, 404)},
         openapi_extra={
-            "requestBody": _json_body(embeddings.request_schema(desk)),
+            "requestBody": json_body(embeddings.request_schema(desk)),
             "parameters": [TIMEOUT_PARAMETER],
         },
     )  # fmt: skip
@@ -276,43 +259,6 @@ def _unusable(request: Request, error: Exception) -> JSONResponse:
     where = ".".join(shown(str(part)) for part in first["loc"][1:]) or _("the body")
     reason = _("`{field}`: {reason}").format(field=where, reason=_("its value is not valid"))
     return problem(request.scope, RequestError(422, reason))
-
-
-def _described(model: Model, limits: Limits) -> dict[str, Any]:
-    """The OpenAPI entry of one model, from its task's own types."""
-    schema = model.predictor.task.record.model_json_schema()
-    schema.pop("$defs", None)
-    batch = {"type": "array", "items": schema, "minItems": 1, "maxItems": limits.records}
-    options = Options.model_json_schema()["properties"]
-    named = {
-        "type": "object", "properties": {"records": batch, **options}, "required": ["records"],
-        "additionalProperties": False,
-    }  # fmt: skip
-    in_query = [
-        {"name": name, "in": "query", "required": False, "schema": options[name]} for name in ("top_k", "probabilities")
-    ]
-    return {
-        "name": f"predict_{model.name}",
-        "summary": f"Predict with {model.name}",
-        "response_model": _response(model),
-        "openapi_extra": {
-            "requestBody": _json_body({"anyOf": [schema, batch, named]}),
-            "parameters": [*in_query, TIMEOUT_PARAMETER],
-        },
-        "responses": PREDICT_PROBLEMS,
-    }
-
-
-def _json_body(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
-
-
-def _response(model: Model) -> type[BaseModel]:
-    kind: Any = model.predictor.task.prediction
-    parts: dict[str, Any] = {
-        "model": (str, ...), "version": (str, ...), "predictions": (list[kind], ...), "truncated": (list[int], ...)
-    }  # fmt: skip
-    return create_model(f"{kind.__name__}s", **parts)
 
 
 def _shown(model: Model) -> dict[str, Any]:

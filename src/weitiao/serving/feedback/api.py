@@ -11,8 +11,9 @@ from starlette.concurrency import run_in_threadpool
 
 from weitiao.errors import Unreachable
 from weitiao.messages import _
-from weitiao.serving.app import PREDICT_PROBLEMS, PROBLEMS, TIMEOUT_PARAMETER, answered
+from weitiao.serving.app import answered
 from weitiao.serving.body import RequestError
+from weitiao.serving.described import PREDICT_PROBLEMS, PROBLEMS, TIMEOUT_PARAMETER
 from weitiao.serving.desk import Desk, Order
 from weitiao.serving.feedback.corrections import Asked, Correction, asked, parsed
 from weitiao.serving.feedback.store import Feedback, FeedbackStore
