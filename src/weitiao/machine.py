@@ -1,7 +1,9 @@
-"""What this machine's CPU can do: the instruction sets that decide about speed, and about how int8 kernels round."""
+"""What this machine's CPU can do (the instruction sets that decide about speed, and about how int8 kernels round), and
+which of the processes on it this is."""
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -26,3 +28,8 @@ def stamp() -> dict[str, Any]:
     """This machine, JSON-able: its kind, and those of its instruction sets that decide about matrix kernels."""
     flags = cpu_flags()
     return {"machine": platform.machine(), "instructions": [each for each in DECISIVE if each in flags]}
+
+
+def is_main() -> bool:
+    """Whether this process is the one that writes and speaks: the only one, or the launcher's first."""
+    return int(os.environ.get("RANK", "0")) == 0

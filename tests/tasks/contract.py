@@ -15,6 +15,7 @@ from tests.model_folder import make_tokenizer
 from weitiao.metrics import direction, value_of
 from weitiao.models import families
 from weitiao.models.heads import HEADS
+from weitiao.recipe import TrainingSpec
 from weitiao.records import Feature, Outputs, Prediction, Record
 from weitiao.tasks import RowFault, Task, by_record, decode_all
 from weitiao.text import Tokenizer
@@ -126,6 +127,11 @@ class TaskContract:
         (problem,) = self.task.unanswerable([*records, *dev], labels)
         assert problem.severity == "warning"
         assert {row.file for row in problem.rows} == {problem.file} == {"dev.csv"}
+
+    def test_what_is_no_class_has_no_label_smoothing(self) -> None:
+        found = list(self.task.misfits(TrainingSpec(label_smoothing=0.1)))
+        assert found or self.task.labels_are == "classes"
+        assert not list(self.task.misfits(TrainingSpec()))
 
     def test_encoding_is_deterministic_and_one_by_one_equals_together(self, tokenizer: Tokenizer) -> None:
         records, labels, together = self.features(tokenizer)

@@ -24,7 +24,6 @@ from weitiao.serving.desk import Desk, Limits
 from weitiao.serving.predictor import Predictor
 from weitiao.verbs.evaluate import evaluate
 from weitiao.verbs.predict import predict_file
-from weitiao.verbs.predicting import asked as parts
 from weitiao.verbs.predicting.asked import Asked, _chunks
 
 ROWS = [
@@ -60,7 +59,7 @@ def table(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
 def test_jsonl_keeps_rows_order_and_reasons(
     run_with_data: Path, source: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "CHUNK", chunk)
+    monkeypatch.setattr("weitiao.verbs.predicting.asked.CHUNK", chunk)
     output = source.with_name("out.jsonl")
     answered = predict_file(run_with_data, source, output)
     lines = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
@@ -146,7 +145,7 @@ def test_no_cell_of_a_faulty_row_is_lost(
 
 
 def test_texts_that_the_model_reads_in_part_are_counted(run_with_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "CHUNK", 2)
+    monkeypatch.setattr("weitiao.verbs.predicting.asked.CHUNK", 2)
     long_text = "a much longer text " * 40
     source = run_with_data.parent / "new.csv"
     source.write_text(f"text\nfine\n{long_text}\n\n  \n{long_text}\n{long_text}\n", "utf-8")
@@ -199,7 +198,7 @@ def test_a_call_that_was_killed_is_gone_on_with_to_the_byte(run_with_data: Path,
         "verb.predict_file(sys.argv[1], sys.argv[2], sys.argv[3], on_rows=stop)\n"
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts, "CHUNK", 10)
+        patch.setattr("weitiao.verbs.predicting.asked.CHUNK", 10)
         alone = predict_file(run_with_data, source, whole)
         command = [sys.executable, "-c", killed, str(run_with_data), str(source), str(output)]
         assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
@@ -217,7 +216,7 @@ def test_a_call_that_was_killed_is_gone_on_with_to_the_byte(run_with_data: Path,
 
 
 def test_another_source_begins_anew(run_with_data: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "CHUNK", 2)
+    monkeypatch.setattr("weitiao.verbs.predicting.asked.CHUNK", 2)
     output = source.with_name("out.jsonl")
 
     def stop(_rows: int) -> None:
@@ -323,7 +322,7 @@ def test_what_is_measured_is_what_is_answered_where_neighbours_are_read(
     tagger: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the run's own figures, a file on the command line, rows in Python and a request: the same answers."""
-    monkeypatch.setattr(parts, "CHUNK", 2)
+    monkeypatch.setattr("weitiao.verbs.predicting.asked.CHUNK", 2)
     source, output = tagger.parent / "test.jsonl", tagger.parent / "out.jsonl"
     measured = [said(line["prediction"]) for line in lines(tagger / "predictions.jsonl")]
     assert main(["predict", str(tagger), "--input", str(source), "--output", str(output)]) == 0
@@ -363,8 +362,8 @@ def test_rows_without_a_document_stand_alone(tagger: Path) -> None:
 def test_a_document_is_answered_in_one_piece(
     documents: str, together: bool, sizes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "CHUNK", 2)
-    monkeypatch.setattr(parts, "LONGEST", 5)
+    monkeypatch.setattr("weitiao.verbs.predicting.asked.CHUNK", 2)
+    monkeypatch.setattr("weitiao.verbs.predicting.asked.LONGEST", 5)
     rows = [Row({"page": each}, "f", line, "bad" if each == "!" else "") for line, each in enumerate(documents)]
     chunks = list(_chunks(rows, FieldMap({"group": ("page",)}), together=together))
     assert [len(each) for each in chunks] == sizes

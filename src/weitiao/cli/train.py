@@ -15,7 +15,7 @@ from weitiao.cli.progress import display
 from weitiao.cli.recipes import MaybeRecipe, ModelName, Overrides, Strict, overrides_of
 from weitiao.cli.results import print_run, run_as_json
 from weitiao.errors import Refused
-from weitiao.events import is_main
+from weitiao.machine import is_main
 from weitiao.messages import _
 
 ABOUT = N_("Train by a recipe: check it, fit the model, measure it, write the run folder.")

@@ -1,6 +1,6 @@
 """`method: auto`: which method is taken for these rows, this model and this much time.
 
-`benchmarks/choosing.py` measures the rules beside every single method.
+`benchmarks/choosing.py` measures the rules beside seven methods.
 
 A `Situation` goes in, told from rows, model and plan; `Proposal`s come out, the best first, each with its reason. The
 rules stand in `RULES` and nowhere else: the first that fits is taken, and docs/choosing.md shows them.

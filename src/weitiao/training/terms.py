@@ -1,4 +1,4 @@
-"""The loop's terms: what it is handed, and what it gives back. Plain values, so that it knows no recipe and no file."""
+"""The loop's terms: settings and hooks in, a result out, so that it knows no recipe."""
 
 from __future__ import annotations
 

@@ -28,10 +28,10 @@ from weitiao.events import OnEvent, silent
 from weitiao.messages import _, language
 from weitiao.recipe import Recipe, dump_recipe
 from weitiao.training.signals import StopSignal
-from weitiao.verbs.preparing.claimed import found_again, judge, note_conditions, resumable
+from weitiao.verbs.preparing.claimed import found_again, note_conditions, resumable
 from weitiao.verbs.preparing.memory import draft_with
 from weitiao.verbs.preparing.method_choice import is_open
-from weitiao.verbs.preparing.preflight import Preflight, inspect
+from weitiao.verbs.preparing.preflight import Preflight, inspect, judge
 from weitiao.verbs.preparing.resolving import resolved
 
 if TYPE_CHECKING:

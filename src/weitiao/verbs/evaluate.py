@@ -18,8 +18,7 @@ from weitiao.errors import Problem, Refused, refuse_if_errors
 from weitiao.messages import _
 from weitiao.recipe import DataSpec, Recipe, dump_recipe, load_recipe
 from weitiao.records import Prediction, Record
-from weitiao.verbs.predicting.asked import same_kind
-from weitiao.verbs.preparing.frame import frame, task_of
+from weitiao.verbs.preparing.frame import frame, same_kind, task_of
 from weitiao.verbs.preparing.memory import MEMORY, named
 
 if TYPE_CHECKING:

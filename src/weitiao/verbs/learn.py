@@ -31,8 +31,7 @@ from weitiao.serving.feedback.store import POSTGRES, SQLITE, FeedbackStore
 from weitiao.training.options import OBJECTIVE_OPTIONS, without_distribution
 from weitiao.verbs.evaluate import own_data
 from weitiao.verbs.learning.rows import DEV, NEW_DEV, ROWS, Mixed, kept, mixed, note, units
-from weitiao.verbs.predicting.asked import same_kind
-from weitiao.verbs.preparing.frame import frame, method_of, task_of
+from weitiao.verbs.preparing.frame import frame, method_of, same_kind, task_of
 from weitiao.verbs.preparing.resolving import anchored
 from weitiao.verbs.train import train
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from weitiao.artifact import RunFolder, write_text
 from weitiao.errors import Refused
-from weitiao.events import OnEvent, is_main, silent
+from weitiao.events import OnEvent, silent
+from weitiao.machine import is_main
 from weitiao.messages import _
 from weitiao.recipe import dump_recipe
 from weitiao.training.signals import StopSignal
-from weitiao.verbs.preparing.claimed import judge, reopened, resumable
+from weitiao.verbs.preparing.claimed import reopened, resumable
 from weitiao.verbs.preparing.memory import draft_with
-from weitiao.verbs.preparing.preflight import Preflight, inspect
+from weitiao.verbs.preparing.preflight import Preflight, inspect, judge
 from weitiao.verbs.preparing.resolving import resolved
 from weitiao.verbs.run import Run
 
@@ -71,7 +72,7 @@ def train(
             _take(folder, found, new=resume is None)
         with resumable(folder, options="" if cluster is None else cluster.words()):
             if cluster is None:
-                from weitiao.verbs.fitting.whole import fit_all
+                from weitiao.verbs.fitting.whole_run import fit_all
 
                 fit_all(found, folder, on_event, stop)
             else:

@@ -28,7 +28,7 @@ from weitiao.tuning.study import About, Study, StudyFolder, used_up
 from weitiao.verbs.preparing.frame import frame, read_draft
 from weitiao.verbs.preparing.preflight import Preflight, inspect
 from weitiao.verbs.preparing.resolving import anchored, resolved
-from weitiao.verbs.searching.processes import cluster_workers, worker_processes
+from weitiao.verbs.searching.processes import worker_processes
 from weitiao.verbs.searching.sampled import mistakes, refuse_hopeless
 from weitiao.verbs.searching.workers import measured_rows, trial_recipe, work
 
@@ -245,7 +245,9 @@ def _run(folder: StudyFolder, workers: Cluster | int, on_event: OnEvent, stop: S
         folder.result.unlink()
         shutil.rmtree(folder.path / "final", ignore_errors=True)
     if not isinstance(workers, int):
-        cluster_workers(study, workers, on_event, stop)
+        from weitiao.verbs.clusters.tuning import search_on
+
+        search_on(workers, study, on_event, stop)
     elif workers > 1:
         worker_processes(study, workers, on_event, stop)
     if not stop():

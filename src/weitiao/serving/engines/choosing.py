@@ -3,8 +3,8 @@
 A run in torch is exported once into the cache folder, under the digest of its files and of the packages that export,
 and kept there if the graph answers the same within `SAME`. Both engines then answer the same rows of several lengths;
 the times are kept beside the graph, for this CPU and as many threads, so that the next start measures nothing, and
-does not import torch where ONNX Runtime answers. A graph that nobody asks for in `UNUSED` seconds goes when another is
-made.
+does not import torch where ONNX Runtime answers. A graph that no server started with in `UNUSED` seconds goes when
+another is made; a server that has it open keeps it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from weitiao.artifact import cache_folder, read_json, replacing_folder, sha256_of, write_json
 from weitiao.compression.onnx_options import OPSET, PACKAGES
@@ -145,12 +145,13 @@ def _exported(
 
 
 def _forget_unused(graphs: Path) -> None:
-    """Remove the graphs that nobody asked for of late, but none that is in somebody's hands."""
-    for export in graphs.glob(f"*/{EXPORT}"):
-        if time.time() - export.stat().st_mtime > UNUSED:
-            with suppress(Timeout), FileLock(export.parent.with_suffix(".lock"), timeout=0):
-                export.unlink()  # first, so that what is left of a removal that was stopped counts as no graph
-                shutil.rmtree(export.parent)
+    """Remove what no server started with of late, but nothing that one is choosing by; another may remove it too."""
+    for place in [each for each in graphs.iterdir() if each.is_dir()]:
+        with suppress(OSError), FileLock(place.with_suffix(".lock"), timeout=0):
+            export = place / EXPORT
+            if time.time() - (export if export.is_file() else place).stat().st_mtime > UNUSED:
+                export.unlink(missing_ok=True)  # first: what is left of a removal that was stopped is no graph
+                shutil.rmtree(place)
 
 
 def _export(folder: Path, target: Path, torch: Engine, trust_remote_code: bool) -> dict[str, Any]:

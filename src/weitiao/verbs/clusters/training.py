@@ -16,7 +16,8 @@ from typing import Any
 
 from weitiao.artifact import RunFolder
 from weitiao.errors import Failed, Interrupted, Refused, StorageFull, WeitiaoError
-from weitiao.events import OnEvent, is_main
+from weitiao.events import OnEvent
+from weitiao.machine import is_main
 from weitiao.messages import _
 from weitiao.verbs.clusters.post import EVERY, Line, Post
 from weitiao.verbs.clusters.session import RETRIES, Cluster, lost, session
@@ -102,7 +103,7 @@ def work(told: Mapping[str, Any]) -> None:
     import ray
     import torch
 
-    from weitiao.verbs.fitting.whole import go_on
+    from weitiao.verbs.fitting.whole_run import go_on
 
     line = Line(told["post"])
     if ray.get(line.post.reason.remote()) is not None:

@@ -7,41 +7,45 @@ was in hand then, as any worker would.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from weitiao.errors import Interrupted
+from weitiao.events import OnEvent
 from weitiao.messages import _
+from weitiao.tuning.study import Study
 from weitiao.verbs.clusters.post import EVERY, Line, Post
 from weitiao.verbs.clusters.session import RETRIES, Cluster, sentence, session
-from weitiao.verbs.searching.workers import work
+from weitiao.verbs.searching.workers import ended, tell_ended, work
 
 
-def search_on(cluster: Cluster, folder: Path, tell: Callable[[], None], stop: Callable[[], bool]) -> list[str]:
-    """Work on a study until its budget is used up or all workers have left; why some ended early, if they did.
+def search_on(cluster: Cluster, study: Study, on_event: OnEvent, stop: Callable[[], bool]) -> None:
+    """Work on a study until its budget is used up or all workers have left.
 
     Args:
-        folder: of the study, which `weitiao tune` began.
-        tell: called again and again, to say which trials have ended.
-        stop: whether a signal asks to leave.
+        study: which `weitiao tune` began.
+        on_event: told which trials have ended, and why workers ended early, if they did.
+        stop: whether a signal asks to leave, which is handed on to the workers once.
     """
+    told = ended(study)
     with session(cluster):
         import ray
 
         post = ray.remote(num_cpus=0)(Post).remote()
         task = ray.remote(num_cpus=1, max_retries=RETRIES)(work_on)
-        tasks = [task.remote(str(folder.absolute()), post, cluster.threads()) for _worker in range(cluster.workers)]
+        asking = (str(study.folder.path.absolute()), post, cluster.threads())
+        tasks = [task.remote(*asking) for _worker in range(cluster.workers)]
         waiting, asked = tasks, False
         while waiting:
             _done, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=EVERY)
-            tell()
+            tell_ended(study, told, on_event)
             if stop() and not asked:
                 asked = True
                 post.stop.remote()
-        tell()
+        tell_ended(study, told, on_event)
         text = _("worker {number} ended: {reason}")
-        reasons = [(number, _why(task)) for number, task in enumerate(tasks)]
-        return [text.format(number=number, reason=reason) for number, reason in reasons if reason]
+        for number, task in enumerate(tasks):
+            if reason := _why(task):
+                on_event({"kind": "note", "text": text.format(number=number, reason=reason)})
 
 
 def work_on(folder: str, post: Any, threads: int) -> None:

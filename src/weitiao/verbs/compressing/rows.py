@@ -18,8 +18,7 @@ from weitiao.messages import _
 from weitiao.recipe import Recipe
 from weitiao.records import Record
 from weitiao.verbs.evaluate import new_data, own_data
-from weitiao.verbs.predicting.asked import same_kind
-from weitiao.verbs.preparing.frame import task_of
+from weitiao.verbs.preparing.frame import same_kind, task_of
 
 
 class RunRows:

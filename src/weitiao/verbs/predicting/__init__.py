@@ -1,1 +1,1 @@
-"""What `weitiao predict` is made of: the parts of a file, who answers them, and the file of answers."""
+"""What `weitiao predict` is made of: the parts of a file (`select` reads them too), who answers, what is written."""

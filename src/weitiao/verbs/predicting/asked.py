@@ -1,4 +1,4 @@
-"""A file that is to be answered, read in the parts in which it is, and whoever answers a part.
+"""A file that is to be answered, read in the parts in which it is answered, and who answers a part.
 
 Workers of a cluster are handed the same `Asked` and answer by the same `Answerer`, so that rows are as a plain run's.
 Where the model reads the neighbours of a text, the rows of one document that stand together are answered together, up
@@ -22,7 +22,7 @@ from weitiao.recipe import Recipe, load_recipe
 from weitiao.records import Prediction, Record, Row
 from weitiao.serving.cards import TASK_FILE, AdapterCard, TaskCard, version
 from weitiao.tasks import RowFault
-from weitiao.verbs.preparing.frame import frame, task_of
+from weitiao.verbs.preparing.frame import frame, same_kind, task_of
 
 if TYPE_CHECKING:
     from weitiao.serving.predictor import Predictor
@@ -106,16 +106,6 @@ class Answerer:
             for row, (record, error) in zip(rows, read, strict=True)
         ]
         return answered, len(answers.truncated)
-
-
-def same_kind(recipe: Recipe, source: str) -> dict[str, Any]:
-    """Format, encoding and the like as the recipe tells them, for files that end as the run's own do."""
-    own = recipe.data.file or recipe.data.train
-    first = own[0] if isinstance(own, list) else own or ""
-    if Path(first).suffix.lower() != Path(source).suffix.lower():
-        return {}
-    names = ("format", "encoding", "delimiter", "header", "sheet")
-    return {name: getattr(recipe.data, name) for name in names}
 
 
 def _chunks(rows: Iterable[Row], columns: FieldMap, *, together: bool) -> Iterator[list[Row]]:

@@ -1,4 +1,4 @@
-"""A run folder that was claimed before: looked at once more, and gone on with only by what it was begun with."""
+"""A claimed run folder: what it is begun with is written down, and it is gone on with by nothing else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from weitiao.recipe import load_recipe
 from weitiao.verbs.preparing.conditions import conditions, other_rounding, refuse_changed
 from weitiao.verbs.preparing.frame import frame
 from weitiao.verbs.preparing.memory import MEMORY, named
-from weitiao.verbs.preparing.preflight import Preflight, inspect
+from weitiao.verbs.preparing.preflight import Preflight, inspect, judge
 
 
 def reopened(folder: RunFolder, data: Any, on_event: OnEvent) -> Preflight:
@@ -63,14 +63,6 @@ def resumable(folder: RunFolder, verb: str = "train", options: str = "") -> Iter
         raise Interrupted(hint.format(reason=error, verb=verb, path=folder.path)) from error
     except StorageFull as error:
         raise StorageFull(hint.format(reason=error, verb=verb, path=folder.path)) from error
-
-
-def judge(found: Preflight, on_event: OnEvent, *, strict: bool = False) -> None:
-    """Tell what is odd, before any weights are opened; refuse what is at fault."""
-    odd = [problem for problem in found.warnings if problem.severity == "note" or not strict]
-    if odd:
-        on_event({"kind": "problems", "problems": odd})
-    found.refuse(strict=strict)
 
 
 def note_conditions(found: Preflight, folder: RunFolder, on_event: OnEvent, processes: int) -> None:

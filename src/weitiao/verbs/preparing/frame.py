@@ -49,6 +49,16 @@ def task_of(recipe: Recipe) -> Task[Any, Any]:
     return task
 
 
+def same_kind(recipe: Recipe, source: str) -> dict[str, Any]:
+    """Format, encoding and the like as the recipe tells them, for files that end as the run's own do."""
+    own = recipe.data.file or recipe.data.train
+    first = own[0] if isinstance(own, list) else own or ""
+    if Path(first).suffix.lower() != Path(source).suffix.lower():
+        return {}
+    names = ("format", "encoding", "delimiter", "header", "sheet")
+    return {name: getattr(recipe.data, name) for name in names}
+
+
 def method_of(recipe: Recipe) -> MethodOptions:
     """The options of the method that the recipe names."""
     return cast("MethodOptions", recipe.method.options)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from weitiao.data import Dataset, audit, load_data
 from weitiao.errors import Problem, ProblemsFound, Refused, RowPlace, Severity, refuse_if_errors
+from weitiao.events import OnEvent
 from weitiao.messages import _, ngettext
 from weitiao.models.reference import ModelFolder, describable, resolve
 from weitiao.recipe import Draft, Finding, Recipe
@@ -84,6 +85,14 @@ class Preflight:
     def refuse(self, *, strict: bool = False) -> None:
         """Raise `ProblemsFound` with every error (and, under `strict`, warning)."""
         refuse_if_errors(self.problems, strict=strict)
+
+
+def judge(found: Preflight, on_event: OnEvent, *, strict: bool = False) -> None:
+    """Tell what is odd, before any weights are opened; refuse what is at fault."""
+    odd = [problem for problem in found.warnings if problem.severity == "note" or not strict]
+    if odd:
+        on_event({"kind": "problems", "problems": odd})
+    found.refuse(strict=strict)
 
 
 def inspect(

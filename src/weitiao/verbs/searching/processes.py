@@ -1,4 +1,4 @@
-"""Workers on a study that `weitiao tune` starts and waits for: processes here, or tasks on a cluster's machines."""
+"""Worker processes on a study, which `weitiao tune --workers N` starts here and waits for."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from weitiao.events import OnEvent
 from weitiao.messages import _
 from weitiao.training.signals import StopSignal
 from weitiao.tuning.study import Study, StudyFolder
-from weitiao.verbs.clusters.session import Cluster
-from weitiao.verbs.clusters.tuning import search_on
-from weitiao.verbs.searching.workers import trial_line, work
+from weitiao.verbs.searching.workers import ended, tell_ended, work
 
 POLL = 0.5  # seconds between looks at worker processes
 
@@ -23,7 +21,7 @@ POLL = 0.5  # seconds between looks at worker processes
 def worker_processes(study: Study, workers: int, on_event: OnEvent, stop: Callable[[], bool]) -> None:
     """Several worker processes, until all have ended; a signal is handed on to them once."""
     started = [_start(study.folder, f"{number}", workers) for number in range(workers)]
-    told = _ended(study)
+    told = ended(study)
     asked = False
     try:
         while any(process.poll() is None for process in started):
@@ -31,38 +29,18 @@ def worker_processes(study: Study, workers: int, on_event: OnEvent, stop: Callab
                 asked = True
                 for process in started:
                     process.terminate()
-            _tell(study, told, on_event)
+            tell_ended(study, told, on_event)
             time.sleep(POLL)
     finally:
         for process in started:
             if process.poll() is None and not asked:
                 process.terminate()
-    _tell(study, told, on_event)
+    tell_ended(study, told, on_event)
     for number, process in enumerate(started):
         if process.returncode not in (0, Interrupted.exit_code):
             message = _("worker {number} ended with {code}; what it said is in {log}")
             log = study.folder.log(str(number))
             on_event({"kind": "note", "text": message.format(number=number, code=process.returncode, log=log)})
-
-
-def cluster_workers(study: Study, cluster: Cluster, on_event: OnEvent, stop: Callable[[], bool]) -> None:
-    """Workers on the machines of a cluster, until all have ended; a signal is handed on to them once."""
-    told = _ended(study)
-    for note in search_on(cluster, study.folder.path, lambda: _tell(study, told, on_event), stop):
-        on_event({"kind": "note", "text": note})
-
-
-def _ended(study: Study) -> set[int]:
-    """The numbers of the trials that have ended."""
-    return {trial.number for trial in study.trials() if trial.state.is_finished()}
-
-
-def _tell(study: Study, told: set[int], on_event: OnEvent) -> None:
-    """Of trials that ended since."""
-    for trial in study.trials():
-        if trial.state.is_finished() and trial.number not in told:
-            told.add(trial.number)
-            on_event({"kind": "note", "text": trial_line(study, trial)})
 
 
 def _start(folder: StudyFolder, name: str, workers: int) -> subprocess.Popen[bytes]:

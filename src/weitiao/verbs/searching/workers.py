@@ -142,3 +142,16 @@ def trial_line(study: Study, trial: FrozenTrial) -> str:
     }
     text = words.get(trial.user_attrs.get("kind", ""), _("trial {number} failed: {reason} ({changes})"))
     return text.format(number=trial.number, reason=trial.user_attrs.get("reason", ""), changes=changes)
+
+
+def ended(study: Study) -> set[int]:
+    """The numbers of the trials that have ended."""
+    return {trial.number for trial in study.trials() if trial.state.is_finished()}
+
+
+def tell_ended(study: Study, told: set[int], on_event: OnEvent) -> None:
+    """Of trials that ended since."""
+    for trial in study.trials():
+        if trial.state.is_finished() and trial.number not in told:
+            told.add(trial.number)
+            on_event({"kind": "note", "text": trial_line(study, trial)})

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from weitiao.artifact import RunFolder
-from weitiao.events import OnEvent, is_main, silent
+from weitiao.events import OnEvent, silent
+from weitiao.machine import is_main
 from weitiao.messages import _
 from weitiao.training.processes import Processes
 from weitiao.verbs.fitting.fit import Fitted, leave_if
