@@ -39,6 +39,7 @@ class Set:
         judge: labelled rows that every artifact is judged on; empty for the corpus' test rows.
         evaluation: of the recipe, where its headline needs more than the default.
         layers: of the student; half of the run's.
+        pruned: one way more, in a cell of its own, where neither the whole network nor a student reaches the bars.
     """
 
     task: str
@@ -48,6 +49,7 @@ class Set:
     judge: str = ""
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     layers: int = 3
+    pruned: str = ""
 
     def rungs(self) -> list[str]:
         """The whole network smaller, and a student of fewer layers smaller too."""
@@ -67,7 +69,7 @@ SETS: Mapping[str, Set] = {
             "train": "conll2003/eng.train", "dev": "conll2003/eng.testa", "format": "conll",
             "fields": {"group": "document"}, "limit": {"train": 4000, "dev": DEV},
         },
-        "conll2003/eng.testb",
+        "conll2003/eng.testb", pruned="prune:ffn=0.5,recover=5,learning_rate=2e-4+onnx+int8",
     ),
     "atis": Set(
         "intent_slot", "starter:en", {"epochs": 8, "learning_rate": 4e-4, "max_length": 64},
@@ -77,10 +79,17 @@ SETS: Mapping[str, Set] = {
 
 
 def cells(quick: bool) -> list[Cell]:
-    """One a data set."""
-    chosen = {"sst2": list(QUICK_RUNGS)} if quick else {name: each.rungs() for name, each in SETS.items()}
+    """One a data set, and one more where it names one more way."""
     shared = {"rows": [TRAIN, DEV, TEXTS], "quick": quick}
-    return [Cell(name, {"set": name, "rungs": rungs, **shared}) for name, rungs in chosen.items()]
+    if quick:
+        return [Cell("sst2", {"set": "sst2", "rungs": list(QUICK_RUNGS), **shared})]
+    whole = [Cell(name, {"set": name, "rungs": each.rungs(), **shared}) for name, each in SETS.items()]
+    pruned = [
+        Cell(f"{name}-pruned", {"set": name, "rungs": [each.pruned], **shared})
+        for name, each in SETS.items()
+        if each.pruned
+    ]
+    return whole + pruned
 
 
 def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
@@ -132,13 +141,13 @@ def _weitiao(*words: str) -> dict[str, Any]:
 def summarise(results: Mapping[str, Result]) -> Summary:
     """A row a data set and artifact; of each set the artifact that comes nearest to all three bars."""
     rows: list[Row] = []
-    met = 0
-    for name, result in results.items():
-        ladder = result.measured["ladder"]
+    met = set()
+    for result in results.values():
+        name, ladder = result.settings["set"], result.measured["ladder"]
         whole = ladder["rungs"][0]
         rows += [_row(name, ladder, rung, whole) for rung in ladder["rungs"]]
-        met += any(_reaches(rung, whole) for rung in ladder["rungs"][1:])
-    bars = {"sets_with_a_quarter_at_three_times_within_half_a_point": Bar(met if results else None, len(SETS))}
+        met |= {name for rung in ladder["rungs"][1:] if _reaches(rung, whole)}
+    bars = {"sets_with_a_quarter_at_three_times_within_half_a_point": Bar(len(met) if results else None, len(SETS))}
     return Summary(rows, bars, NOTES)
 
 
