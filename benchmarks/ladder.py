@@ -145,7 +145,8 @@ def summarise(results: Mapping[str, Result]) -> Summary:
     for result in results.values():
         name, ladder = result.settings["set"], result.measured["ladder"]
         whole = ladder["rungs"][0]
-        rows += [_row(name, ladder, rung, whole) for rung in ladder["rungs"]]
+        again = any(row["data"] == name for row in rows)  # the run has its row already
+        rows += [_row(name, ladder, rung, whole) for rung in ladder["rungs"][again:]]
         met |= {name for rung in ladder["rungs"][1:] if _reaches(rung, whole)}
     bars = {"sets_with_a_quarter_at_three_times_within_half_a_point": Bar(len(met) if results else None, len(SETS))}
     return Summary(rows, bars, NOTES)
