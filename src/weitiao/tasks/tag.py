@@ -10,6 +10,7 @@ Notation: U units, T tokens, C tags.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -150,7 +151,7 @@ class Tag(Marked):
         learnt = np.asarray(outputs[0]["transitions"], dtype=np.float64) if self.options.crf else None
         probabilities = tag_probabilities(emissions, learnt)  # [U, C]
         scores = emissions if learnt is not None else np.log(np.maximum(probabilities, 1e-30))
-        chosen = best_tags(scores, rules(may_follow(tags)) if learnt is None else learnt)  # [U]
+        chosen = best_tags(scores, _rules_of(tuple(tags)) if learnt is None else learnt)  # [U]
         sure = probabilities[np.arange(len(units)), chosen]  # [U]
         return TagPrediction(
             spans=tuple(
@@ -172,6 +173,14 @@ class Tag(Marked):
 
 def _found(text: str, start: int, end: int, label: str, sure: FloatArray) -> FoundSpan:
     return FoundSpan(start=start, end=end, label=label, text=text[start:end], confidence=float(sure.mean()))
+
+
+@lru_cache(maxsize=16)
+def _rules_of(tags: tuple[str, ...]) -> FloatArray:
+    """Which tag may stand behind which, as scores, [C + 1, C + 1]: the same for every text of a model."""
+    scores = rules(may_follow(tags))
+    scores.flags.writeable = False
+    return scores
 
 
 class _Cut:
