@@ -160,16 +160,6 @@ class Tag(Marked):
             )
         )
 
-    def calibrate(
-        self,
-        records: Sequence[TagRecord],  # noqa: ARG002
-        features: Sequence[Sequence[Feature]],  # noqa: ARG002
-        outputs: Sequence[Sequence[Outputs]],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> Settings:
-        """Nothing: the best allowed sequence has no threshold."""
-        return {}
-
 
 def _found(text: str, start: int, end: int, label: str, sure: FloatArray) -> FoundSpan:
     return FoundSpan(start=start, end=end, label=label, text=text[start:end], confidence=float(sure.mean()))
