@@ -11,6 +11,7 @@ import pytest
 from tests.mistakes.cases import GOOD, csv, rows
 from tests.model_folder import DEPTH, HIDDEN, make_model_folder, shapes
 
+from weitiao import machine
 from weitiao.errors import ProblemsFound
 from weitiao.models.shape import Shape, shape_of
 from weitiao.recipe import Recipe, load_recipe
@@ -313,6 +314,22 @@ def test_an_average_over_more_steps_than_there_are_is_warned_of(here: Path) -> N
         "remove it"
     ]
     assert said(0.9) == []
+
+
+def test_more_memory_than_there_is_is_warned_of(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said() -> list[str]:
+        return [str(each.message) for each in inspect(recipe(), full=False).problems if each.code == "too-large"]
+
+    plan = inspect(recipe(), full=False).plan
+    assert plan is not None
+    needed = plan.memory_bytes
+    monkeypatch.setattr(machine, "memory", lambda: needed)
+    assert said() == []
+    monkeypatch.setattr(machine, "memory", lambda: needed - 1)
+    (message,) = said()
+    assert message.startswith(f"training needs about {needed / 1e9:.1f} GB of memory, and there are {needed / 1e9:.1f}")
+    monkeypatch.setattr(machine, "memory", lambda: None)
+    assert said() == []
 
 
 def test_windows_of_a_row_share_a_step(here: Path) -> None:

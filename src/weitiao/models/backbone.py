@@ -18,6 +18,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 
 from weitiao.errors import Refused
+from weitiao.machine import quota
 from weitiao.messages import _
 from weitiao.models.heads import HEADS, pretrained
 from weitiao.models.packing import NAME
@@ -103,12 +104,13 @@ def open_config(folder: Path, spec: NetworkSpec) -> PretrainedConfig:
 
 
 def open_backbone(folder: Path, config: PretrainedConfig, spec: NetworkSpec) -> Backbone:
-    """The model of the folder; what it lacks comes from torch's generator.
+    """The model of the folder; what it lacks comes from torch's generator. In a container torch keeps to its quota.
 
     Raises:
         Refused: transformers has no class of this family for the head, or the weights do not load.
     """
     auto = getattr(transformers, spec.stock) if spec.stock else AutoModel
+    torch.set_num_threads(min(torch.get_num_threads(), quota() or torch.get_num_threads()))
     if type(config) not in auto._model_mapping and not spec.trust_remote_code:
         raise Refused(no_stock_class(str(folder), config.model_type, auto.__name__))
     try:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from weitiao.errors import MissingExtra, Refused
+from weitiao.machine import cores
 from weitiao.messages import _
 from weitiao.models.padding import ALIKE, BATCH_TOKENS, batches_by_length, outputs_of, padded_inputs, padded_places
 from weitiao.records import Feature, Outputs
@@ -117,4 +118,4 @@ def threads_here() -> int:
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdigit() and int(asked):
         return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores()

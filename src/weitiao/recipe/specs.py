@@ -248,7 +248,9 @@ class TrainingSpec(Options):
         default=None, gt=0, description="steps between checkpoints; default: with each evaluation"
     )
     keep_checkpoints: int = Field(default=2, ge=1, description="newest checkpoints to keep, beside the best model")
-    threads: int | None = Field(default=None, gt=0, description="torch threads; default: one a core")
+    threads: int | None = Field(
+        default=None, gt=0, description="torch threads; default: one a core (in a container, of its quota)"
+    )
 
     @field_validator("warmup")
     @classmethod

@@ -21,6 +21,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from weitiao.errors import Interrupted, MissingExtra, Refused
+from weitiao.machine import cores
 from weitiao.messages import _, system_reason
 from weitiao.serving.desk import Desk, Limits
 from weitiao.serving.drift.watch import Watch
@@ -126,7 +127,7 @@ def _serve(
     keys = Keyring(options.keys) if options.keys is not None else None
     journal = Journal(options.log, texts=options.log_texts)
     meters = Meters(journal)
-    house = House(runs, Hiring(options.workers, options.base, _cores(), options.engine), meters)
+    house = House(runs, Hiring(options.workers, options.base, cores(), options.engine), meters)
     watch = Watch(lambda name: desk.find(name).predictor)
     desk = Desk(limits=options.limits, observers=[watch], staff=house.staff)
     here_only = keys is None and not options.no_keys  # then the address is one of loopback
@@ -189,11 +190,6 @@ def _server(app: Any, desk: Desk) -> uvicorn.Server:
         proxy_headers=False,
     )  # fmt: skip
     return Draining(config)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _url(listening: socket.socket) -> str:

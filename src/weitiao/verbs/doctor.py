@@ -13,7 +13,7 @@ from typing import Any
 
 from weitiao import __version__
 from weitiao.artifact import cache_folder
-from weitiao.machine import cpu_flags
+from weitiao.machine import cores, cpu_flags, memory
 from weitiao.messages import _
 from weitiao.verbs.preparing.model_checks import FAST_BF16
 
@@ -39,24 +39,15 @@ def machine() -> dict[str, Any]:
         "weitiao": __version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "cores": usable_cores(),
+        "cores": cores(),
         "memory_gb": memory_gb(),
     }
 
 
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def memory_gb() -> float | None:
-    """Physical memory in GB (10**9 bytes); None where the system does not say."""
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
-    except (AttributeError, OSError, ValueError):
-        return None
+    """Memory that there is, in GB (10**9 bytes); None where the system does not say."""
+    found = memory()
+    return None if found is None else round(found / 1e9, 1)
 
 
 def torch_facts() -> dict[str, Any]:

@@ -10,7 +10,6 @@ an earlier one goes on from its artifact. A ladder that was interrupted goes on 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +27,7 @@ from weitiao.evaluation.sharing import short
 from weitiao.events import OnEvent, silent
 from weitiao.machine import stamp
 from weitiao.messages import _
+from weitiao.models.onnx import threads_here
 from weitiao.recipe import load_recipe
 from weitiao.verbs.compress import TOLERANCE, compress, ground_of
 from weitiao.verbs.compressing.rows import RunRows
@@ -105,7 +105,7 @@ def ladder(
         tolerance=tolerance,
         timed=min(TIMED, len(ground.records)),
         rounds=rounds,
-        threads=os.cpu_count() or 1,
+        threads=threads_here(),
         machine=stamp(),
         rungs=with_front(measured),
         left_out=climb.left_out,

@@ -6,7 +6,6 @@ floating-point operations of real training work a second.
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from contextlib import suppress
@@ -16,6 +15,7 @@ import numpy as np
 
 from weitiao.artifact import cache_folder, read_json, write_json
 from weitiao.errors import WeitiaoError
+from weitiao.machine import cores
 
 PROBE_SECONDS = 0.04  # a few products; `check` waits for them
 PROBE_ROWS, PROBE_WIDTH, PROBE_INNER = 512, 384, 1536  # a micro-batch times a small encoder's largest matrix
@@ -72,7 +72,7 @@ def speed_key(hidden: int, threads: int | None) -> str:
         hidden: width of the model: small matrices run at a fraction of the speed of large ones.
         threads: that the recipe asks for; None for what torch takes by itself.
     """
-    return f"{platform.node()}/{platform.machine()}/{os.cpu_count()}/{threads or 'all'}/{hidden}"
+    return f"{platform.node()}/{platform.machine()}/{cores()}/{threads or 'all'}/{hidden}"
 
 
 def _file() -> Path:

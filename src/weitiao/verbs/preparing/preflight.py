@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
+from weitiao import machine
 from weitiao.data import Dataset, audit, load_data
 from weitiao.errors import Problem, ProblemsFound, Refused, RowPlace, Severity, refuse_if_errors
 from weitiao.events import OnEvent
@@ -345,9 +346,22 @@ class _Inspection:
         if found.folder is not None:
             shape = shape_for(self.recipe, found.task, found.folder)
             found.plan = make_plan(self.recipe, shape, found.folder.family, encoded.measured, len(found.labels))
+            self._too_large(found.plan)
             self._truncation(encoded, found.plan)
             self._warmup(found.plan)
             self._average(found.plan)
+
+    def _too_large(self, plan: Plan) -> None:
+        """More memory than there is: the system ends such a process without a word."""
+        there = machine.memory()
+        if there is None or plan.memory_bytes <= there:
+            return
+        message = _(
+            "training needs about {need:.1f} GB of memory, and there are {there:.1f} GB; let fewer weights learn "
+            "(`method=lora`, `method=freeze`), lower training.token_budget, set training.gradient_checkpointing, or "
+            "take a smaller model"
+        ).format(need=plan.memory_bytes / 1e9, there=there / 1e9)
+        self._add([Finding("too-large", ("model", "name"), message)], "warning")
 
     def _truncation(self, encoded: Encoded, plan: Plan) -> None:
         cut = sum(plan.truncated.values())

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from weitiao.errors import Interrupted, WeitiaoError
 from weitiao.events import OnEvent
+from weitiao.machine import cores
 from weitiao.messages import _
 from weitiao.training.signals import StopSignal
 from weitiao.tuning.study import Study, StudyFolder
@@ -45,7 +46,7 @@ def worker_processes(study: Study, workers: int, on_event: OnEvent, stop: Callab
 
 def _start(folder: StudyFolder, name: str, workers: int) -> subprocess.Popen[bytes]:
     """A worker process in a session of its own, so that Ctrl+C reaches it once, through the one that waits for it."""
-    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    threads = str(max(1, cores() // workers))
     environment = {"OMP_NUM_THREADS": threads, **os.environ}
     log = folder.log(name)
     log.parent.mkdir(exist_ok=True)
