@@ -162,6 +162,20 @@ def draws(metric: AnyMetric, predictions: Sequence[Any], records: Sequence[Any],
     return np.concatenate([metric.value(times @ counts) for times in _drawn(len(records), resampling)])
 
 
+def over_seeds(drawn: FloatArray, seed: int) -> FloatArray:
+    """[S, R] -> [R]: each resample of the rows with a resample of the S seeds, the same for every system of one seed."""
+    seeds, resamples = drawn.shape
+    chosen = np.random.default_rng(seed).integers(0, seeds, (seeds, resamples))
+    return np.take_along_axis(drawn, chosen, axis=0).mean(0)  # type: ignore[no-any-return]
+
+
+def between(value: float, drawn: FloatArray, confidence: float) -> Score:
+    """A value between the percentiles of its resamples, [R]."""
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return Score(value=value, low=float(low), high=float(high))
+
+
 def collect(rows: Iterable[FloatArray], units: Sequence[Hashable] | None = None) -> Sample:
     """Rows of counts, each [K], summed by unit, equal sums together."""
     times: dict[bytes, int] = {}
@@ -196,12 +210,10 @@ def bootstraps(values: Sequence[Value], sample: Sample, resampling: Resampling) 
 
 def _scores(drawn: Sequence[Sequence[FloatArray]], whole: Sequence[float], resampling: Resampling) -> list[Score]:
     """Each value of the whole sample between the percentiles of its resamples, which come in chunks."""
-    tail = (1 - resampling.confidence) / 2
-    scores = []
-    for value, chunks in zip(whole, zip(*drawn, strict=True), strict=True):
-        low, high = np.quantile(np.concatenate(chunks), [tail, 1 - tail])
-        scores.append(Score(value=value, low=float(low), high=float(high)))
-    return scores
+    return [
+        between(value, np.concatenate(chunks), resampling.confidence)
+        for value, chunks in zip(whole, zip(*drawn, strict=True), strict=True)
+    ]
 
 
 def _resampled(sample: Sample, resampling: Resampling) -> Iterator[FloatArray]:

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
-from weitiao.evaluation.intervals import Score
+from weitiao.evaluation.intervals import Score, between, over_seeds
 from weitiao.evaluation.schema import Part
 from weitiao.evaluation.titles import metric_title, split_title
 from weitiao.messages import _
 from weitiao.metrics import direction
 from weitiao.records import FloatArray
 
-FEWEST = 3  # sizes from which there is a law: it has three numbers
+FEWEST = 4  # sizes from which there is a law: through three, its three numbers go nearly always
 EXPONENTS = np.linspace(0.02, 2.0, 199)  # [E]; Hestness et al. 2017 measured 0.07 to 0.35
 DRAWN = 61  # points of the fitted line in charts
 
@@ -61,7 +61,7 @@ class LearningCurve(Part):
     scored_rows: int
     confidence: float
     points: list[SizePoint] = Field(description="by growing size")
-    law: PowerLaw | None = Field(description="null with fewer than three sizes; b is 0 where the score does not rise")
+    law: PowerLaw | None = Field(description="null with fewer than four sizes; b is 0 where the score does not rise")
     fits: bool = Field(description="whether the law goes through the interval of every size")
     doubled: Score | None = Field(
         description="what twice the rows would add to the score, by the law; null where it does not fit"
@@ -111,14 +111,15 @@ class Asked:
 
 def learning_curve(asked: Asked, measured: Sequence[Measured]) -> LearningCurve:
     """The curve through sizes, smallest first."""
-    rng = np.random.default_rng(asked.seed)
-    drawn = np.stack([_over_seeds(each.draws, rng) for each in measured])  # [P, R]
+    drawn = np.stack(  # [P, R]; seeds of one number are no pairs: each size's models have seen rows of their own
+        [over_seeds(each.draws, asked.seed + number) for number, each in enumerate(measured)]
+    )
     points = [
         SizePoint(
             rows=round(float(np.mean(each.rows))),
             share=each.share,
             seeds=each.values,
-            score=_score(float(np.mean(list(each.values.values()))), row, asked.confidence),
+            score=between(float(np.mean(list(each.values.values()))), row, asked.confidence),
         )
         for each, row in zip(measured, drawn, strict=True)
     ]
@@ -130,7 +131,7 @@ def learning_curve(asked: Asked, measured: Sequence[Measured]) -> LearningCurve:
         law = PowerLaw(**{name: float(value[0]) for name, value in found.items()})
         gains = _doubling(fit_power_law(rows, to_error(drawn.T, asked.metric)), rows[-1])  # [R]
         gain = float(_doubling(found, rows[-1])[0])
-        doubled = _score(direction(asked.metric) * gain, direction(asked.metric) * gains, asked.confidence)
+        doubled = between(direction(asked.metric) * gain, direction(asked.metric) * gains, asked.confidence)
     fits = law is not None and _goes_through(law, points, asked.metric)
     facts = {name: getattr(asked, name) for name in LearningCurve.model_fields if hasattr(asked, name)}
     made = LearningCurve(**facts, points=points, law=law, fits=fits, doubled=doubled if fits else None, sentences=[])
@@ -187,19 +188,6 @@ def _doubling(law: dict[str, FloatArray], rows: float) -> FloatArray:
     """How much of the error twice the rows take away, [R]."""
     gain: FloatArray = law["b"] * rows ** -law["c"] * (1 - 2.0 ** -law["c"])
     return gain
-
-
-def _over_seeds(draws: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """[S, R] -> [R]: each resample of the rows with a resample of the seeds."""
-    seeds, resamples = draws.shape
-    chosen = rng.integers(0, seeds, (seeds, resamples))
-    return np.take_along_axis(draws, chosen, axis=0).mean(0)  # type: ignore[no-any-return]
-
-
-def _score(value: float, drawn: FloatArray, confidence: float) -> Score:
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
-    return Score(value=value, low=float(low), high=float(high))
 
 
 def _goes_through(law: PowerLaw, points: Sequence[SizePoint], metric: str) -> bool:

@@ -19,6 +19,10 @@ from weitiao.models.shape import Shape, stack_depth_of
 from weitiao.recipe import Finding, Options, Recipe
 from weitiao.tables import Table
 
+NARROW = 384  # width of the starters: pretrained weights of such models take larger steps than those of wide ones
+NARROW_RATE = 1e-4
+NARROW_TOKEN_RATE = 2e-4  # under a head that looks at every token, see benchmarks/understanding.py
+
 
 @dataclass(frozen=True, slots=True)
 class Learning:
@@ -41,6 +45,7 @@ class MethodOptions(Options):
     """Base of every method's options.
 
     Attributes:
+        moves: whether pretrained weights themselves learn by steps; those of a narrow model then learn faster.
         portable: whether what was learnt is kept as an adapter too, to be put on a fresh base.
         stepwise: whether it learns by steps; otherwise it settles in one go, and `training` speaks of no step of it.
         body_first: whether the whole body learns before the fit, in a stage of its own length and rate.
@@ -50,12 +55,24 @@ class MethodOptions(Options):
     """
 
     learning_rate: ClassVar[float]
-    """Peak learning rate where the recipe gives none."""
+    """Peak learning rate where the recipe gives none; `rate` raises it for narrow models whose weights move."""
+    moves: ClassVar[bool] = False
     portable: ClassVar[bool] = True
     stepwise: ClassVar[bool] = True
     body_first: ClassVar[bool] = False
     learns: ClassVar[bool] = True
     needs_rows: ClassVar[bool] = True
+
+    def rate(self, width: int, *, tokens: bool) -> float:
+        """Peak learning rate where the recipe gives none.
+
+        Args:
+            width: numbers in the vector of a token of the model.
+            tokens: whether the head looks at every token.
+        """
+        if not self.moves or width > NARROW:
+            return self.learning_rate
+        return max(self.learning_rate, NARROW_TOKEN_RATE if tokens else NARROW_RATE)
 
     @property
     def labels(self) -> Sequence[str]:
@@ -94,6 +111,7 @@ class MethodOptions(Options):
 class FullOptions(MethodOptions):
     """Every parameter learns: the best score where there are rows and time enough."""
 
+    moves = True
     portable = False
     learning_rate: ClassVar[float] = 5e-5  # Devlin et al. 2019, appendix A.3: 2e-5 to 5e-5
 
@@ -113,6 +131,7 @@ class CacheOptions(MethodOptions):
 class FreezeOptions(CacheOptions):
     """The embeddings and the first layers stay as pretrained: several times faster, a little less accurate."""
 
+    moves = True
     learning_rate: ClassVar[float] = 1e-4  # fewer parameters move, each may move further
     layers: int | None = Field(
         default=None,

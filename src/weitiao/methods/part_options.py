@@ -64,6 +64,7 @@ def _biases(tensors: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]
 class GradualOptions(MethodOptions):
     """The head learns first, then one more layer at a time from the top, and the embeddings last."""
 
+    moves = True
     portable = False
     learning_rate: ClassVar[float] = 5e-5  # as with full fine-tuning, which it ends as
     every: float | None = Field(

@@ -189,7 +189,9 @@ class TrainingSpec(Options):
         default="grouped", description="rows of a batch of like length, any, or as in the file"
     )
     optimizer: Literal["adamw", "adam", "sgd"] = Field(default="adamw", description="adamw, adam, or sgd with momentum")
-    learning_rate: float | None = Field(default=None, gt=0, description="peak learning rate; default: the method's")
+    learning_rate: float | None = Field(
+        default=None, gt=0, description="peak learning rate; default: the method's, for this model"
+    )
     head_learning_rate: float | None = Field(
         default=None, gt=0, description="peak learning rate of the new head; default: learning_rate"
     )

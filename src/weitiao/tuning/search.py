@@ -24,6 +24,9 @@ AGAINST = ("ms_per_text", "model_bytes", "trained_parameters")  # less is better
 STORAGES = ("journal", "sqlite")
 TRIALS = 20  # where neither trials nor minutes are given
 LONGEST_GRID = 1000
+WILCOXON_PARTS = 5  # four parts, all worse, have p = 0.0625 below Optuna's threshold of 0.1; three have 0.125
+GENERATIONS = 4  # of nsga2 in a budget of trials, at least; the first is drawn at random
+POPULATION = (4, 50)  # trials of a generation: the fewest, and Optuna's default
 STARTUP = 10  # trials that TPE draws at random before it models anything (Optuna's default)
 
 
@@ -120,8 +123,12 @@ def _pruner_misfits(search: Search, facts: Facts) -> Iterator[str]:
     if search.against:
         yield _("a trial with two objectives cannot be pruned; remove the pruner or `against`")
     if search.pruner == "wilcoxon":
-        if facts.repeats < 3:
-            yield _("wilcoxon compares folds or seeds, and needs three at least; set `folds` or `seeds` in the recipe")
+        if facts.repeats < WILCOXON_PARTS:
+            message = _(
+                "wilcoxon compares folds or seeds, and of {got} it can give up no trial before the last; set `folds` or "
+                "`seeds` in the recipe to {least} at least"
+            )
+            yield message.format(got=facts.repeats, least=WILCOXON_PARTS)
     elif not facts.dev:
         yield _("{pruner} prunes by what dev says after each epoch, and there is no dev split; set `data.dev`").format(
             pruner=search.pruner
@@ -164,7 +171,9 @@ def make_sampler(search: Search, drawn: int) -> BaseSampler:
                 raise MissingExtra("cmaes", "tune") from error
             made = samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
         case "nsga2":
-            made = samplers.NSGAIISampler(seed=seed)
+            fewest, most = POPULATION
+            size = min(most, max(fewest, (search.trials or TRIALS) // GENERATIONS))
+            made = samplers.NSGAIISampler(seed=seed, population_size=size)
         case _:  # a grid is queued as a whole
             made = samplers.RandomSampler(seed=seed)
     return made

@@ -10,6 +10,7 @@ from weitiao.messages import _
 from weitiao.recipe.ready import ready_recipes
 from weitiao.tables import did_you_mean
 from weitiao.tasks import TASKS
+from weitiao.verbs.preparing.frame import reads_tokens
 from weitiao.verbs.starting.commented import commented
 from weitiao.verbs.starting.first_look import sources, starting_point
 from weitiao.verbs.starting.ready import ready_text
@@ -42,8 +43,7 @@ def recipe_text(name: str, path: Path = Path("recipe.yaml"), *, data: str = "", 
     own = f"runs/{path.stem}" if path.stem != "recipe" else ""
     if name in TASKS:
         task = TASKS[name](TASKS[name].options_model())
-        tokens = not task.pools and task.labels_are == "classes"
-        start = starting_point(task.fields, data, model, pools=task.pools, tokens=tokens)
+        start = starting_point(task.fields, data, model, pools=task.pools, tokens=reads_tokens(task))
         return commented(name, start, own or "runs/run")
     if name in ready_recipes():
         if data:

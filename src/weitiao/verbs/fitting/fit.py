@@ -242,7 +242,7 @@ def loop_settings(found: Preflight, seed: int) -> LoopSettings:
     """The recipe's `training` as the loop's plain values."""
     training = found.recipe.training
     optimiser = OptimiserSpec(
-        name=training.optimizer, learning_rate=learning_rate(found.recipe),
+        name=training.optimizer, learning_rate=learning_rate(found),
         head_learning_rate=training.head_learning_rate, layer_decay=training.layer_decay, betas=training.betas,
         epsilon=training.epsilon, momentum=training.momentum, weight_decay=training.weight_decay, l1=training.l1,
         l2_sp=training.l2_sp,

@@ -191,6 +191,11 @@ OF_THE_FIT = (  # which a stage before it lacks
 )  # fmt: skip
 
 
+def reads_tokens(task: Task[Any, Any]) -> bool:
+    """Whether the task's head looks at every token, and tells classes of them."""
+    return not task.pools and task.labels_are == "classes"
+
+
 def takes_steps(recipe: Recipe) -> bool:
     """Whether anything in a run learns by steps: the fit itself, or a stage before it."""
     return method_of(recipe).stepwise or method_of(recipe).body_first

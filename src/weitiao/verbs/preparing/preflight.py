@@ -22,6 +22,7 @@ from weitiao.errors import Problem, ProblemsFound, Refused, RowPlace, Severity, 
 from weitiao.events import OnEvent
 from weitiao.messages import _, ngettext
 from weitiao.models.reference import ModelFolder, describable, resolve
+from weitiao.models.shape import width_of
 from weitiao.recipe import Draft, Finding, Recipe
 from weitiao.recipe.source import Places
 from weitiao.records import Feature
@@ -31,7 +32,7 @@ from weitiao.text import Tokenizer, load_tokenizer
 from weitiao.verbs.planning.plan import Plan, make_plan, shape_for
 from weitiao.verbs.preparing.continuing import continued
 from weitiao.verbs.preparing.encoding import Encoded, encode_splits, length_limit
-from weitiao.verbs.preparing.frame import LOSS, NEED_DEV, method_of, metric_names, set_aside, task_of
+from weitiao.verbs.preparing.frame import LOSS, NEED_DEV, method_of, metric_names, reads_tokens, set_aside, task_of
 from weitiao.verbs.preparing.method_choice import is_open, settle
 from weitiao.verbs.preparing.model_checks import (
     absent_trackers,
@@ -42,6 +43,7 @@ from weitiao.verbs.preparing.model_checks import (
 )
 
 T = TypeVar("T")
+SLOW = 4  # times below what a method takes by itself, from which a rate is noted
 READING = ("fields", "format", "encoding", "delimiter", "header", "sheet", "splits")  # how `data` is to be read
 
 
@@ -86,6 +88,12 @@ class Preflight:
     def refuse(self, *, strict: bool = False) -> None:
         """Raise `ProblemsFound` with every error (and, under `strict`, warning)."""
         refuse_if_errors(self.problems, strict=strict)
+
+
+def own_rate(found: Preflight) -> float:
+    """The peak learning rate that the method takes by itself, on this model and under this kind of head."""
+    width = width_of(found.folder.config) if found.folder else 0
+    return method_of(found.recipe).rate(width, tokens=reads_tokens(found.task))
 
 
 def judge(found: Preflight, on_event: OnEvent, *, strict: bool = False) -> None:
@@ -346,10 +354,22 @@ class _Inspection:
         if found.folder is not None:
             shape = shape_for(self.recipe, found.task, found.folder)
             found.plan = make_plan(self.recipe, shape, found.folder.family, encoded.measured, len(found.labels))
+            self._rate()
             self._too_large(found.plan)
             self._truncation(encoded, found.plan)
             self._warmup(found.plan)
             self._average(found.plan)
+
+    def _rate(self) -> None:
+        """A rate that was meant for another method: so low that this one would hardly learn."""
+        given, own = self.recipe.training.learning_rate, own_rate(self.found)
+        if given is None or not method_of(self.recipe).stepwise or SLOW * given >= own:
+            return
+        message = _(
+            "`training.learning_rate` is {given:g}, and `method: {name}` takes {own:g} by itself; without the key it "
+            "learns faster"
+        ).format(given=given, name=self.recipe.method.name, own=own)
+        self._add([Finding("low-rate", ("training", "learning_rate"), message)], "note")
 
     def _too_large(self, plan: Plan) -> None:
         """More memory than there is: the system ends such a process without a word."""

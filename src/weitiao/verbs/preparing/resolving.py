@@ -12,7 +12,7 @@ from weitiao.recipe import Recipe, Source, TrainingSpec
 from weitiao.recipe.specs import share_of
 from weitiao.verbs.preparing.encoding import SHORTEST
 from weitiao.verbs.preparing.frame import SET_ASIDE, method_of
-from weitiao.verbs.preparing.preflight import Preflight
+from weitiao.verbs.preparing.preflight import Preflight, own_rate
 
 
 def resolved(found: Preflight, memory: Container[str] = ()) -> Recipe:
@@ -25,7 +25,7 @@ def resolved(found: Preflight, memory: Container[str] = ()) -> Recipe:
     recipe = anchored(found.recipe, memory)
     training: dict[str, Any] = {}
     if method_of(recipe).stepwise:
-        training["learning_rate"] = learning_rate(recipe)
+        training["learning_rate"] = learning_rate(found)
     else:
         training |= {name: TrainingSpec.model_fields[name].default for name in SET_ASIDE}
     if found.max_length >= SHORTEST:
@@ -56,9 +56,9 @@ def anchored(recipe: Recipe, memory: Container[str] = ()) -> Recipe:
     )
 
 
-def learning_rate(recipe: Recipe) -> float:
-    """The peak learning rate: the recipe's, else the method's."""
-    return recipe.training.learning_rate or method_of(recipe).learning_rate
+def learning_rate(found: Preflight) -> float:
+    """The peak learning rate: the recipe's, else the method's for this model and this kind of head."""
+    return found.recipe.training.learning_rate or own_rate(found)
 
 
 def absolute(source: Source | None) -> Source | None:

@@ -10,13 +10,13 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from weitiao.artifact import RunFolder, write_text
+from weitiao.artifact import RunFolder, read_json, write_json, write_text
 from weitiao.data.splitting import folds as split_folds
 from weitiao.errors import Failed
 from weitiao.events import OnEvent, silent
@@ -28,6 +28,7 @@ from weitiao.verbs.fitting.fit import Fitted, Part, fit_once, part_of
 from weitiao.verbs.fitting.repeats import discard, headline, subset
 from weitiao.verbs.preparing.preflight import Preflight
 
+PARTS = "parts"  # folder of a trial's fits, where it has several
 TIMED = 200  # dev rows that are answered to measure the time a text
 PASSES = 3  # over them; the median counts
 
@@ -65,6 +66,15 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class PartScore:
+    """What one fit of a trial gave, as `part.json` beside it keeps it."""
+
+    score: float
+    seconds: float
+    costs: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Fit:
     """One of a trial's fits: what it trains on, what chooses its checkpoint, and what scores it (None: that choice)."""
 
@@ -86,23 +96,40 @@ def run_trial(found: Preflight, folder: RunFolder, watch: Watch, costs: Sequence
         torch.set_num_threads(found.recipe.training.threads)
     folder.path.mkdir(parents=True, exist_ok=True)
     write_text(folder.recipe, dump_recipe(found.recipe))
-    scores: dict[str, float] = {}
-    measured: dict[str, float] = {}
-    seconds = 0.0
+    parts: dict[str, PartScore] = {}
     fits = list(fits_of(found, found.recipe.seed, found.recipe.seeds))
     for number, fit in enumerate(fits):
-        own = folder if len(fits) == 1 else RunFolder(folder.path / "parts" / fit.name)
-        fitted = fit_part(
-            found, fit, own, folder.path / "cache", _listener(found, watch) if number == 0 else silent, watch.stop
-        )
-        scores[fit.name] = score_of(found, fit, fitted, own)
-        seconds += fitted.seconds
-        if costs and not measured:
-            measured = _costs(found, own, fit, costs)
-        watch.part(number, scores[fit.name])
-    for own in [folder, *(RunFolder(each) for each in folder.path.glob("parts/*"))]:
-        tidy(own)
-    return Scored(statistics.fmean(scores.values()), scores, seconds, measured)
+        own = folder if len(fits) == 1 else RunFolder(folder.path / PARTS / fit.name)
+        on_event = _listener(found, watch) if number == 0 else silent
+        weighed = () if number else costs
+        parts[fit.name] = part = _part(found, fit, own, folder.path / "cache", on_event, watch.stop, weighed)
+        watch.part(number, part.score)
+    tidy(folder)
+    return Scored(
+        statistics.fmean(part.score for part in parts.values()),
+        {name: part.score for name, part in parts.items()},
+        sum(part.seconds for part in parts.values()),
+        next(iter(parts.values())).costs,
+    )
+
+
+def _part(
+    found: Preflight,
+    fit: Fit,
+    own: RunFolder,
+    cache: Path,
+    on_event: OnEvent,
+    stop: Callable[[], bool],
+    costs: Sequence[str],
+) -> PartScore:
+    """Fit and measure one part; its figures are written before its weights go, so that neither is ever missing."""
+    path = own.path / "part.json"
+    if path.is_file():
+        return PartScore(**read_json(path))
+    fitted = fit_part(found, fit, own, cache, on_event, stop)
+    part = PartScore(score_of(found, fit, fitted, own), fitted.seconds, _costs(found, own, fit, costs))
+    write_json(path, asdict(part))
+    return part
 
 
 def fits_of(found: Preflight, first: int, seeds: int, split_seed: int | None = None) -> Iterator[Fit]:
@@ -139,12 +166,13 @@ def score_of(found: Preflight, fit: Fit, fitted: Fitted, own: RunFolder) -> floa
     return fitted.best
 
 
-def tidy(own: RunFolder) -> None:
-    """Leave the figures of a finished fit, and not its weights."""
-    discard(own.checkpoints)
-    discard(own.model)
-    discard(own.adapter)
-    discard(own.path / "cache")
+def tidy(folder: RunFolder) -> None:
+    """Leave the figures of a trial's fits, and not their weights."""
+    for own in [folder, *(RunFolder(each) for each in folder.path.glob(f"{PARTS}/*"))]:
+        discard(own.checkpoints)
+        discard(own.model)
+        discard(own.adapter)
+        discard(own.path / "cache")
 
 
 def _listener(found: Preflight, watch: Watch) -> OnEvent:

@@ -75,7 +75,7 @@ def _one(study: Study, recipe: Recipe, trial: Trial, changes: Sequence[Change], 
         return
     own = study.folder.trial(trial.number)
     try:
-        scored = run_trial(found, own, _watch(study, trial, stop), study.search.against)
+        scored = run_trial(found, own, _watch(study, trial, found.recipe, stop), study.search.against)
     except open_optuna().TrialPruned as error:
         study.prune(trial, "pruned", str(error))
         tidy(own)
@@ -87,6 +87,9 @@ def _one(study: Study, recipe: Recipe, trial: Trial, changes: Sequence[Change], 
         tidy(own)
     except Failed as error:
         study.fail(trial, str(error))
+        tidy(own)
+    except Exception as error:  # such as memory that ran out: one combination does not end the search
+        study.fail(trial, f"{type(error).__name__}: {error}")
         tidy(own)
     else:
         if not math.isfinite(scored.score):
@@ -110,20 +113,21 @@ def measured_rows(found: Preflight) -> dict[str, str]:
     return {split: found.dataset.fingerprints.get(split, "")}
 
 
-def _watch(study: Study, trial: Trial, stop: Callable[[], bool]) -> Watch:
+def _watch(study: Study, trial: Trial, recipe: Recipe, stop: Callable[[], bool]) -> Watch:
     """Tells the pruner what it wants to know."""
     from weitiao.verbs.searching.trials import Watch
 
     seen = set(study.trials()[trial.number].intermediate_values)
+    parts = recipe.folds or recipe.seeds
 
-    def report(number: int, value: float) -> None:
+    def report(number: int, value: float, *, last: bool = False) -> None:
         if number not in seen:
             trial.report(value, number)
-        if trial.should_prune():
+        if not last and trial.should_prune():  # behind the last part there is nothing left to save
             raise open_optuna().TrialPruned(_("worse than the others at {number}").format(number=number))
 
     if study.search.pruner == "wilcoxon":
-        return Watch(part=report, stop=stop)
+        return Watch(part=lambda number, value: report(number, value, last=number + 1 == parts), stop=stop)
     return Watch(stop=stop) if study.search.against else Watch(evaluation=report, stop=stop)
 
 

@@ -1,6 +1,6 @@
 """A look at the rows before there is a recipe: what a new one is set to. Nothing here imports torch.
 
-Rows go in, a `Start` comes out: a starter for the language of the texts, its head and learning rate, shares for dev and
+Rows go in, a `Start` comes out: a starter for the language of the texts, its head, shares for dev and
 test where the rows name no splits, and enough epochs. Small data sets need many passes, not the usual three: Mosbach et
 al. 2021, "On the Stability of Fine-tuning BERT", section 6; Zhang et al. 2021, "Revisiting Few-sample BERT
 Fine-tuning", on training iterations.
@@ -29,9 +29,7 @@ from weitiao.verbs.preparing.model_checks import MEAN_POOLED
 
 EXAMPLE = "reviews.csv"
 SHARES = {"dev": "10%", "test": "20%"}
-RATE = 1e-4  # as in the ready recipes: the starters are small, and take more than the 5e-5 of large models
-TOKEN_RATES = {"learning_rate": 2e-4, "head_learning_rate": 3e-3}  # of heads over tokens, by
-# benchmarks/understanding.py: cluener2020 has a span F1 of 0.43, and of 0.17 with one rate for all (one seed)
+TOKEN_HEAD_RATE = 3e-3  # by benchmarks/understanding.py: cluener2020 has a span F1 of 0.43, without it 0.17 (one seed)
 STEPS = 200  # that training should have at least
 FEWEST, MOST = 3, 20  # epochs: Devlin et al. 2019, appendix A.3; Mosbach et al. 2021, section 6
 LOOKED_AT = 5000  # rows; of more, the fewest epochs are steps enough
@@ -90,8 +88,8 @@ def starting_point(
     data_keys: dict[str, Any] = {"file": data or EXAMPLE}
     training: dict[str, Any] = {}
     remarks: dict[str, str] = {}
-    if name in MEAN_POOLED:
-        training |= TOKEN_RATES if tokens else {"learning_rate": RATE}
+    if name in MEAN_POOLED and tokens:
+        training["head_learning_rate"] = TOKEN_HEAD_RATE
     if name in MEAN_POOLED and pools:
         model_keys["head"] = "mean"
         remarks["model.head"] = _("mean, for the pooler that this starter's stock head would read is untrained")
