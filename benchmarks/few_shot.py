@@ -37,9 +37,10 @@ METHODS: Mapping[str, Mapping[str, Any]] = {  # what of the recipe is the method
     "contrastive": {"method": "contrastive"},
     "head": {"method": {"name": "head", "solver": "lbfgs"}},
     "full": {  # so many passes that it has the steps to learn (Mosbach et al. 2021, section 7)
-        "method": "full", "training": {"epochs": 20, "batch_size": 8, "learning_rate": 5e-5},
+        "method": "full", "training": {"epochs": 20, "batch_size": 8},
     },
 }  # fmt: skip
+NEXT = {"contrastive": "head", "head": "full"}  # which are not to be behind which
 TEST_ROWS = 1000
 
 
@@ -155,7 +156,10 @@ def summarise(results: Mapping[str, Result]) -> Summary:
         of_method = {name: _of(results, corpus, labels, name) for name in [*METHODS, "setfit"]}
         for name, found in of_method.items():
             if found:
-                rows.append(_row(corpus, labels, name, found))
+                rows.append(
+                    _row(corpus, labels, name, found)
+                    | {"over_next": _over(found, of_method.get(NEXT.get(name, ""), {}))}
+                )
         if labels == 8:
             bars[f"{corpus}_8_contrastive_over_head"] = _ahead(of_method["contrastive"], of_method["head"])
             bars[f"{corpus}_8_head_over_full"] = _ahead(of_method["head"], of_method["full"])
@@ -193,6 +197,13 @@ def _ahead(ours: Mapping[int, Mapping[str, Any]], other: Mapping[int, Mapping[st
     """Mean difference in accuracy over the seeds that both have."""
     gaps = _gaps(ours, other)
     return Bar(round(statistics.fmean(gaps), 4) if gaps else None, 0.0)
+
+
+def _over(ours: Mapping[int, Mapping[str, Any]], other: Mapping[int, Mapping[str, Any]]) -> list[float] | None:
+    gaps = _gaps(ours, other)
+    if len(gaps) < 2:
+        return None
+    return [round(each, 4) for each in (statistics.fmean(gaps), *spread.over_seeds(gaps))]
 
 
 def _gaps(ours: Mapping[int, Mapping[str, Any]], other: Mapping[int, Mapping[str, Any]]) -> list[float]:

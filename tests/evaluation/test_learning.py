@@ -60,10 +60,10 @@ def test_twice_the_labels_are_told_with_an_interval_and_called_an_extrapolation(
     assert curve.line()[-1][0] == pytest.approx(3200)
 
 
-def test_fewer_than_three_sizes_have_no_law() -> None:
-    curve = made(law(ROWS[:2]), ROWS[:2])
+def test_fewer_than_four_sizes_have_no_law() -> None:
+    curve = made(law(ROWS[:3]), ROWS[:3])
     assert (curve.law, curve.doubled, curve.fits, curve.line()) == (None, None, False, [])
-    assert curve.sentences[1] == "no law is fitted through fewer than 3 sizes; ask for more points"
+    assert curve.sentences[1] == "no law is fitted through fewer than 4 sizes; ask for more points"
 
 
 def test_a_law_that_does_not_fit_says_nothing_of_more_rows() -> None:

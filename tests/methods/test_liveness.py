@@ -265,3 +265,25 @@ def test_killed_and_resumed_is_the_same_run(case: str, tmp_path: Path) -> None:
     resumed, result, events = run(tmp_path / "killed", SETTINGS, dropout=0.1, method=method, **changes)
     assert any("resumed at step 2" in event.get("text", "") for event in events) and result.steps == 6
     assert same(weights(straight), weights(resumed))
+
+
+@pytest.mark.parametrize("limits", [{}, {"patience": 1}, {"stop_at": 0.9}], ids=str)
+def test_adalora_keeps_no_model_from_before_its_last_cut(limits: dict[str, Any], tmp_path: Path) -> None:
+    """Dev likes the first model best, whose ranks are whole."""
+    scores = iter([0.9, 0.5, 0.4])
+    method = method_of("adalora")
+    made, result, events = run(tmp_path, method=method, evaluate=lambda _network: {"accuracy": next(scores)}, **limits)
+    ranks = method.facts(made)["ranks"].values()
+    assert sum(ranks) == 2 * len(ranks)
+    assert result.best_step == 14  # of 21; the last cut is behind step 13
+    assert not [event for event in events if "final form" in event.get("text", "")]
+
+
+def test_adalora_that_ends_early_says_so(tmp_path: Path) -> None:
+    method = method_of("adalora")
+    made, result, events = run(tmp_path, method=method, max_minutes=0.0, evaluate=lambda _network: {"accuracy": 0.5})
+    assert (result.stopped, result.best_step) == ("max_minutes", 1)
+    assert set(method.facts(made)["ranks"].values()) == {4}
+    assert [event["text"] for event in events if event["kind"] == "note"] == [
+        "step 1: training ended before the method had come to its final form; train longer"
+    ]

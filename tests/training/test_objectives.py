@@ -23,6 +23,7 @@ from tests.models.families import (
 )
 from tests.training.fits import run
 from weitiao.errors import NonFiniteLoss, Refused
+from weitiao.methods import METHOD_OPTIONS, METHODS
 from weitiao.models.batch import Batch, collate
 from weitiao.models.heads import HEADS, Loss
 from weitiao.models.heads.divergence import binary, categorical
@@ -91,9 +92,22 @@ def test_r_drop_is_equation_4() -> None:
 
 
 def test_without_dropout_r_drop_is_twice_the_plain_loss() -> None:
-    made = network("bert")
+    made = network("bert").eval()
     batch = collate(features("bert", 6, longest=9), made.spec.pad_id)
     assert mean([R_DROP(made, batch)]) == pytest.approx(2 * mean([made.loss(batch)]), rel=1e-6)
+
+
+@pytest.mark.parametrize(("family", "method", "live"), [("bert", "head", True), ("gpt2", "head", False),
+                                                        ("gpt2", "full", True)])  # fmt: skip
+def test_r_drop_refuses_passes_without_dropout(family: str, method: str, live: bool, tmp_path: Path) -> None:
+    """Frozen layers run without it; BERT's own head has some, GPT-2's has none."""
+    objective = RDrop(RDropOptions())
+    chosen = METHODS[method](METHOD_OPTIONS[method]())
+    if live:
+        run(tmp_path, family=family, dropout=0.1, method=chosen, objective=objective, max_steps=2)
+        return
+    with pytest.raises(Refused, match="nothing that runs has dropout"):
+        run(tmp_path, family=family, dropout=0.1, method=chosen, objective=objective, max_steps=2)
 
 
 def taught(target: Path, classes: int, **options: Any) -> tuple[LwF, Network]:

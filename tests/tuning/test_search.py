@@ -45,7 +45,7 @@ LISTS = {"method": ["head", "full"]}
             FACTS,
             "a trial with two objectives cannot be pruned",
         ),
-        ({"pruner": "wilcoxon"}, LISTS, FACTS, "wilcoxon compares folds or seeds, and needs three at least"),
+        ({"pruner": "wilcoxon"}, LISTS, Facts(True, True, 4, 3), "of 4 it can give up no trial before the last"),
         ({"pruner": "median"}, LISTS, Facts(True, False, 1, 1), "median needs two evaluations of a trial"),
         ({"pruner": "hyperband"}, LISTS, Facts(False, True, 5, 3), "there is no dev split"),
         ({}, LISTS, Facts(False, False, 1, 3), "trials are compared on dev rows, and there are none"),
@@ -60,7 +60,7 @@ def test_what_can() -> None:
     numbers, lists = parse_space(read_space(NUMBERS)), parse_space(read_space(LISTS))
     assert not list(misfits(Search(sampler="cmaes", pruner="median"), numbers, FACTS))
     assert not list(misfits(Search(sampler="grid", pruner="hyperband"), lists, FACTS))
-    assert not list(misfits(Search(pruner="wilcoxon"), lists, Facts(False, True, 3, None)))
+    assert not list(misfits(Search(pruner="wilcoxon"), lists, Facts(False, True, 5, None)))
     assert not list(misfits(Search(sampler="nsga2", against=("ms_per_text",)), lists, FACTS))
 
 

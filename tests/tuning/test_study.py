@@ -70,6 +70,19 @@ def test_samplers_draw_within_the_space(sampler: str, tmp_path: Path) -> None:
     )
 
 
+def test_nsga2_learns_from_scores_within_the_usual_budget(tmp_path: Path) -> None:
+    """Twenty trials are several generations: less dropout is better in one study and worse in the other."""
+    drawn = {}
+    for sign in (1, -1):
+        study = Study(begun(tmp_path / str(sign), sampler="nsga2", trials=20))
+        with study.worker() as name:
+            while (asked := study.ask(name)) is not None:
+                study.complete(asked[0], [sign * asked[0].params["model.dropout"]])
+        drawn[sign] = [each["model.dropout"] for each in parameters(study)]
+    assert drawn[1][:5] == drawn[-1][:5]
+    assert sum(drawn[1][10:]) > sum(drawn[-1][10:])
+
+
 @pytest.mark.parametrize("pruner", ["median", "hyperband", "wilcoxon"])
 def test_pruners_give_up_what_is_worse(pruner: str, tmp_path: Path) -> None:
     """The later the trial, the worse it is from its first value on."""

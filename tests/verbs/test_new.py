@@ -36,7 +36,6 @@ def test_it_parses_and_means_what_the_ready_recipes_do_and_the_defaults(tmp_path
         "task": "classify",
         "model": {"name": "starter:zh-en", "head": "mean"},
         "data": {"file": "reviews.csv", "dev": "10%", "test": "20%"},
-        "training": {"learning_rate": 1e-4},
         "output": "runs/run",
     }
     assert parsed(recipe_text("classify"), tmp_path) == load_recipe(plain, frame())
@@ -48,15 +47,15 @@ def test_with_data_it_is_set_for_the_rows(tmp_path: Path) -> None:
     recipe = parsed(text, tmp_path)
     assert (recipe.model.name, recipe.model.head) == ("starter:zh-en", "mean")
     assert (recipe.data.file, recipe.data.dev, recipe.data.test) == (str(path), "10%", "20%")
-    assert (recipe.training.epochs, recipe.training.learning_rate) == (20, 1e-4)
+    assert (recipe.training.epochs, recipe.training.learning_rate) == (20, None)
     assert "  # few rows need many passes: 20 of about 255 training rows make 160 steps\n  epochs: 20\n" in text
     assert "  # mean, for the pooler that this starter's stock head would read is untrained\n  head: mean\n" in text
     assert "the columns are" not in text
 
 
-def test_another_model_keeps_its_own_head_and_rate(tmp_path: Path) -> None:
+def test_another_model_keeps_its_own_head(tmp_path: Path) -> None:
     recipe = parsed(recipe_text("classify", model="./folder"), tmp_path)
-    assert (recipe.model.name, recipe.model.head, recipe.training.learning_rate) == ("./folder", "stock", None)
+    assert (recipe.model.name, recipe.model.head) == ("./folder", "stock")
 
 
 def test_columns_that_say_nothing_are_listed(tmp_path: Path) -> None:

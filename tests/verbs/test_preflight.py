@@ -13,6 +13,7 @@ from tests.model_folder import DEPTH, HIDDEN, make_model_folder, shapes
 
 from weitiao import machine
 from weitiao.errors import ProblemsFound
+from weitiao.methods import METHOD_OPTIONS
 from weitiao.models.shape import Shape, shape_of
 from weitiao.recipe import Recipe, load_recipe
 from weitiao.verbs.check import check
@@ -503,3 +504,28 @@ def test_options_of_formats_that_may_be_there_are_no_mistake() -> None:
     assert recipe(data={"train": "a.csv", "test": "b.json", "delimiter": ";"}).data.delimiter == ";"
     with pytest.raises(ProblemsFound, match=r"`data\.header` has no effect on json and parquet; remove it"):
         recipe(data={"train": "a.json", "test": "b.parquet", "header": True})
+
+
+@pytest.mark.parametrize(
+    ("method", "rate", "said"),
+    [
+        ("lora", 1e-4, ["`training.learning_rate` is 0.0001, and `method: lora` takes 0.001 by itself"]),
+        ("lora", 3e-4, []),
+        ("lora", None, []),
+        ("full", 5e-5, []),
+        ("full", 1e-5, ["`training.learning_rate` is 1e-05, and `method: full` takes 0.0001 by itself"]),
+    ],
+)
+def test_a_rate_that_was_meant_for_another_method_is_noted(
+    here: Path, method: str, rate: float | None, said: list[str]
+) -> None:
+    found = inspect(recipe(method=method, training={"learning_rate": rate}), full=False)
+    notes = [str(each.message) for each in found.problems if each.code == "low-rate"]
+    assert [note.partition(";")[0] for note in notes] == said
+
+
+def test_weights_that_move_take_larger_steps_in_narrow_models() -> None:
+    full, lora = METHOD_OPTIONS["full"](), METHOD_OPTIONS["lora"]()
+    assert [full.rate(width, tokens=False) for width in (384, 768)] == [1e-4, 5e-5]
+    assert [full.rate(width, tokens=True) for width in (384, 768)] == [2e-4, 5e-5]
+    assert {lora.rate(width, tokens=tokens) for width in (384, 768) for tokens in (True, False)} == {1e-3}

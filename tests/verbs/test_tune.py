@@ -22,6 +22,7 @@ from weitiao.artifact import read_json
 from weitiao.cli import main
 from weitiao.errors import Interrupted, ProblemsFound, Refused
 from weitiao.tuning.study import About, Study, StudyFolder
+from weitiao.verbs.searching.trials import fit_part
 from weitiao.verbs.searching.workers import work
 from weitiao.verbs.tune import Tuned
 
@@ -152,7 +153,9 @@ def test_what_a_search_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert result["comparison"]["split"] == "dev"
     assert result["seconds"] > sum(each["seconds"] for each in result["trials"])  # the comparison takes time too
     assert read_json(tmp_path / "study/tune.json") == result
-    assert {each.name for each in (tmp_path / "study/trials/0").iterdir()} == {"recipe.yaml", "log.jsonl", "fit.json"}
+    assert {each.name for each in (tmp_path / "study/trials/0").iterdir()} == {
+        "recipe.yaml", "log.jsonl", "fit.json", "part.json",
+    }  # fmt: skip
     assert (tmp_path / "study/tune.html").read_text("utf-8").startswith("<!doctype html>")
     assert main(["train", str(tmp_path / "study/best.yaml")]) == 0
     capsys.readouterr()
@@ -186,14 +189,68 @@ def test_a_winner_that_is_the_recipe_makes_no_difference(tmp_path: Path) -> None
 
 
 def test_trials_on_folds_and_their_pruner(tmp_path: Path) -> None:
-    made = small(tmp_path, folds=3)
+    made = small(tmp_path, folds=5)
     made["data"]["dev"] = None
     found = tuned(tmp_path, {"method": ["full", "head"]}, made, pruner="wilcoxon", seeds=1)
     first = found.result.trials[0]
-    assert len(first.parts) == len(first.curve) == 3
-    assert first.score == pytest.approx(sum(first.parts.values()) / 3)
+    assert len(first.parts) == len(first.curve) == 5
+    assert first.score == pytest.approx(sum(first.parts.values()) / 5)
     assert found.result.comparison is not None
     assert (found.result.comparison.split, found.result.comparison.rows) == ("train", 160)
+
+
+def test_wilcoxon_spares_a_trial_whose_last_part_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pruner that would give up everything has nothing to save behind the last fold."""
+    asked: list[int] = []
+
+    def prune(_self: Any, _study: Any, trial: Any) -> bool:
+        asked.append(max(trial.intermediate_values))
+        return trial.number == 1 and asked[-1] == 2
+
+    monkeypatch.setattr("optuna.pruners.WilcoxonPruner.prune", prune)
+    made = small(tmp_path, folds=5)
+    made["data"]["dev"] = None
+    found = tuned(tmp_path, {"method": ["full", "head"]}, made, pruner="wilcoxon", sampler="grid")
+    assert [each.state for each in found.result.trials] == ["complete", "pruned"]
+    assert asked == [0, 1, 2, 3, 0, 1, 2]
+    assert not list((tmp_path / "run-tune/trials").rglob("model.safetensors"))
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+def test_a_trial_that_was_measured_and_not_noted_keeps_its_figures(
+    folds: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the end of its last fit and the study's word of it, when its weights are gone."""
+    costs = ("model_bytes", "ms_per_text")
+    made = small(tmp_path, folds=folds)
+    if folds:
+        made["data"]["dev"] = None
+    complete = Study.complete
+
+    def killed(*_arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Study, "complete", killed)
+    with pytest.raises(KeyboardInterrupt):
+        tuned(tmp_path, RATES, made, trials=1, against=costs)
+    assert not list((tmp_path / "run-tune/trials").rglob("model.safetensors"))
+    monkeypatch.setattr(Study, "complete", complete)
+    (trial,) = (each for each in weitiao.tune(resume=tmp_path / "run-tune").result.trials if each.state == "complete")
+    assert trial.costs["model_bytes"] > 1000 and trial.costs["ms_per_text"] > 0
+    assert trial.score is not None and len(trial.parts) == (folds or 1)
+
+
+def test_a_combination_that_breaks_does_not_end_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(found: Any, *rest: Any, **options: Any) -> Any:
+        if found.recipe.method.name == "full":
+            raise RuntimeError("cannot allocate memory")
+        return fit_part(found, *rest, **options)
+
+    monkeypatch.setattr("weitiao.verbs.searching.trials.fit_part", broken)
+    found = tuned(tmp_path, {"method": ["full", "head"]}, sampler="grid")
+    assert [(each.state, each.reason) for each in found.result.trials] == [
+        ("failed", "RuntimeError: cannot allocate memory"), ("complete", ""),
+    ]  # fmt: skip
 
 
 def test_score_against_costs(tmp_path: Path) -> None:
@@ -236,6 +293,19 @@ def test_a_search_goes_on_with_a_larger_budget(tmp_path: Path) -> None:
     tuned(tmp_path, RATES, trials=1)
     found = weitiao.tune(resume=tmp_path / "run-tune", trials=2)
     assert found.result.counts["complete"] == 2
+
+
+def test_what_is_given_on_going_on_takes_the_place_of_both_limits(tmp_path: Path) -> None:
+    tuned(tmp_path, RATES, trials=1)
+    told: list[dict[str, Any]] = []
+    weitiao.tune(resume=tmp_path / "run-tune", on_event=told.append)
+    assert [each["text"] for each in told if each["kind"] == "note"] == [
+        "the budget of this search is used up; to go on, give more trials or minutes than it had"
+    ]
+    found = weitiao.tune(resume=tmp_path / "run-tune", minutes=0.01)
+    assert found.result.counts["complete"] >= 1
+    search = About.read(StudyFolder(tmp_path / "run-tune")).search
+    assert (search.trials, search.minutes) == (None, 0.01)
 
 
 def test_other_rows_are_refused_on_going_on(tmp_path: Path) -> None:

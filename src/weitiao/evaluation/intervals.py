@@ -163,7 +163,7 @@ def draws(metric: AnyMetric, predictions: Sequence[Any], records: Sequence[Any],
 
 
 def over_seeds(drawn: FloatArray, seed: int) -> FloatArray:
-    """[S, R] -> [R]: each resample of the rows with a resample of the S seeds, the same for every system of one seed."""
+    """[S, R] -> [R]: each resample of the rows with one of the S seeds, alike for all systems with this `seed`."""
     seeds, resamples = drawn.shape
     chosen = np.random.default_rng(seed).integers(0, seeds, (seeds, resamples))
     return np.take_along_axis(drawn, chosen, axis=0).mean(0)  # type: ignore[no-any-return]

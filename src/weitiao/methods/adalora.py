@@ -86,6 +86,11 @@ class AdaLora(Injected):
             self._allocator.mask_using_rank_pattern(network.backbone, self._kept)
         self._kept = kept or self._kept
 
+    @property
+    def formed(self) -> bool:
+        """Whether all is cut that will be: an earlier model, often the better one, would end above its rank."""
+        return self._settled
+
     def state(self) -> Mapping[str, Tensor]:
         kept = {f"kept.{name}": torch.tensor(each) for name, each in self._kept.items()}
         averages = {
@@ -106,5 +111,8 @@ class AdaLora(Injected):
                     average[key.removeprefix(f"{name}.")] = value
         self._allocator.ipt = dict.fromkeys(self._allocator.exp_avg_ipt)  # remade at the next step
 
-    def facts(self, network: Network) -> Mapping[str, Any]:  # noqa: ARG002
-        return {"ranks": {name.removesuffix(f".lora_E.{NAME}"): sum(kept) for name, kept in self._kept.items()}}
+    def facts(self, network: Network) -> Mapping[str, Any]:
+        end = f".lora_E.{NAME}"
+        names = [name for name, _parameter in network.backbone.named_parameters() if name.endswith(end)]
+        ranks = {name: sum(self._kept[name]) if name in self._kept else self.options.init_rank for name in names}
+        return {"ranks": {name.removesuffix(end): rank for name, rank in ranks.items()}}

@@ -58,6 +58,11 @@ class Method:
     def after_step(self, network: Network, step: int) -> None:
         """Called after the optimiser's step, before the gradients are cleared."""
 
+    @property
+    def formed(self) -> bool:
+        """Whether the model has the form by now that it is to end with; before, no evaluation chooses or ends a fit."""
+        return True
+
     def state(self) -> Mapping[str, Tensor]:
         """What a checkpoint keeps beside the weights, so that a resumed run is the same run."""
         return {}

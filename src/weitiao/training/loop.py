@@ -299,7 +299,7 @@ class _Fit:
         self._tell(kind="evaluation", metric=self.settings.metric, **entry)
 
     def _judge(self, dev: Mapping[str, float]) -> None:
-        """Keep the best evaluation so far (the earlier of equals) and see whether to stop."""
+        """Once the method is formed: keep the best evaluation (the earlier of equals) and see whether to stop."""
         progress, settings = self.progress, self.settings
         if settings.metric not in dev:
             raise Failed(
@@ -307,6 +307,8 @@ class _Fit:
                     name=settings.metric, names=", ".join(dev)
                 )
             )
+        if not self.method.formed and not self._done():
+            return
         score, better = dev[settings.metric], direction(settings.metric)
         if progress.best is None or better * score > better * progress.best:
             progress.best, progress.best_step, progress.without_gain = score, progress.step, 0
@@ -342,6 +344,9 @@ class _Fit:
     def _finish(self) -> FitResult:
         """Put the best weights, or their average, in place."""
         progress = self.progress
+        if not self.method.formed:
+            message = _("step {step}: training ended before the method had come to its final form; train longer")
+            self._tell(kind="note", text=message.format(step=progress.step))
         self.average.swap()
         if progress.best_step is not None and progress.best_step != progress.step:
             path = checkpoint.at_step(self.folder, progress.best_step)

@@ -8,7 +8,7 @@ Notation: B rows, T tokens, E width of a word embedding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,8 @@ from weitiao.models.batch import Batch
 from weitiao.models.heads import Loss
 from weitiao.models.network import Network, load
 from weitiao.training.options import FGMOptions, LwFOptions, PlainOptions, RDropOptions
+
+ALIKE = 1e-6  # outputs of two passes that differ by no more are of passes without dropout
 
 
 class Plain:
@@ -51,6 +53,7 @@ class RDrop:
 
     def __init__(self, options: RDropOptions) -> None:
         self.options = options
+        self._seen_apart = False
 
     def __call__(self, network: Network, batch: Batch) -> Loss:
         """The loss of the rows, each seen twice in one batch of double size."""
@@ -67,8 +70,23 @@ class RDrop:
         if not batch.targets:
             return Loss(loss.total, loss.weight / 2)
         first, second = ({name: each.chunk(2)[half] for name, each in outputs.items()} for half in (0, 1))
+        if network.training:
+            self._see_apart(first, second)
         apart: Tensor = head.divergence(first, second, batch)
         return Loss(loss.total + self.options.weight * apart, loss.weight / 2)
+
+    def _see_apart(self, first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> None:
+        """See that dropout is live somewhere: frozen layers run without, and no config tells a head's."""
+        if self._seen_apart:
+            return
+        if all(torch.allclose(each, second[name], rtol=0.0, atol=ALIKE) for name, each in first.items()):
+            raise Refused(
+                _(
+                    "`training.objective: rdrop` compares two passes under different dropout, and with this model and "
+                    "method they are the same: nothing that runs has dropout; set model.dropout, or let layers learn"
+                )
+            )
+        self._seen_apart = True
 
 
 class FGM:

@@ -125,8 +125,8 @@ def _pruner_misfits(search: Search, facts: Facts) -> Iterator[str]:
     if search.pruner == "wilcoxon":
         if facts.repeats < WILCOXON_PARTS:
             message = _(
-                "wilcoxon compares folds or seeds, and of {got} it can give up no trial before the last; set `folds` or "
-                "`seeds` in the recipe to {least} at least"
+                "wilcoxon compares folds or seeds, and of {got} it can give up no trial before the last; set `folds` "
+                "or `seeds` in the recipe to {least} at least"
             )
             yield message.format(got=facts.repeats, least=WILCOXON_PARTS)
     elif not facts.dev:

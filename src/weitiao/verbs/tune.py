@@ -87,8 +87,8 @@ def tune(
         overrides: `key=value` changes to the recipe.
         sampler: tpe, random, grid, cmaes (numbers only) or nsga2.
         pruner: median or hyperband (after each evaluation), or wilcoxon (after each fold or seed).
-        trials: at most so many; with `resume`, the new limit. Without minutes 20, and of a grid all.
-        minutes: after which no trial begins; with `resume`, the new limit.
+        trials: at most so many, those of earlier sessions counted. Without minutes 20, and of a grid all.
+        minutes: after which no trial begins. With `resume`, what is given of the two takes the place of both.
         against: ms_per_text, model_bytes or trained_parameters, to be weighed against the score.
         workers: processes that share the study.
         seeds: with which the winner and the recipe are trained at the end; 0 leaves that out.
@@ -196,7 +196,7 @@ def _refuse_if_taken(folder: StudyFolder) -> None:
 
 
 def _take_up(folder: StudyFolder, trials: int | None, minutes: float | None) -> None:
-    """See that the rows are those of the study, and set its new limits."""
+    """See that the rows are those of the study, and put new limits in the place of both old ones."""
     about = About.read(folder)
     found = inspect(load_recipe(folder.recipe, frame()), full=False, recipe_file=str(folder.recipe))
     found.refuse()
@@ -205,9 +205,8 @@ def _take_up(folder: StudyFolder, trials: int | None, minutes: float | None) -> 
             "{path}: the data changed since the search began, so its trials cannot be compared; start a new one"
         )
         raise Refused(message.format(path=folder.path))
-    limits = {name: each for name, each in (("trials", trials), ("minutes", minutes)) if each is not None}
-    if limits:
-        search = about.search.model_copy(update=limits)
+    if trials is not None or minutes is not None:
+        search = about.search.model_copy(update={"trials": trials, "minutes": minutes})
         refuse_unknown(search)
         replace(about, search=search).write(folder)
 
@@ -241,6 +240,8 @@ def _run(folder: StudyFolder, workers: Cluster | int, on_event: OnEvent, stop: S
     study = Study(folder)
     if folder.result.is_file():
         if used_up(study.search, study.trials()):
+            text = _("the budget of this search is used up; to go on, give more trials or minutes than it had")
+            on_event({"kind": "note", "text": text})
             return Tuned(folder.path, TuneResult.model_validate(read_json(folder.result)))
         folder.result.unlink()
         shutil.rmtree(folder.path / "final", ignore_errors=True)

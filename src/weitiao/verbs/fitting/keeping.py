@@ -27,6 +27,7 @@ from weitiao.tasks import Settings
 from weitiao.verbs.preparing.frame import method_of
 from weitiao.verbs.preparing.preflight import Preflight
 
+FOLDED = 1e-4  # the same between what was trained and the base it was folded into; above 1 by the largest output
 SAME = 1e-5  # largest difference of an output between a network and what was saved of it
 COMPARED = 32  # texts that both are asked
 
@@ -55,6 +56,9 @@ def keep(
     peft = method.peft_layout(network) if tensors else None
     before = infer(network, some)
     method.finish(network)
+    if method.folds:
+        largest = max(float(np.abs(each).max()) for outputs in before for each in outputs.values())
+        verify(before, infer(network, some), folder.model, within=FOLDED * max(1.0, largest))
     card = _card(found, network, train, calibrate())
     base_folder = None if found.folder is None else found.folder.path
     save_model(network, card, folder.model, base=base_folder, tokenizer=found.tokenizer)
@@ -85,8 +89,11 @@ def _card(found: Preflight, network: Network, train: Sequence[Record], settings:
     }
 
 
-def verify(expected: Sequence[Outputs], got: Sequence[Outputs], folder: Path) -> None:
+def verify(expected: Sequence[Outputs], got: Sequence[Outputs], folder: Path, *, within: float = SAME) -> None:
     """Promise 5: what was saved answers as what it was saved from.
+
+    Args:
+        within: largest difference of an output.
 
     Raises:
         Failed: it does not, or what it was saved from gives no numbers.
@@ -99,7 +106,7 @@ def verify(expected: Sequence[Outputs], got: Sequence[Outputs], folder: Path) ->
         raise Failed(message.format(path=folder))
     pairs = zip(expected, got, strict=True)
     worst = float(np.max([np.abs(a[name] - b[name]).max() for a, b in pairs for name in a], initial=0.0))
-    if not worst <= SAME:
+    if not worst <= within:
         raise Failed(
             _("{path}: the saved model answers differently (by {worst:.2g}); this is a bug in weitiao").format(
                 path=folder, worst=worst
