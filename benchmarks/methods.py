@@ -1,7 +1,6 @@
 """Every fine-tuning method by its defaults, on four data sets: score, parameters that learn, minutes, memory, size.
 
-A cell is one run by a recipe of `recipes/methods` (2,000 training and 1,000 test rows), a method and a seed. Methods
-that move pretrained weights get the learning rate of `RATES`; all others their own default.
+A cell is one run by a recipe of `recipes/methods` (2,000 training and 1,000 test rows), a method and a seed.
 
     python benchmarks/methods.py --quick --json
 """
@@ -19,9 +18,6 @@ from harness import Bar, Benchmark, Cell, Result, Row, Settings, Summary, run
 
 RECIPES = Path(__file__).resolve().parent / "recipes" / "methods"
 SEEDS = 3
-RATES = {"conll2003": 3e-4}  # where all weights move; the starters take more than large models, see docs/training.md
-RATE = 1e-4
-MOVING = ("full", "freeze", "gradual")
 METHODS: Mapping[str, Mapping[str, Any]] = {
     "full": {"name": "full"},
     "freeze": {"name": "freeze"},
@@ -68,8 +64,6 @@ def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
     """Train by the recipe with the method and keep the figures of its report."""
     method = settings["method"]
     changes = [f"method.{key}={str(value).lower()}" for key, value in method.items()]
-    if method["name"] in MOVING:
-        changes.append(f"training.learning_rate={RATES.get(settings['data'], RATE)}")
     quick = by_recipe.QUICK if settings["quick"] else ()
     done = by_recipe.train(settings["recipe"], workspace, [*changes, f"seed={17 + settings['seed']}", *quick])
     report = done["report"]
@@ -160,8 +154,7 @@ def _interval(scores: Sequence[float]) -> list[float] | None:
 NOTES = (
     "Each data set: 2,000 training rows, 400 of dev, 1,000 of test, 3 epochs of batches of 16; sst2, conll2003 and "
     "stsb with starter:en, waimai_10k with starter:zh-en; headline metrics accuracy, span F1, Spearman.",
-    f"Rates: full, freeze and gradual {RATE}, on conll2003 {RATES['conll2003']}; other methods their defaults; the "
-    "new head over tokens 3e-3 with every method.",
+    "Every method at its own learning rate; the new head over tokens (conll2003) at 3e-3 with every method.",
     "of_full: (score - majority) / (full's score - majority), means over the seeds of both; the majority scores 0 on "
     "conll2003 and stsb. score_over_rows: mean of the seeds.",
     "minutes and peak_mb: of the whole `weitiao train`, medians; cells ran on one core, two at a time.",

@@ -509,7 +509,7 @@ def test_options_of_formats_that_may_be_there_are_no_mistake() -> None:
 @pytest.mark.parametrize(
     ("method", "rate", "said"),
     [
-        ("lora", 1e-4, ["`training.learning_rate` is 0.0001, and `method: lora` takes 0.001 by itself"]),
+        ("lora", 1e-4, ["`training.learning_rate` is 0.0001, and `method: lora` takes 0.0005 by itself"]),
         ("lora", 3e-4, []),
         ("lora", None, []),
         ("full", 5e-5, []),
@@ -528,4 +528,4 @@ def test_weights_that_move_take_larger_steps_in_narrow_models() -> None:
     full, lora = METHOD_OPTIONS["full"](), METHOD_OPTIONS["lora"]()
     assert [full.rate(width, tokens=False) for width in (384, 768)] == [1e-4, 5e-5]
     assert [full.rate(width, tokens=True) for width in (384, 768)] == [2e-4, 5e-5]
-    assert {lora.rate(width, tokens=tokens) for width in (384, 768) for tokens in (True, False)} == {1e-3}
+    assert {lora.rate(width, tokens=tokens) for width in (384, 768) for tokens in (True, False)} == {5e-4}
