@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from weitiao.compression import STEP_OPTIONS
 from weitiao.messages import language
+from weitiao.methods.options import NARROW, MethodOptions
 from weitiao.recipe import Recipe
 from weitiao.verbs.listing import KINDS, entries, use_of
 from weitiao.verbs.preparing.frame import frame
@@ -101,11 +102,18 @@ def _choices(kind: str, about: str, table: Mapping[str, type[BaseModel]]) -> Ite
     lines = {entry.name: entry.about for entry in entries(f"{kind.rpartition('.')[2]}s")}
     for name, options in table.items():
         yield from (f"### `{kind}: {name}`", "", lines[name], "")
-        rate = getattr(options, "learning_rate", None)
-        if rate is not None:
-            yield from (f"Learning rate where the recipe gives none: {rate:g}.", "")
+        if issubclass(options, MethodOptions):
+            yield from (_rate(options), "")
         if options.model_fields:
             yield from (*_keys(options), "")
+
+
+def _rate(options: type[MethodOptions]) -> str:
+    words = f"Learning rate where the recipe gives none: {options.learning_rate:g}"
+    if options.moves:
+        narrow = (options().rate(NARROW, tokens=tokens) for tokens in (False, True))
+        words += "; in models of at most {} numbers a token {:g}, under a head over tokens {:g}".format(NARROW, *narrow)
+    return f"{words}."
 
 
 def _section(title: str, model: type[BaseModel]) -> Iterator[str]:

@@ -202,7 +202,7 @@ def takes_steps(recipe: Recipe) -> bool:
 
 
 def set_aside(recipe: Recipe) -> Iterator[Finding]:
-    """Length and rate of a fit by steps where there is none; `weitiao new` writes both, for any method."""
+    """Length and rate of a fit by steps where there is none; `weitiao new` writes a length, for any method."""
     method = method_of(recipe)
     for name in SET_ASIDE:
         if method.stepwise or getattr(recipe.training, name) == TrainingSpec.model_fields[name].default:
