@@ -136,12 +136,12 @@ class FreezeOptions(CacheOptions):
     layers: int | None = Field(
         default=None,
         ge=0,
-        description="frozen layers, counted from the embeddings; default: two thirds of the model's depth",
+        description="frozen layers, counted from the embeddings; default: half of the model's depth",
     )
 
     def frozen(self, depth: int) -> int:
         """How many of the model's `depth` layers stand still."""
-        return round(depth * 2 / 3) if self.layers is None else self.layers
+        return depth // 2 if self.layers is None else self.layers
 
     def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:
         depth, again = stack_depth_of(folder.config), recipe.model.reinit_layers

@@ -92,7 +92,7 @@ def quickstart(
     named: dict[str, Path | str] = {f"data.{split}": folder / f"{split}.csv" for split in SIZES}
     named["output"] = output or _free(Path("runs/quickstart"))
     overrides = [f"{key}={quoted(str(value))}" for key, value in named.items()]
-    if model is not None:  # `layers: null` freezes two thirds of them, however many it has
+    if model is not None:  # `layers: null` freezes half of them, however many it has
         overrides += [f"model.name={quoted(str(model))}", "method.layers=null"]
     run = train(RECIPES / "quickstart.yaml", overrides=overrides, on_event=on_event)
     return Quickstart(run, list(zip(TEXTS, run.predict(TEXTS), strict=True)))
