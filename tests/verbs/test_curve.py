@@ -148,7 +148,7 @@ def test_the_command_prints_what_the_curve_says(tmp_path: Path, capsys: pytest.C
     words = ["curve", str(tmp_path / "recipe.yaml"), "--points", "1", "--seeds", "1", "--output", str(tmp_path / "c")]
     assert main(words) == 0
     said = capsys.readouterr().out
-    assert "no law is fitted through fewer than 3 sizes" in said
+    assert "no law is fitted through fewer than 4 sizes" in said
     assert main(["curve", "--resume", str(tmp_path / "c"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["points"][0]["rows"] == 128
     assert main(["curve", str(tmp_path / "recipe.yaml"), "--points", "0"]) == 2

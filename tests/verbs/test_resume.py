@@ -52,7 +52,7 @@ def test_the_written_recipe_has_what_took_effect(tmp_path: Path, monkeypatch: py
     assert written.data.test == [str(tmp_path / "test.csv")]
     assert (written.data.dev, "dev" in written.data.model_fields_set) == ("10%", True)
     assert written.model.name == str(tmp_path / "tiny")
-    assert written.training.learning_rate == 5e-5
+    assert written.training.learning_rate == 1e-4  # of a narrow model
     assert written.training.max_length == 128
     assert written.training.metric == "accuracy"
     assert dump_recipe(written) == first.folder.recipe.read_text("utf-8")
