@@ -528,4 +528,6 @@ def test_weights_that_move_take_larger_steps_in_narrow_models() -> None:
     full, lora = METHOD_OPTIONS["full"](), METHOD_OPTIONS["lora"]()
     assert [full.rate(width, tokens=False) for width in (384, 768)] == [1e-4, 5e-5]
     assert [full.rate(width, tokens=True) for width in (384, 768)] == [2e-4, 5e-5]
+    adapter = METHOD_OPTIONS["adapter"]
+    assert [adapter(placement=each).rate(384, tokens=False) for each in ("pfeiffer", "houlsby")] == [5e-3, 2e-3]
     assert {lora.rate(width, tokens=tokens) for width in (384, 768) for tokens in (True, False)} == {5e-4}

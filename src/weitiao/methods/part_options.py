@@ -34,9 +34,7 @@ class FrozenLayersOptions(MethodOptions):
 class BitFitOptions(FrozenLayersOptions):
     """Biases and the new head learn, about a thousandth of the parameters."""
 
-    learning_rate: ClassVar[float] = (
-        5e-3  # above 1e-3 on 240 rows of sst2, one seed; benchmarks/methods.py is to say more
-    )
+    learning_rate: ClassVar[float] = 5e-3  # above 1e-3 on 240 rows of sst2, one seed
 
     def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:
         yield from super().misfits(recipe, folder)
