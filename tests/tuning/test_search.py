@@ -71,9 +71,15 @@ def test_unknown_names_and_budgets_all_at_once() -> None:
         "unknown sampler 'tep'; expected one of: tpe, random, grid, cmaes, nsga2; did you mean 'tpe'?",
         "unknown pruner 'medain'; expected one of: median, hyperband, wilcoxon; did you mean 'median'?",
         "unknown against 'bytes'; expected one of: ms_per_text, model_bytes, trained_parameters",
-        "`trials` is 0; expected more",
-        "`minutes` is 0; expected more",
+        "`trials` is 0; expected at least 1",
+        "`minutes` is 0; expected a number above 0",
     ]
+
+
+@pytest.mark.parametrize("minutes", [float("nan"), float("inf"), -1.0, 0.0])
+def test_minutes_that_never_end_are_no_budget(minutes: float) -> None:
+    with pytest.raises(Refused, match="`minutes` is"):
+        refuse_unknown(Search(minutes=minutes))
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -80,13 +81,13 @@ def known(search: Search) -> Iterator[str]:
         if name not in names:
             message = _("unknown {option} '{name}'; expected one of: {names}{hint}")
             yield message.format(option=option, name=name, names=", ".join(names), hint=did_you_mean(name, names))
-    for option, number, least in (
-        ("trials", search.trials, 1),
-        ("minutes", search.minutes, 0),
-        ("seeds", search.seeds, 0),
+    for option, number, fits, wanted in (
+        ("trials", search.trials, search.trials is None or search.trials >= 1, _("at least 1")),
+        ("minutes", search.minutes, search.minutes is None or 0 < search.minutes < math.inf, _("a number above 0")),
+        ("seeds", search.seeds, search.seeds >= 0, _("at least 0")),
     ):
-        if number is not None and (number < least or (option == "minutes" and number == 0)):
-            yield _("`{option}` is {got}; expected more").format(option=option, got=f"{number:g}")
+        if not fits:
+            yield _("`{option}` is {got}; expected {wanted}").format(option=option, got=f"{number:g}", wanted=wanted)
 
 
 def misfits(search: Search, space: Space, facts: Facts) -> Iterator[str]:
