@@ -543,3 +543,9 @@ def test_whatever_is_written_the_words_are_ours_and_a_draft_comes_out(
     for problem in draft.problems:
         assert not FOREIGN.search(problem.message), problem.message
         assert problem.message.count("{") == problem.message.count("}") or "got" in problem.message
+
+
+@pytest.mark.parametrize("written", ["lwf", "{name: lwf}", "lwff"])
+def test_a_choice_whose_options_have_no_default_says_which_is_missing(tmp_path: Path, written: str) -> None:
+    (said,) = refused(tmp_path, f"{BASE}training:\n  objective: {written}\n")
+    assert ("unknown objective 'lwff'" if written == "lwff" else "teacher") in said

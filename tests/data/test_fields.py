@@ -33,6 +33,23 @@ def test_the_longest_texts_and_the_fewest_labels_are_suggested(order: Sequence[i
     assert "such as data.fields.label=mood; " in label
 
 
+def test_a_column_of_labels_is_filled_and_called_so() -> None:
+    """A remark that is seldom there has few values, and so has who dealt with it."""
+    rows = [(f"words of row {n}", "seen" if n == 3 else "", "ab"[n % 2], f"kind {n % 5}") for n in range(20)]
+    (label,) = told(reading("text", "备注", "处理人", "投诉 label", rows=rows))
+    assert "such as data.fields.label=投诉 label; " in label
+    (label,) = told(reading("text", "备注", "处理人", "x", rows=rows))
+    assert "such as data.fields.label=处理人; " in label
+
+
+def test_without_a_recipe_a_column_is_to_be_called_otherwise() -> None:
+    (text,) = told(reading("shop", "words", rows=[row[:2] for row in EXPORT]), labelled=False)
+    assert text == (
+        "no column for the field `text`; name a column as in the training data, or call it 'text', such as 'words'; "
+        "the columns are: shop, words"
+    )
+
+
 def test_paths_reach_into_objects_and_lists() -> None:
     fields = {"sentence": "x", "info": [{"score": "0.5"}, {"score": "-1"}]}
     source = Reading(FileReading("f", "", "json", 1), list(fields), [Row(fields, "f", 1), Row({"info": []}, "f", 2)])

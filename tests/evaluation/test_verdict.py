@@ -218,3 +218,10 @@ def test_of_other_rows_the_curves_say_nothing():
     assert (report.verdict.kind, report.verdict.findings, report.verdict.changes) == ("unknown", [], [])
     assert 'id="verdict"' not in render_page(report)
     assert 'id="verdict"' in render_page(measured("dev"))
+
+
+def test_a_method_without_steps_is_not_told_to_make_more_of_them():
+    gap = Score(value=0.01, low=-0.02, high=0.04)
+    dev = [DevPoint(step=0, epoch=0, metrics={"accuracy": 0.5}, train_loss=None)]
+    settled = Course(Curves(dev=dev, learning_rate=None), "accuracy", 400, 2, "head", gap)
+    assert [each.key for each in judge(settled).changes] == ["method"]

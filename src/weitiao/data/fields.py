@@ -22,6 +22,7 @@ GROUP, SPLIT = "group", "split"
 SHOWN = 12  # columns that a message lists
 CELL = 25  # characters of a cell that it shows
 FIRST_ROWS = 200  # by which the column of a field is guessed
+MOSTLY = 0.5  # share of rows in which a column of labels has one
 
 
 class FieldLike(Protocol):
@@ -111,7 +112,7 @@ def map_columns(
             missing.append(each)
     missing = [each for each in missing if not paths.keys() & set(each.instead)]
     joined = frozenset(own.keys() & layout.joined) if layout else frozenset()
-    return FieldMap(paths, joined), [*problems, *_no_columns(missing, paths, reading)]
+    return FieldMap(paths, joined), [*problems, *_no_columns(missing, paths, reading, recipe=labelled)]
 
 
 def unread_text(
@@ -237,9 +238,9 @@ def _no_such_column(name: str, column: str | int, reading: Tabular) -> Problem:
 
 
 def _no_columns(
-    missing: Sequence[FieldLike], paths: Mapping[str, tuple[str, ...]], reading: Tabular
+    missing: Sequence[FieldLike], paths: Mapping[str, tuple[str, ...]], reading: Tabular, *, recipe: bool
 ) -> Iterator[Problem]:
-    """Fields without a column, each with the one that is probably meant."""
+    """Fields without a column, each with the one that is probably meant; where no recipe can say so, by its name."""
     if not missing:
         return
     taken = {reading.split_column, *(path[0] for path in paths.values() if len(path) == 1)}
@@ -247,24 +248,35 @@ def _no_columns(
     opening = [row.fields for row in islice(reading.open(), FIRST_ROWS) if not row.problem]
     for field in missing:
         guess = _likely(field, free, opening) if free else ""
-        yield Problem("no-column", _no_column(field.name, guess, _listed(reading)), file=reading.path)
+        yield Problem("no-column", _no_column(field.name, guess, _listed(reading), recipe=recipe), file=reading.path)
         free = [column for column in free if column != guess] or free
 
 
 def _likely(field: FieldLike, free: Sequence[str], opening: Sequence[Mapping[str, object]]) -> str:
-    """Labels are few, texts are long."""
+    """Texts are long; labels are few, in nearly every row, and their column is often called after what they are."""
     values = {column: [str(row.get(column) or "") for row in opening] for column in free}
     if not field.only_labelled:
         return max(free, key=lambda column: sum(map(len, values[column])))
-    different = {column: len(set(values[column])) for column in free}
-    return min(free, key=lambda column: (different[column] < 2, different[column]))
+
+    def doubts(column: str) -> tuple[bool, bool, bool, int]:
+        different = len(set(values[column]))
+        filled = sum(map(bool, values[column]))
+        called = any(len(each) > 1 and each.casefold() in column.casefold() for each in field.aliases)
+        return different < 2, filled < MOSTLY * len(opening), not called, different
+
+    return min(free, key=doubts)
 
 
-def _no_column(field: str, guess: str, columns: str) -> str:
+def _no_column(field: str, guess: str, columns: str, *, recipe: bool) -> str:
     if not guess:
         return _(
             "no column for the field `{field}`, and each is taken by another field; the columns are: {columns}"
         ).format(field=field, columns=columns)
+    if not recipe:
+        return _(
+            "no column for the field `{field}`; name a column as in the training data, or call it '{field}', such as "
+            "'{example}'; the columns are: {columns}"
+        ).format(field=field, example=guess, columns=columns)
     return _(
         "no column for the field `{field}`; name it in the recipe, such as "
         "data.fields.{field}={example}; the columns are: {columns}"

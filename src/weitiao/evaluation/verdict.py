@@ -238,7 +238,7 @@ def _less(points: Sequence[DevPoint], metric: str) -> list[Change]:
 
 def _more(points: Sequence[DevPoint], course: Course, found: Sequence[Finding]) -> list[Change]:
     changes = _other_head(course, found)
-    if points:
+    if points and points[-1].epoch:  # of a method without steps there is no more of them
         changes.append(Change(key="training.epochs", value=_number(2 * points[-1].epoch)))
     if course.curves.learning_rate:
         changes.append(Change(key="training.learning_rate", value=f"{2 * course.curves.learning_rate:.2g}"))

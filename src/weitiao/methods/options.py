@@ -188,7 +188,7 @@ class HeadOptions(CacheOptions):
             yield Finding("misfit", ("method", "cost"), message)
 
     def learning(self, shape: Shape, *, packable: bool) -> Learning:
-        return Learning(shape.depth, embeddings=False, cached=self.cache and packable)
+        return Learning(shape.depth, embeddings=False, cached=self.cache and packable, own=0)
 
 
 def on_mean_head(recipe: Recipe, method: str) -> Iterator[Finding]:

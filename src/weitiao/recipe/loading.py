@@ -176,7 +176,7 @@ def _choice(kind: str, value: Any, table: Mapping[str, type[BaseModel]], default
             kind=keys[-1], name=name, names=", ".join(sorted(table)), hint=did_you_mean(name, list(table))
         )
         guess = closest(name, list(table))
-        rest = Choice(name=guess, options=table[guess]()) if guess else spare
+        rest = _by_default(guess, table, spare) if guess else spare
         return rest, [Finding(f"unknown-{keys[-1]}", (*keys, "name"), message, guess or "")]
     options = {key: each for key, each in value.items() if key != "name"}
     try:
@@ -188,7 +188,15 @@ def _choice(kind: str, value: Any, table: Mapping[str, type[BaseModel]], default
     try:
         return Choice(name=name, options=table[name].model_validate(options)), mistakes
     except ValidationError:
-        return Choice(name=name, options=table[name]()), mistakes
+        return _by_default(name, table, spare), mistakes
+
+
+def _by_default(name: str, table: Mapping[str, type[BaseModel]], spare: Choice) -> Choice:
+    """The choice with its defaults; the spare one where it has none for every option."""
+    try:
+        return Choice(name=name, options=table[name]())
+    except ValidationError:
+        return spare
 
 
 def _without_consequences(mistakes: list[Finding]) -> list[Finding]:
