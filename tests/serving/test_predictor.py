@@ -227,3 +227,7 @@ def test_halves_of_characters_are_a_fault_of_the_request_wherever_they_stand(
     with pytest.raises(RequestError) as refused:
         desk.read(desk.find(task), json.dumps(body).encode(), {})
     assert (refused.value.status, str(refused.value)) == (422, reason)
+
+
+def test_it_shows_itself_in_a_line(predictor: Predictor) -> None:
+    assert repr(predictor).startswith("Predictor(labels=") and len(repr(predictor)) < 300

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,11 +62,11 @@ class Predictor:
         folder: what it was loaded from.
     """
 
-    engine: Engine
-    tokenizer: Tokenizer
-    task: Any
+    engine: Engine = field(repr=False)
+    tokenizer: Tokenizer = field(repr=False)
+    task: Any = field(repr=False)
     labels: Sequence[str]
-    settings: Settings
+    settings: Settings = field(repr=False)
     name: str
     max_length: int
     fields: frozenset[str] | None = None
