@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from weitiao.evaluation.learning import Asked, LearningCurve, Measured, fit_powe
 ROWS = (100, 200, 400, 800, 1600)
 ASKED = Asked(
     weitiao="0", name="reviews-curve", task="classify", model="./tiny", method="full", metric="accuracy", split="dev",
-    scored_rows=500, confidence=0.95, seed=17,
+    scored_rows=500, least_rows=8, confidence=0.95, seed=17,
 )  # fmt: skip
 
 
-def made(scores: Any, rows: Any = ROWS, noise: float = 0.004, metric: str = "accuracy") -> LearningCurve:
+def made(
+    scores: Any, rows: Any = ROWS, noise: float = 0.004, metric: str = "accuracy", scored_rows: int = 500
+) -> LearningCurve:
     rng = np.random.default_rng(1)
     measured = [
         Measured(
@@ -31,9 +34,7 @@ def made(scores: Any, rows: Any = ROWS, noise: float = 0.004, metric: str = "acc
         )
         for size, score in zip(rows, scores, strict=True)
     ]
-    return learning_curve(
-        Asked(**{**{name: getattr(ASKED, name) for name in ASKED.__slots__}, "metric": metric}), measured
-    )
+    return learning_curve(replace(ASKED, metric=metric, scored_rows=scored_rows), measured)
 
 
 def law(rows: Any, a: float = 0.05, b: float = 2.0, c: float = 0.5) -> np.ndarray:
@@ -64,6 +65,23 @@ def test_fewer_than_four_sizes_have_no_law() -> None:
     curve = made(law(ROWS[:3]), ROWS[:3])
     assert (curve.law, curve.doubled, curve.fits, curve.line()) == (None, None, False, [])
     assert curve.sentences[1] == "no law is fitted through fewer than 4 sizes; ask for more points"
+
+
+def test_where_the_rows_make_too_few_sizes_it_is_said_how_many_they_would_have_to_be() -> None:
+    assert made([0.7], [12]).sentences[1] == (
+        "no law is fitted through fewer than 4 sizes, and 12 training rows make no more: the smallest is to have 8, "
+        "so 64 are needed; label more"
+    )
+    assert made([0.7], [64]).sentences[1].endswith("ask for more points")
+
+
+@pytest.mark.parametrize(
+    ("scored", "said"),
+    [(1, "1 row to score is few: below 100 a share"), (99, "99 rows to score are few: below 100 a share"), (100, "")],
+)
+def test_few_scored_rows_are_warned_of(scored: int, said: str) -> None:
+    last = made(law(ROWS), scored_rows=scored).sentences[2:]
+    assert [each[: len(said)] for each in last] == ([said] if said else [])
 
 
 def test_a_law_that_does_not_fit_says_nothing_of_more_rows() -> None:

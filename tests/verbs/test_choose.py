@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from ruamel.yaml import YAML
-from tests.verbs.trained import recipe
+from tests.verbs.trained import recipe, write
 
 import weitiao
 from weitiao.cli import main
@@ -99,6 +99,86 @@ def test_samples_are_as_many_as_asked(reviews: dict[str, Any], tmp_path: Path) -
     assert (ranking.train_rows, ranking.scored_rows) == (20, 20)
 
 
+@pytest.mark.parametrize("rows", [-5, -1, 1, 5])
+def test_too_few_rows_for_a_probe_are_refused(reviews: dict[str, Any], tmp_path: Path, rows: int) -> None:
+    with pytest.raises(Refused, match=f"`rows` is {rows}; expected at least 6, or 0 for no probe"):
+        weitiao.choose(reviews, [str(tmp_path / "tiny")], rows=rows)
+
+
+def more_of(made: dict[str, Any], rows: int = 1000) -> str:
+    """What would give more rows to score."""
+    return "; ".join(samples_of(inspect(read_draft({**made, "model": ""}), full=False), rows).more)
+
+
+@pytest.mark.parametrize(
+    ("count", "data", "rows", "said"),
+    [
+        (60, {"dev": "45%"}, 1000, "label more: rows to learn from and to score, taken together, are only 60"),
+        (400, {}, 1000, "give more, such as data.dev=25%"),
+        (400, {"dev": None}, 1000, "give more, such as data.dev=25%"),
+        (400, {"dev": "test.csv"}, 1000, "label more rows of dev"),
+        (400, {"dev": "45%", "limit": {"dev": 30}}, 1000, "raise data.limit.dev, which is 30"),
+        (400, {"dev": "50%"}, 6, "raise --rows, by which 6 of 200 rows of dev were scored"),
+        (
+            400,
+            {"dev": "test.csv"},
+            20,
+            "raise --rows, by which 20 of 40 rows of dev were scored; label more rows of dev",
+        ),
+        (400, {"dev": "50%"}, 1000, ""),
+    ],
+)
+def test_the_advice_names_what_limits_the_rows_to_score(
+    reviews: dict[str, Any], tmp_path: Path, count: int, data: dict[str, Any], rows: int, said: str
+) -> None:
+    write(tmp_path / "train.csv", count, seed=1)
+    del reviews["data"]["dev"], reviews["data"]["test"]
+    if data.get("dev") == "test.csv":
+        data = {"dev": str(tmp_path / "test.csv")}
+    reviews["data"] |= data
+    assert more_of(reviews, rows) == said
+
+
+def test_rows_of_a_file_that_are_dev_by_its_column_are_no_share(reviews: dict[str, Any], tmp_path: Path) -> None:
+    lines = (tmp_path / "train.csv").read_text("utf-8").splitlines()
+    reviews["data"] = {"file": str(tmp_path / "train.csv"), "test": "20%"}
+    write(tmp_path / "train.csv", 400, seed=1)
+    assert more_of(reviews) == "give more, such as data.dev=35%"
+    splits = ["split", *["dev" if row % 10 == 0 else "train" for row in range(len(lines) - 1)]]
+    marked = "\n".join(f"{line},{split}" for line, split in zip(lines, splits, strict=True))
+    (tmp_path / "train.csv").write_text(marked + "\n", "utf-8")
+    assert more_of(reviews) == "label more rows of dev"
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_model_needs_no_list(reviews: dict[str, Any], tmp_path: Path, kind: Any) -> None:
+    ranking = weitiao.choose(reviews, kind(tmp_path / "tiny"), rows=0)
+    assert [each.name for each in ranking.candidates] == [str(tmp_path / "tiny")]
+
+
+@pytest.mark.parametrize("models", ["", " ", ["starter:en", ""]])
+def test_an_empty_name_is_refused(reviews: dict[str, Any], models: Any) -> None:
+    with pytest.raises(Refused, match=r"the name of a model is empty; expected \./folder, starter:NAME"):
+        weitiao.choose(reviews, models)
+
+
+@pytest.mark.parametrize("rows", [0, 1000])
+def test_where_all_fail_only_the_reasons_are_told(
+    reviews: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    rows: int,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    YAML().dump(reviews, Path("recipe.yaml"))
+    words = ["choose", "recipe.yaml", "--model", "here", "--model", "there", "--rows", str(rows)]
+    assert main(words) == 2
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first == "none of these models can be used"
+    assert [each.split(":")[0] for each in others] == ["here cannot be used", "there cannot be used"]
+
+
 def test_faulty_rows_are_refused_before_any_model_is_looked_at(reviews: dict[str, Any], tmp_path: Path) -> None:
     reviews["data"]["train"] = str(tmp_path / "nowhere.csv")
     with pytest.raises(ProblemsFound, match=r"nowhere\.csv"):
@@ -138,14 +218,21 @@ def ranked(rows: int, sizes: dict[str, int], right: set[str]) -> Ranking:
         for name, size in sizes.items()
     ]
     return by_score(
-        [*candidates, Candidate("gone", "missing")], answers, Samples([], records, "dev"), metric, Resampling(100)
+        [*candidates, Candidate("gone", "missing")],
+        answers,
+        Samples(records, records, "dev", ["label more"]),
+        metric,
+        Resampling(100),
     )
 
 
 @pytest.mark.parametrize(("rows", "few", "shown"), [(2, True, False), (6, True, True), (100, False, True)])
 def test_few_scored_rows_are_warned_of_and_the_fewest_show_no_lead(rows: int, few: bool, shown: bool) -> None:
     said = "\n".join(ranked(rows, {"good": 1, "bad": 2}, {"good"}).sentences)
-    assert (f"{rows} rows to score are few: below 100" in said) is few
+    words = f"{rows} rows to score are few: below 100 a share is known to within 10 points at best; label more"
+    assert (words in said) is few
+    assert ("good answers best: Accuracy 1.000" in said) is (rows >= 6)
+    assert ("good stands first, which says nothing of so few rows: Accuracy 1.000" in said) is (rows < 6)
     assert ("its lead over bad is more than chance" in said) is shown
     assert ("no difference from bad is shown" in said) is not shown
 

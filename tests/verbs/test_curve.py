@@ -95,7 +95,10 @@ def test_a_method_that_is_left_open_is_said_to_be_one_for_all_sizes(tmp_path: Pa
 
 
 def test_a_curve_is_never_overwritten(folder: Path) -> None:
-    with pytest.raises(Refused, match=r"a curve is already there; go on with it by: weitiao curve --resume"):
+    words = (
+        r"a curve is already there; go on with it by: weitiao curve --resume .*, or name another folder with --output"
+    )
+    with pytest.raises(Refused, match=words):
         drawn(folder)
 
 
@@ -124,6 +127,54 @@ def test_without_dev_and_test_there_is_nothing_to_score_on(tmp_path: Path) -> No
     made["data"] |= {"dev": None, "test": None}
     with pytest.raises(Refused, match="needs rows to score on"):
         weitiao.curve(made, points=1, seeds=1)
+    assert not (tmp_path / "run-curve").exists()
+
+
+@pytest.mark.parametrize(("points", "seeds"), [(0, 1), (1, 0), (1, -1), (-3, 3)])
+def test_no_size_and_no_seed_are_refused_before_anything_is_written(tmp_path: Path, points: int, seeds: int) -> None:
+    with pytest.raises(Refused, match=f"`points` is {points} and `seeds` is {seeds}; expected at least 1 of each"):
+        weitiao.curve(small(tmp_path), points=points, seeds=seeds)
+    assert not (tmp_path / "run-curve").exists()
+
+
+def noted(made: dict[str, Any], **asked: int) -> list[str]:
+    """What a curve notes before it trains."""
+    notes: list[str] = []
+
+    def leave(event: dict[str, Any]) -> None:
+        if event["kind"] == "note":
+            notes.append(event["text"])
+        if "seed" in event.get("text", "") and event["kind"] == "phase":
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        weitiao.curve(made, **asked, on_event=leave)
+    return notes
+
+
+def test_seeds_and_folds_of_the_recipe_are_said_to_be_left_aside(tmp_path: Path) -> None:
+    notes = noted(small(tmp_path, seeds=5, folds=2), points=1, seeds=2)
+    assert "`seeds: 5` of the recipe is left aside; --seeds says how many models each size has, here 2" in notes
+    assert "`folds: 2` of the recipe is left aside: every model of a curve answers the same rows of dev" in notes
+
+
+def test_it_is_said_how_many_sizes_the_rows_make(tmp_path: Path) -> None:
+    words = "sizes: 5 of the 50 asked for; each is half the next, and of 128 training rows one more would have fewer"
+    assert any(note.startswith(words) for note in noted(small(tmp_path), points=50, seeds=1))
+
+
+def test_nothing_is_noted_of_a_curve_as_it_was_asked_for(tmp_path: Path) -> None:
+    made = small(tmp_path)
+    write(tmp_path / "dev.csv", 100, seed=3)
+    made["data"]["dev"] = str(tmp_path / "dev.csv")
+    assert noted(made, points=5, seeds=1) == []
+
+
+def test_few_scored_rows_are_noted_with_what_gives_more(tmp_path: Path) -> None:
+    (few,) = noted(small(tmp_path), points=1, seeds=1)
+    assert few.startswith(
+        "32 rows to score are few: below 100 a share is known to within 10 points at best; label more"
+    )
 
 
 def test_sizes_too_small_to_learn_from_are_left_out(tmp_path: Path) -> None:
@@ -152,6 +203,7 @@ def test_the_command_prints_what_the_curve_says(tmp_path: Path, capsys: pytest.C
     assert main(["curve", "--resume", str(tmp_path / "c"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["points"][0]["rows"] == 128
     assert main(["curve", str(tmp_path / "recipe.yaml"), "--points", "0"]) == 2
+    assert "`points` is 0 and `seeds` is 3; expected at least 1 of each" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -20,7 +20,8 @@ Base = Annotated[
     str | None,
     typer.Option("--base", metavar="MODEL", help=N_("Base of an adapter, in place of the one that it names.")),
 ]
-MEGABYTE = 1_000_000
+MEGABYTE, KILOBYTE = 1_000_000, 1_000
+SMALL = 100_000  # bytes, below which two places of a megabyte say little
 
 
 def listing(
@@ -37,13 +38,14 @@ def listing(
         print_json({"adapters": [each.as_json() for each in found]})
         return
     print_table(
-        [
-            (each.name, each.task, each.method, each.base, f"{each.bytes / MEGABYTE:,.2f} MB", number(each.labels))
-            for each in found
-        ],
+        [(each.name, each.task, each.method, each.base, _size(each.bytes), number(each.labels)) for each in found],
         head=[_("name"), _("task"), _("method"), _("base"), _("size"), _("labels")],
         right=[4, 5],
     )
+
+
+def _size(count: int) -> str:
+    return f"{count / KILOBYTE:,.2f} kB" if count < SMALL else f"{count / MEGABYTE:,.2f} MB"
 
 
 def merge(

@@ -36,7 +36,7 @@ def choose(
     rows: Annotated[
         int,
         typer.Option(
-            "--rows", metavar="N", help=N_("Rows of train to probe with, and of dev to score; 0 for no probe.")
+            "--rows", metavar="N", help=N_("Rows of train to probe with, and of dev to score: 6 or more; 0: no probe.")
         ),
     ] = 1000,
     output: Annotated[
@@ -62,14 +62,19 @@ def choose(
 
 
 def _show(ranking: Ranking, usable: Sequence[Candidate]) -> None:
+    if usable:
+        _tables(ranking, usable)
+    for line in _sentences(ranking):
+        print(line)
+
+
+def _tables(ranking: Ranking, usable: Sequence[Candidate]) -> None:
     head = (_("model"), _score_title(ranking), _("ms a text"), _("unknown"), _("pieces"), _("cut"))
     print_table(map(_measured, usable), head=head, right=range(1, len(head)))
     print()
     head = (_("model"), _("family"), _("licence"), _("parameters"), _("memory"), _("time"))
     print_table(map(_facts, usable), head=head, right=[3, 4, 5])
     print()
-    for line in _sentences(ranking):
-        print(line)
 
 
 def _score_title(ranking: Ranking) -> str:

@@ -48,8 +48,6 @@ def curve(
         raise Refused(
             _("RECIPE is missing; write one with: weitiao new classify, or go on with a curve by --resume DIR")
         )
-    if points < 1 or seeds < 1:
-        raise Refused(_("--points and --seeds must be at least 1"))
     from weitiao.verbs.curve import curve as draw
 
     with display() as on_event:

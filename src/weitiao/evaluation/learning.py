@@ -18,13 +18,14 @@ from pydantic import Field
 from weitiao.evaluation.intervals import Score, between, over_seeds
 from weitiao.evaluation.schema import Part
 from weitiao.evaluation.titles import metric_title, split_title
-from weitiao.messages import _
+from weitiao.messages import _, ngettext
 from weitiao.metrics import direction
 from weitiao.records import FloatArray
 
 FEWEST = 4  # sizes from which there is a law: through three, its three numbers go nearly always
 EXPONENTS = np.linspace(0.02, 2.0, 199)  # [E]; Hestness et al. 2017 measured 0.07 to 0.35
 DRAWN = 61  # points of the fitted line in charts
+ENOUGH = 100  # scored rows, below which the 95 % interval of a share reaches 10 points to each side: 1.96 sqrt(1/4n)
 
 
 class SizePoint(Part):
@@ -59,6 +60,7 @@ class LearningCurve(Part):
     metric: str
     split: str = Field(description="the rows that every model answered")
     scored_rows: int
+    least_rows: int = Field(description="training rows that a size other than the last has at least")
     confidence: float
     points: list[SizePoint] = Field(description="by growing size")
     law: PowerLaw | None = Field(description="null with fewer than four sizes; b is 0 where the score does not rise")
@@ -105,6 +107,7 @@ class Asked:
     metric: str
     split: str
     scored_rows: int
+    least_rows: int
     confidence: float
     seed: int
 
@@ -205,12 +208,23 @@ def sentences(curve: LearningCurve) -> list[str]:
             split=split_title(curve.split), low=first.score.shown(), high=last.score.shown(),
         )
     ]  # fmt: skip
-    return [*said, _outlook(curve, last)]
+    few = [few_scored(curve.scored_rows)] if curve.scored_rows < ENOUGH else []
+    return [*said, _outlook(curve, last), *few]
+
+
+def few_scored(rows: int) -> str:
+    """What is said of a score on fewer rows than `ENOUGH`."""
+    words = ngettext(
+        "{rows} row to score is few: below {enough} a share is known to within 10 points at best",
+        "{rows} rows to score are few: below {enough} a share is known to within 10 points at best",
+        rows,
+    )
+    return words.format(rows=rows, enough=ENOUGH)
 
 
 def _outlook(curve: LearningCurve, last: SizePoint) -> str:
     if curve.law is None:
-        return _("no law is fitted through fewer than {count} sizes; ask for more points").format(count=FEWEST)
+        return _no_law(curve, last)
     if not curve.fits:
         return _("the power law does not go through every interval, so nothing is said of more rows than there are")
     if curve.law.b == 0:
@@ -219,3 +233,15 @@ def _outlook(curve: LearningCurve, last: SizePoint) -> str:
     words = _("twice the labels ({rows} rows) would give about {gain}: an extrapolation by {law}, not a measurement")
     law = f"{curve.law.a:.3f} + {curve.law.b:.3g} n^-{curve.law.c:.2f}"
     return words.format(rows=f"{2 * last.rows:,}", gain=curve.doubled.shown("+"), law=law)
+
+
+def _no_law(curve: LearningCurve, last: SizePoint) -> str:
+    """Why there are too few sizes: so many were asked for, or the rows make no more."""
+    needed = curve.least_rows * 2 ** (FEWEST - 1)
+    if last.rows >= needed:
+        return _("no law is fitted through fewer than {count} sizes; ask for more points").format(count=FEWEST)
+    words = _(
+        "no law is fitted through fewer than {count} sizes, and {rows} training rows make no more: the smallest is to "
+        "have {least}, so {needed} are needed; label more"
+    )
+    return words.format(count=FEWEST, rows=f"{last.rows:,}", least=curve.least_rows, needed=needed)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from weitiao.artifact import ADAPTER_CARD, ADAPTER_WEIGHTS, RunFolder, read_json
 from weitiao.errors import Refused
 from weitiao.messages import _
+from weitiao.recipe import load_recipe
 from weitiao.records import Feature, Outputs
 from weitiao.serving.cards import AdapterCard, adapter_folder
 from weitiao.text import Tokenizer, load_tokenizer
+from weitiao.verbs.preparing.frame import frame, method_of
 
 if TYPE_CHECKING:
     from weitiao.models.network import Network
@@ -46,13 +48,14 @@ class Entry:
         return asdict(self)
 
 
-def entries(folders: Iterable[Path | str]) -> list[Entry]:
-    """The adapters in these folders: each an adapter, a run, or a folder with runs in it.
+def entries(folders: Path | str | Iterable[Path | str]) -> list[Entry]:
+    """The adapters in a folder or several: each an adapter, a run, or a folder with runs in it.
 
     Raises:
         Refused: there is none in one of them.
     """
-    found = dict.fromkeys(each for folder in folders for each in _within(Path(folder)))
+    given = [folders] if isinstance(folders, str | Path) else folders
+    found = dict.fromkeys(each for folder in given for each in _within(Path(folder)))
     return [_entry(AdapterCard.read(each)) for each in found]
 
 
@@ -83,9 +86,10 @@ def merge(adapter: Path | str, output: Path | str, *, base: str | None = None) -
         base: the pretrained model, in place of the one that the adapter names.
 
     Raises:
-        Refused: it is no adapter, its base is not there, or `output` is.
+        Refused: it is no adapter, its run learnt nothing, its base is not there, or `output` is.
         Failed: what was written answers differently.
     """
+    _refuse_unlearnt(RunFolder(Path(adapter)))
     folder, output = adapter_folder(Path(adapter)), Path(output)
     if output.exists():
         raise Refused(_("{path}: is already there and is never overwritten; name a new folder").format(path=output))
@@ -104,6 +108,18 @@ def merge(adapter: Path | str, output: Path | str, *, base: str | None = None) -
     save_model(opened.network.eval(), told, output, base=source, tokenizer=tokenizer)
     verify(before, _hidden(load(output), tokenizer), output)
     return output
+
+
+def _refuse_unlearnt(run: RunFolder) -> None:
+    """A run whose method learns nothing has no adapter, and is finished all the same."""
+    if not run.recipe.is_file():
+        return
+    recipe = load_recipe(run.recipe, frame())
+    if not method_of(recipe).learns:
+        message = _(
+            "{folder}: the run has no adapter, for `method: {method}` learns nothing; its whole model is {model}"
+        )
+        raise Refused(message.format(folder=run.path, method=recipe.method.name, model=run.model))
 
 
 def _hidden(network: Network, tokenizer: Tokenizer) -> list[Outputs]:

@@ -6,7 +6,7 @@ Out comes a `Ranking` whose order has its reasons and its doubt. The work is don
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from typing import Any
 from weitiao.data.splitting import take_sample, take_share
 from weitiao.errors import Refused, WeitiaoError
 from weitiao.evaluation.intervals import Resampling, interval
+from weitiao.evaluation.learning import ENOUGH
+from weitiao.evaluation.titles import split_title
 from weitiao.events import OnEvent, silent
 from weitiao.messages import _
 from weitiao.metrics import AnyMetric
@@ -21,7 +23,8 @@ from weitiao.recipe import Recipe, quoted
 from weitiao.records import Prediction
 from weitiao.tasks import Task
 from weitiao.verbs.choosing.candidates import Looked, installed_starters, look
-from weitiao.verbs.choosing.ranking import Candidate, Ranking, Samples, by_coverage, by_score
+from weitiao.verbs.choosing.ranking import FEWEST, Candidate, Ranking, Samples, by_coverage, by_score
+from weitiao.verbs.choosing.scored import way_to_more
 from weitiao.verbs.preparing.memory import draft_with
 from weitiao.verbs.preparing.preflight import Preflight, inspect
 
@@ -32,7 +35,7 @@ PROBED = frozenset({"classify", "embed", "relate", "score", "tag"})  # heads tha
 
 def choose(
     recipe: Path | str | Mapping[str, Any] | Recipe,
-    models: Sequence[str] = (),
+    models: str | Path | Sequence[str | Path] = (),
     *,
     overrides: Sequence[str] = (),
     data: Any = None,
@@ -43,19 +46,22 @@ def choose(
 
     Args:
         recipe: a YAML file, the same as a mapping, or a `Recipe`; its own model is a candidate where `models` is empty.
-        models: what a recipe may name; default: the recipe's model and the starters that are installed.
+        models: one or several that a recipe may name; default: the recipe's and the starters that are installed.
         overrides: dotted `key=value` changes.
         data: rows in Python in place of the recipe's files.
-        rows: of train that the probe learns from, and of dev that it is scored on; 0 for no probe.
+        rows: at most, of train that the probe learns from, and of dev that it is scored on; 0 for no probe.
         on_event: told of phases and of problems that stop nothing.
 
     Raises:
         ProblemsFound: recipe or data are at fault.
-        Refused: there is no model to rank.
+        Refused: there is no model to rank, a name is empty, or `rows` are too few for a probe.
     """
+    given = _names(models)
+    if rows and rows < FEWEST:
+        raise Refused(_("`rows` is {got}; expected at least {least}, or 0 for no probe").format(got=rows, least=FEWEST))
     on_event({"kind": "phase", "text": _("checking recipe and data")})
-    draft, memory = draft_with(recipe, [*overrides, *(f"model.name={quoted(name)}" for name in models[:1])], data)
-    names = list(dict.fromkeys(models or (*filter(None, [draft.recipe.model.name]), *installed_starters())))
+    draft, memory = draft_with(recipe, [*overrides, *(f"model.name={quoted(name)}" for name in given[:1])], data)
+    names = list(dict.fromkeys(given or (*filter(None, [draft.recipe.model.name]), *installed_starters())))
     if not names:
         raise Refused(_("there is no model to rank; name some with --model, or install weitiao[starters]"))
     nameless = draft.recipe.model_copy(update={"model": draft.recipe.model.model_copy(update={"name": ""})})
@@ -66,6 +72,20 @@ def choose(
     if found.dataset is None or "train" not in found.dataset.records:
         raise Refused(_("there are no rows to train on"))
     return _ranked(found, names, rows, on_event)
+
+
+def _names(models: str | Path | Sequence[str | Path]) -> list[str]:
+    """The models as a recipe names them.
+
+    Raises:
+        Refused: a name is empty.
+    """
+    names = [str(each) for each in ([models] if isinstance(models, str | Path) else models)]
+    if not all(name.strip() for name in names):
+        raise Refused(
+            _("the name of a model is empty; expected ./folder, starter:NAME, hf:owner/name or ms:owner/name")
+        )
+    return names
 
 
 def _ranked(found: Preflight, names: Sequence[str], rows: int, on_event: OnEvent) -> Ranking:
@@ -100,7 +120,17 @@ def samples_of(found: Preflight, rows: int) -> Samples:
         others, other_items = [records[row] for row in sorted(held)], [items[row] for row in sorted(held)]
     train = [inside[place] for place in take_sample([items[row] for row in inside], rows, seed)]
     scored = take_sample(other_items, rows, seed)
-    return Samples([records[row] for row in train], [others[row] for row in scored], split)
+    more = list(_more(found, split, len(others), rows)) if len(scored) < ENOUGH else []
+    return Samples([records[row] for row in train], [others[row] for row in scored], split, more)
+
+
+def _more(found: Preflight, split: str, there: int, rows: int) -> Iterator[str]:
+    """What would give more rows to score than the `rows` that were asked for, of those that are there."""
+    if rows < there:
+        words = _("raise --rows, by which {rows} of {there} rows of {split} were scored")
+        yield words.format(rows=rows, there=f"{there:,}", split=split_title(split))
+    if there < ENOUGH:
+        yield way_to_more(found, split)
 
 
 def candidate_of(looked: Looked) -> Candidate:

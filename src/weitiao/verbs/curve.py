@@ -12,7 +12,7 @@ was killed goes on with `resume` at the fit it was in.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +24,13 @@ from weitiao import __version__
 from weitiao.artifact import RunFolder, read_json, write_json, write_text
 from weitiao.data.splitting import take_nested
 from weitiao.errors import Refused
+from weitiao.evaluation.learning import ENOUGH, few_scored
+from weitiao.evaluation.titles import split_title
 from weitiao.events import OnEvent, silent
 from weitiao.messages import _, language
 from weitiao.recipe import Recipe, dump_recipe
 from weitiao.training.signals import StopSignal
+from weitiao.verbs.choosing.scored import way_to_more
 from weitiao.verbs.preparing.claimed import found_again, note_conditions, resumable
 from weitiao.verbs.preparing.memory import draft_with
 from weitiao.verbs.preparing.method_choice import is_open
@@ -59,10 +62,11 @@ def curve(
     """Train on growing shares of the training rows, score each on dev, and fit the curve.
 
     Args:
-        recipe: a YAML file, a mapping or a `Recipe`; None with `resume`. Its own `seeds` and `folds` are left aside.
+        recipe: a YAML file, a mapping or a `Recipe`; None with `resume`. Its own `seeds` and `folds` are left
+            aside, which is noted.
         data: rows in Python in place of the recipe's files.
         overrides: `key=value` changes to the recipe.
-        points: sizes, each twice the one before, the last all rows.
+        points: sizes, each twice the one before, the last all rows; fewer where the rows make no more, which is noted.
         seeds: models of each size; each seed draws rows of its own.
         output: folder of the curve; default: the recipe's `output` with `-curve` behind it.
         strict: treat warnings as errors.
@@ -71,11 +75,15 @@ def curve(
 
     Raises:
         ProblemsFound: recipe or data are at fault; nothing was written.
+        Refused: no size or no seed is asked for, or there are no rows to score on; nothing was written.
         MissingExtra: matplotlib is not installed.
         Interrupted: SIGINT or SIGTERM; what is finished is kept.
     """
     from weitiao.evaluation.curve_page import need_matplotlib
 
+    if min(points, seeds) < 1:
+        message = _("`points` is {points} and `seeds` is {seeds}; expected at least 1 of each")
+        raise Refused(message.format(points=points, seeds=seeds))
     need_matplotlib()
     if resume is not None:
         folder = RunFolder(Path(resume))
@@ -87,22 +95,56 @@ def curve(
     draft, memory = draft_with(recipe or {}, overrides, data)
     found = inspect(draft, memory=memory, full=True)
     judge(found, on_event, strict=strict)
-    if is_open(draft.recipe):
-        text = _("`method: auto` is settled once, on all rows: every size is trained by {method}")
-        on_event({"kind": "note", "text": text.format(method=found.recipe.method.name)})
     if found.dataset is None or "train" not in found.dataset.records:
         raise Refused(_("there are no rows to train on"))
+    scored_split(found)  # refused before anything is written
+    notes = list(_notes(found, points, seeds, auto=is_open(draft.recipe)))
     found.recipe = resolved(found, memory or ())
     folder = RunFolder(Path(output or f"{found.recipe.output}-curve"))
     _begin(found, folder, points, seeds)
+    for text in notes:
+        on_event({"kind": "note", "text": text})
     return _drawn(found, folder, on_event)
+
+
+def _notes(found: Preflight, points: int, seeds: int, *, auto: bool) -> Iterator[str]:
+    """What is done otherwise than the recipe or the call says, and what the scores will not show.
+
+    Args:
+        auto: whether the recipe leaves the method open.
+    """
+    assert found.dataset is not None  # refused otherwise
+    recipe, records = found.recipe, found.dataset.records
+    split = scored_split(found)
+    if auto:
+        text = _("`method: auto` is settled once, on all rows: every size is trained by {method}")
+        yield text.format(method=recipe.method.name)
+    if recipe.seeds != 1:
+        text = _(
+            "`seeds: {given}` of the recipe is left aside; --seeds says how many models each size has, here {seeds}"
+        )
+        yield text.format(given=recipe.seeds, seeds=seeds)
+    if recipe.folds is not None:
+        text = _(
+            "`folds: {given}` of the recipe is left aside: every model of a curve answers the same rows of {split}"
+        )
+        yield text.format(given=recipe.folds, split=split_title(split))
+    if (fit := len(shares_of(found, points))) < points:
+        text = _(
+            "sizes: {fit} of the {points} asked for; each is half the next, and of {rows} training rows one more would "
+            "have fewer than {least}"
+        )
+        yield text.format(fit=fit, points=points, rows=f"{len(records['train']):,}", least=least_rows(found))
+    if len(records[split]) < ENOUGH:
+        yield _("; ").join([few_scored(len(records[split])), way_to_more(found, split)])
 
 
 def _begin(found: Preflight, folder: RunFolder, points: int, seeds: int) -> None:
     """Claim the folder and write down what is asked."""
     if (folder.path / SIZES).is_file():
         message = _(
-            "{path}: a curve is already there; go on with it by: weitiao curve --resume {path}, or give another"
+            "{path}: a curve is already there; go on with it by: weitiao curve --resume {path}, or name another folder "
+            "with --output"
         )
         raise Refused(message.format(path=folder.path))
     shares = shares_of(found, points)
@@ -116,9 +158,25 @@ def shares_of(found: Preflight, points: int) -> list[float]:
     """Shares of the training rows, each twice the one before, the last 1; none with too few rows to learn from."""
     dataset = found.dataset
     assert dataset is not None  # refused otherwise
-    rows = len(dataset.records["train"])
-    least = max(FEWEST_ROWS, 2 * len(found.labels) if found.task.labels_are == "classes" else 0)
+    rows, least = len(dataset.records["train"]), least_rows(found)
     return [2.0**-step for step in range(points - 1, -1, -1) if step == 0 or rows * 2.0**-step >= least]
+
+
+def scored_split(found: Preflight) -> str:
+    """Whose rows every model answers: dev, or test where there is no dev.
+
+    Raises:
+        Refused: there is neither.
+    """
+    for split in ("dev", "test"):
+        if found.dataset is not None and split in found.dataset.records:
+            return split
+    raise Refused(_("a learning curve needs rows to score on; set `data.dev`, such as 10%"))
+
+
+def least_rows(found: Preflight) -> int:
+    """Rows of a size to learn from, unless it is the last."""
+    return max(FEWEST_ROWS, 2 * len(found.labels) if found.task.labels_are == "classes" else 0)
 
 
 def _drawn(found: Preflight, folder: RunFolder, on_event: OnEvent) -> LearningCurve:
@@ -176,10 +234,10 @@ class Sizes:
         """
         from weitiao.verbs.fitting.fit import part_of
 
-        train, dev, test = (part_of(found, split) for split in ("train", "dev", "test"))
-        split, scored = ("test", test) if dev is None else ("dev", dev)
-        if train is None or scored is None:
-            raise Refused(_("a learning curve needs rows to score on; set `data.dev`, such as 10%"))
+        split = scored_split(found)
+        train, dev, scored = (part_of(found, each) for each in ("train", "dev", split))
+        assert train is not None  # refused otherwise
+        assert scored is not None
         asked = read_json(folder.path / SIZES)
         return cls(found, folder, asked["shares"], asked["seeds"], train, dev, split, scored, on_event, stop)
 
@@ -254,5 +312,6 @@ class Sizes:
         return Asked(
             weitiao=__version__, name=self.folder.path.name, task=recipe.task.name, model=short(recipe.model.name),
             method=recipe.method.name, metric=self.found.task.metrics(self.found.labels)[0].name, split=self.split,
-            scored_rows=len(self.scored.records), confidence=recipe.evaluation.confidence, seed=recipe.seed,
+            scored_rows=len(self.scored.records), least_rows=least_rows(self.found),
+            confidence=recipe.evaluation.confidence, seed=recipe.seed,
         )  # fmt: skip

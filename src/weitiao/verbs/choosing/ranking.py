@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from weitiao.evaluation.intervals import Resampling, Score, difference
+from weitiao.evaluation.learning import ENOUGH, few_scored
 from weitiao.evaluation.titles import metric_title, split_title
 from weitiao.messages import _, duration, millions
 from weitiao.metrics import AnyMetric, direction
@@ -18,7 +19,6 @@ from weitiao.records import Prediction, Record
 STRANGE = 0.01  # share of unknown pieces from which it is said
 CUT = 0.05  # share of cut texts from which it is said
 FEWEST = 6  # scored rows that can show a lead: of five, all for one model are no more than chance by a sign test
-ENOUGH = 100  # scored rows, below which the 95 % interval of a share reaches 10 points to each side: 1.96 sqrt(1/4n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,12 @@ def _as_json(candidate: Candidate) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Rows of the probe: `scored` are of `split`, and none of them is in `train`."""
+    """Rows of the probe: `scored` are of `split`, and none of them is in `train`; `more`: what would give more."""
 
     train: Sequence[Record]
     scored: Sequence[Record]
     split: str
+    more: Sequence[str] = ()
 
 
 def by_coverage(candidates: Sequence[Candidate], *, unanswerable: str = "") -> Ranking:
@@ -111,6 +112,8 @@ def by_coverage(candidates: Sequence[Candidate], *, unanswerable: str = "") -> R
         return bool(each.reason), unknown, cut, each.pieces_per_character or 0.0, each.parameters or 0
 
     ordered = sorted(candidates, key=key)
+    if all(each.reason for each in ordered):
+        return Ranking(ordered, sentences=[_("none of these models can be used")])
     sentences = []
     if unanswerable:
         words = _("no linear model on frozen vectors can answer the task '{task}', so nothing was probed")
@@ -142,38 +145,42 @@ def by_score(
         one, other = (answers[each.name] for each in scored[:2])
         lead = difference(metric, one, other, samples.scored, resampling)
     facts = (metric.name, samples.split, len(samples.train), len(samples.scored))
-    sentences = [*_of_scores(scored, lead, *facts), *_remarks(ordered)]
+    sentences = [*_of_scores(scored, lead, metric.name, samples), *_remarks(ordered)]
     return Ranking(ordered, *facts, lead, sentences)
 
 
-def _of_scores(
-    scored: Sequence[Candidate], lead: Score | None, metric: str, split: str, train_rows: int, scored_rows: int
-) -> Iterator[str]:
+def _of_scores(scored: Sequence[Candidate], lead: Score | None, metric: str, samples: Samples) -> Iterator[str]:
     if not scored:
         yield _("none of these models can be used")
         return
-    first = scored[0]
-    words = _(
-        "{model} answers best: {metric} {score} on {rows} rows of {split}, by a linear model on its frozen vectors "
-        "that learnt from {train} rows of train"
-    )
-    yield words.format(
-        model=first.name,
-        metric=metric_title(metric),
-        score=first.score.shown() if first.score else "",
-        rows=f"{scored_rows:,}",
-        split=split_title(split),
-        train=f"{train_rows:,}",
-    )
+    first, scored_rows = scored[0], len(samples.scored)
+    yield _best(first, metric, samples)
     if scored_rows < ENOUGH:
-        words = _(
-            "{rows} rows to score are few: below {enough} a share is known to within 10 points at best; give more, "
-            "such as data.dev=30%"
-        )
-        yield words.format(rows=scored_rows, enough=ENOUGH)
+        yield _("; ").join([few_scored(scored_rows), *samples.more])
     if lead is not None:
         yield _lead(first, scored[1], lead, shown=scored_rows >= FEWEST and not lead.low <= 0 <= lead.high)
     yield _("training may change the order of models whose scores lie close together; train those to be sure")
+
+
+def _best(first: Candidate, metric: str, samples: Samples) -> str:
+    if min(len(samples.train), len(samples.scored)) < FEWEST:
+        words = _(
+            "{model} stands first, which says nothing of so few rows: {metric} {score} (scored rows of {split}: "
+            "{rows}; rows of train that were learnt from: {train})"
+        )
+    else:
+        words = _(
+            "{model} answers best: {metric} {score} on {rows} rows of {split}, by a linear model on its frozen vectors "
+            "that learnt from {train} rows of train"
+        )
+    return words.format(
+        model=first.name,
+        metric=metric_title(metric),
+        score=first.score.shown() if first.score else "",
+        rows=f"{len(samples.scored):,}",
+        split=split_title(samples.split),
+        train=f"{len(samples.train):,}",
+    )
 
 
 def _lead(first: Candidate, second: Candidate, lead: Score, *, shown: bool) -> str:
