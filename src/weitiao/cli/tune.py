@@ -19,10 +19,12 @@ from weitiao.messages import _, duration
 ABOUT = N_(
     "Search the values of a recipe's keys: trials on dev, the best recipe, and a fair comparison with it as it is."
 )
-BEST = 5  # trials in the table
+BEST = 5  # trials in the table, beside those of a front
+FRONT = "*"
 
 
 def tune(
+    context: typer.Context,
     recipe: MaybeRecipe = None,
     changes: Overrides = None,
     space: Annotated[
@@ -80,8 +82,19 @@ def tune(
 ) -> None:
     """Search, and show what came out."""
     overrides = overrides_of(changes)
-    if resume is not None and (recipe is not None or overrides or space or output is not None):
-        raise Refused(_("--resume goes on with the search's own recipe and space; give only new limits with it"))
+    options: dict[str, Any] = {
+        "sampler": sampler,
+        "pruner": pruner,
+        "against": against or (),
+        "seeds": seeds,
+        "storage": storage,
+    }
+    given = {name: value for name, value in options.items() if _was_given(context, name)}
+    if resume is not None:
+        around = {"RECIPE": recipe, "KEY=VALUE": overrides, "--space": space, "--output": output}
+        from weitiao.tuning.search import refuse_beside_resume
+
+        refuse_beside_resume("--resume", {**around, **{f"--{name}": value for name, value in given.items()}})
     if resume is None and recipe is None:
         raise Refused(
             _("RECIPE is missing; write one with: weitiao new classify, or go on with a search by --resume DIR")
@@ -90,18 +103,23 @@ def tune(
         raise Refused(_("--space is missing; give a file, or such as: --space 'training.epochs=[2, 4]'"))
     from weitiao.verbs.tune import tune as search
 
-    where = cluster_of(cluster, workers if cluster else None, address)
+    where = cluster_of(cluster, workers if cluster and _was_given(context, "workers") else None, address)
     with display() as on_event:
         tuned = search(
-            recipe, space=space, overrides=overrides, sampler=sampler, pruner=pruner, trials=trials, minutes=minutes,
-            against=against or (), workers=workers, seeds=seeds, storage=storage, output=output, resume=resume,
-            cluster=where, on_event=on_event,
+            recipe, space=space, overrides=overrides, trials=trials, minutes=minutes, workers=workers, output=output,
+            resume=resume, cluster=where, on_event=on_event, **given,
         )  # fmt: skip
     if json:
         best = str(tuned.best)
         print_json({"study": str(tuned.path), "best": best, "result": tuned.result.model_dump(mode="json")})
     else:
         _show(tuned)
+
+
+def _was_given(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line, and is no default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _show(tuned: Any) -> None:
@@ -112,15 +130,19 @@ def _show(tuned: Any) -> None:
     result = tuned.result
     sign = -1 if result.higher else 1
     scored = sorted((each for each in result.trials if each.score is not None), key=lambda each: sign * each.score)
+    front = set(result.front) if result.against else set()
     rows = [
         (
-            str(each.number),
+            f"{each.number}{FRONT if each.number in front else ' ' if front else ''}",
             f"{each.score:.4f}",
             _(", ").join(f"{key}={shown(value)}" for key, value in {**each.changes, **each.costs}.items()),
         )
-        for each in scored[:BEST]
+        for place, each in enumerate(scored)
+        if place < BEST or each.number in front
     ]
     print_table(rows, head=[_("trial"), metric_title(result.metric), _("changes")], title=str(tuned.path), right=(0, 1))
+    if front:
+        print(_("{sign} no other trial beats it in everything").format(sign=FRONT))
     titles = state_titles()
     counts = _(", ").join(f"{titles[state]}: {count}" for state, count in result.counts.items() if count)
     print(_("trials: {counts}; time: {time}").format(counts=counts, time=duration(result.seconds)))

@@ -40,7 +40,7 @@ def render_page(result: TuneResult, space: Space) -> str:
         history=_history(scored, result),
         slices=[made for each in space.all() if (made := _slice(each, scored, result.metric)) is not None],
         importance=charts.share_bars(list(result.importance.items()), _("Importance")) if result.importance else None,
-        sentence=result.comparison.sentence() if result.comparison else "",
+        sentence=result.standing(),
         shown=shown,
     )
 

@@ -84,9 +84,18 @@ def _nni(node: Mapping[str, Any]) -> Number | Normal:
 
 def _even(kind: str, values: Sequence[Any]) -> Number:
     low, high = values[:2]
-    if kind == "randint":  # the upper end is not in it
-        return _checked(Number(low, high - 1, whole=True))
+    if kind == "randint":
+        return _randint(low, high)
     return _checked(Number(low, high, "log" in kind, quantum=values[2] if len(values) > 2 else None))
+
+
+def _randint(low: float, end: float) -> Number:
+    if not (float(low).is_integer() and float(end).is_integer()):
+        raise _mistake(_("`{key}`: randint is made of whole numbers; got {got}"), got=shown([low, end]))
+    if low >= end:
+        message = _("`{key}`: randint [{low}, {end}] holds no number, for its end is not in it; give a higher end")
+        raise _mistake(message, low=low, end=end)
+    return Number(low, end - 1, whole=True)
 
 
 def _normal(kind: str, values: Sequence[Any]) -> Normal:

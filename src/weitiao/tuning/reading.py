@@ -12,6 +12,8 @@ written as a choice: `training.betas: [[0.9, 0.98]]`. Whether the keys are a rec
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +22,11 @@ from typing import Any
 from weitiao.errors import Problem, ProblemsFound
 from weitiao.messages import _, system_reason
 from weitiao.recipe.sentences import kind_of
-from weitiao.recipe.source import Places, command_line, lines_of, parsed, plain
+from weitiao.recipe.source import TABLES, Places, command_line, lines_of, parsed, plain
 from weitiao.tuning.ranges import CHOICE, Mistake, is_range, read_range
 from weitiao.tuning.space import Change, Choices, Dimension, Keys, Normal, Number, Option, Place, Space, label_of
+
+NAMED = (("method",), ("training", "objective"))  # sections whose options depend on their name
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,22 @@ def read_space(space: Mapping[str, Any] | Path | str | Sequence[Path | str]) -> 
     written = _file(Path(files[0])) if files else Written("", {})
     given = dict(_given(str(word)) for word in words if word not in files)
     lines = {key: command_line() for key in given}
+    for key in given:
+        written = Written(written.file, _without(written.tree, tuple(key.split("."))), written.lines)
     kept = {key: line for key, line in written.lines.items() if key.split("\n")[0] not in given}
     return Written(written.file, {**written.tree, **given}, {**kept, **lines})
+
+
+def _without(tree: Mapping[str, Any], keys: Keys) -> dict[str, Any]:
+    """A section without what it says of a key of the recipe, however dotted or nested."""
+    kept = {}
+    for name, node in tree.items():
+        parts = tuple(name.split("."))
+        if parts[: len(keys)] == keys:
+            continue
+        under = parts == keys[: len(parts)] and isinstance(node, Mapping) and not is_range(node)
+        kept[name] = _without(node, keys[len(parts) :]) if under else node
+    return kept
 
 
 def parse_space(written: Written) -> Space:
@@ -103,6 +121,9 @@ def _found(message: str, file: str, line: int = 0) -> ProblemsFound:
 
 
 def _file(path: Path) -> Written:
+    if path.suffix.lower() in TABLES and path.is_file():
+        message = _("looks like data, where a space is expected: a YAML or JSON file, or key=value")
+        raise _found(message, str(path))
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -111,12 +132,22 @@ def _file(path: Path) -> Written:
     except UnicodeDecodeError as error:
         message = _("the space is not UTF-8 (byte {byte}); save it as UTF-8").format(byte=error.start + 1)
         raise _found(message, str(path)) from error
-    tree = parsed(text.expandtabs(2) if path.suffix == ".json" else text, str(path))  # JSON may be indented with tabs
+    tree = _json(text, str(path)) if path.suffix.lower() == ".json" else parsed(text, str(path))
     if not isinstance(tree, Mapping):
         message = _("a space is a mapping of a recipe's keys such as `training.learning_rate:`; got {got}")
         raise _found(message.format(got=kind_of(plain(tree))), str(path), 1)
     lines: dict[str, Place] = {"\n".join(keys): line for keys, line in lines_of(tree)}
     return Written(str(path), plain(tree), lines)
+
+
+def _json(text: str, file: str) -> Any:
+    """JSON, read by the parser of YAML, which knows lines."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        message = _("not valid JSON at column {column}; see to the quotes, commas and brackets before it")
+        raise _found(message.format(column=error.colno), file, error.lineno) from error
+    return parsed(text.expandtabs(2), file)  # JSON may be indented with tabs
 
 
 def _given(word: str) -> tuple[str, Any]:
@@ -137,7 +168,26 @@ class _Parser:
         for each in twice:
             message = _("`{key}` is given twice; keep one of them").format(key=".".join(each.keys))
             self.problems.append(Problem("bad-space", message, file=self.written.file))
+        changed: list[Dimension | Change] = [*dimensions, *constants]
+        for named in changed:
+            if named.keys[:-1] in NAMED and named.keys[-1] == "name":
+                self._by_name_alone(named)
         return Space(tuple(dimensions), tuple(constants))
+
+    def _by_name_alone(self, named: Dimension | Change) -> None:
+        """Another name over the options of the recipe's own would be a mixture of two methods."""
+        if isinstance(named, Change):
+            self._as_list(named.keys[:-1], [named.value], named.place)
+        elif isinstance(named.domain, Choices):
+            self._as_list(named.keys[:-1], [each.label for each in named.domain.options], named.place)
+
+    def _as_list(self, keys: Keys, alternatives: Sequence[Any], place: Place) -> None:
+        key = ".".join(keys)
+        example = f"{key}{'=' if isinstance(place, str) else ': '}{_flow(list(alternatives))}"
+        message = _("the alternatives of `{key}` are written as a list: `{example}`").format(key=key, example=example)
+        file = self.written.file or _("space")
+        places = Places(file, {keys: place} if place else {})
+        self.problems.append(places.problem("bad-space", keys, message))
 
     def _section(
         self, tree: Mapping[str, Any], path: Keys, keys: Keys, name: str
@@ -155,6 +205,9 @@ class _Parser:
         """(dimensions, constants) of a value: a section, a range, choices, or what stands for all trials."""
         place = self.written.place(path)
         if isinstance(node, Mapping) and not is_range(node):
+            if keys in NAMED and node.keys() & {"name", "_name"}:
+                self._as_list(keys, [node], place)
+                return [], []
             return self._section(node, path, keys, name)
         if not isinstance(node, Mapping | list):
             return [], [Change(keys, node, place)]
@@ -203,6 +256,16 @@ class _Parser:
         named = [change for change in constants if change.keys == (*keys, "name")]
         whole = [Change(keys, {"name": change.value}, place) for change in named]
         return Option(label, (*whole, *(each for each in constants if each not in named)), tuple(dimensions))
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML in one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_flow(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    plainly = isinstance(value, str) and re.fullmatch(r"[A-Za-z_][\w-]*", value)
+    return value if plainly else json.dumps(value, ensure_ascii=False)
 
 
 def _shown_path(path: Keys) -> str:

@@ -71,6 +71,7 @@ class TuneResult(Part):
     front: list[int] = Field(description="trials that no other beats in everything; one where nothing is weighed")
     importance: dict[str, float] = Field(description="share of each parameter by PED-ANOVA (Watanabe et al. 2023)")
     comparison: Comparison | None = Field(description="best against the recipe as it is, trained with new seeds")
+    same: bool = Field(False, description="whether the best recipe is the recipe as it is, so nothing was compared")
     seeds: dict[str, dict[str, float]] = Field(description="of that: side -> seed -> score")
     recipe: str = Field(description="best.yaml")
 
@@ -86,7 +87,13 @@ class TuneResult(Part):
                 number=best.number, count=self.counts["complete"], metric=self.metric, score=f"{best.score:.4f}"
             )
         ]
-        return [*said, *([self.comparison.sentence()] if self.comparison else [])]
+        return [*said, *filter(None, [self.standing()])]
+
+    def standing(self) -> str:
+        """How the best recipe stands against the recipe as it is; empty where nobody asked."""
+        if self.same:
+            return _("The best recipe is the recipe as it is, so the two were not trained and compared.")
+        return self.comparison.sentence() if self.comparison else ""
 
 
 def complete(study: Study) -> list[FrozenTrial]:
@@ -112,6 +119,7 @@ def make_result(
     task: str,
     recipe: str,
     compared: Compared | None = None,
+    same: bool = False,
 ) -> TuneResult:
     """The result of a study that has a best trial."""
     from weitiao import __version__
@@ -128,7 +136,7 @@ def make_result(
         counts={state: sum(each.state == state for each in trials) for state in states},
         seconds=busy_seconds(study.trials()) + (compared.seconds if compared else 0.0), trials=trials, best=best,
         front=front, importance=importance(study),
-        comparison=compared.comparison if compared else None,
+        comparison=compared.comparison if compared else None, same=same,
         seeds={side: dict(scores) for side, scores in compared.seeds.items()} if compared else {}, recipe=recipe,
     )  # fmt: skip
 

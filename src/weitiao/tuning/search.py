@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from weitiao.errors import MissingExtra, Refused
 from weitiao.messages import _
+from weitiao.recipe.sentences import findings
 from weitiao.tables import did_you_mean
 from weitiao.tuning.space import Choices, Normal, Number, Space
 
@@ -67,6 +68,36 @@ class Facts:
     folds: bool
     repeats: int
     evaluations: int | None
+
+
+def make_search(**given: Any) -> Search:
+    """A search of what was asked for.
+
+    Raises:
+        Refused: a value of another kind, such as half a trial, an unknown name, or a number that is no budget.
+    """
+    try:
+        search = Search(**given)
+    except ValidationError as error:
+        raise Refused("\n".join(finding.message for finding in findings(error, Search))) from error
+    refuse_unknown(search)
+    return search
+
+
+def refuse_beside_resume(option: str, given: Mapping[str, Any]) -> None:
+    """See that a search that goes on is told nothing that it was begun with.
+
+    Args:
+        option: what it goes on by, as the user writes it.
+        given: name -> value, None or nothing in it where it was not given.
+    """
+    names = [name for name, value in given.items() if value is not None and value != () and value != []]
+    if names:
+        message = _(
+            "{option} goes on with the search's own recipe and space; give only new limits and workers with it, and "
+            "leave out {names}"
+        )
+        raise Refused(message.format(option=option, names=", ".join(names)))
 
 
 def known(search: Search) -> Iterator[str]:

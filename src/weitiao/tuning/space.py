@@ -97,6 +97,16 @@ class Number:
             return list(dict.fromkeys(self.value(count * self.quantum) for count in range(first, last + 1)))
         return None
 
+    def size(self) -> int | None:
+        """How many values may be drawn, counted without listing them; None where there is no end to them."""
+        if self.whole:
+            return int(self.high - self.low) // int(self.step or 1) + 1
+        if self.step is not None:
+            return _fits(self.high - self.low, self.step) + 1
+        if self.quantum is not None:
+            return round(self.high / self.quantum) - round(self.low / self.quantum) + 1
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Normal:
@@ -121,6 +131,9 @@ class Normal:
     def steps(self) -> Sequence[float] | None:
         return None
 
+    def size(self) -> int | None:
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -140,6 +153,10 @@ class Choices:
     def drawn(self, ask: Ask, name: str) -> Option:
         label = ask.suggest_categorical(name, [each.label for each in self.options])
         return next(each for each in self.options if each.label == label)
+
+    def size(self) -> int | None:
+        sizes = [_size(each.inner) for each in self.options]
+        return None if None in sizes else sum(filter(None, sizes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +230,10 @@ class Space:
         """How many there are."""
         return _count(self.dimensions, values)
 
+    def size(self) -> int | None:
+        """How many may be drawn; None where there is no end to them."""
+        return _size(self.dimensions)
+
     def endless(self) -> list[Dimension]:
         """Numbers that no grid can run through, for they have no steps."""
         return [each for each in self.all() if not isinstance(each.domain, Choices) and each.domain.steps() is None]
@@ -278,6 +299,11 @@ def _count_of(dimension: Dimension, values: Values) -> int:
     if isinstance(dimension.domain, Choices):
         return sum(_count(option.inner, values) for option in dimension.domain.options)
     return len(values(dimension.domain))
+
+
+def _size(dimensions: Sequence[Dimension]) -> int | None:
+    sizes = [each.domain.size() for each in dimensions]
+    return None if None in sizes else math.prod(filter(None, sizes))
 
 
 def _rounded(value: float, quantum: float, low: float, high: float) -> float:

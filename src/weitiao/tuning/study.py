@@ -10,6 +10,7 @@ next trial. A trial that is put back goes on in the folder, and from the checkpo
 
 from __future__ import annotations
 
+import math
 import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ from weitiao.tuning.space import Change, Space, shown_changes
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
+REPEATS = 20  # draws in a row that were all tried before, after which a search ends
 RETRIES = 3  # times that a trial whose worker died is tried again; it may be what kills them
 NAME = "tune"
 
@@ -191,7 +193,7 @@ class Study:
         with self._locked():
             self._find_lost(worker)
             trials = self.trials()
-            if used_up(self.search, trials):
+            if used_up(self.search, trials) or exhausted(self.search, self.space, trials):
                 return None
             drawn = sum("continues" not in trial.user_attrs for trial in trials)
             self.optuna_study.sampler = make_sampler(self.search, drawn)
@@ -277,12 +279,57 @@ def is_lost(trial: FrozenTrial) -> bool:
 def used_up(search: Search, trials: Sequence[FrozenTrial]) -> bool:
     """Whether no trial is to begin any more."""
     begun = [trial for trial in trials if trial.state.name != "WAITING" and not is_lost(trial)]
-    given_up = [trial for trial in trials if is_lost(trial) and trial.user_attrs.get("strikes", 0) >= RETRIES]
+    given_up = [trial for trial in trials if _given_up(trial)]
     if search.sampler == "grid" and len(trials) == len([each for each in trials if each.state.name != "WAITING"]):
         return True
     if search.trials is not None and len(begun) + len(given_up) >= search.trials:
         return True
     return search.minutes is not None and busy_seconds(trials) >= 60 * search.minutes
+
+
+def trials_left(search: Search, space: Space, trials: Sequence[FrozenTrial]) -> int | None:
+    """How many trials are to end yet, those in hand too; None where only time ends them."""
+    ended = [trial for trial in trials if _given_up(trial) or (trial.state.is_finished() and not is_lost(trial))]
+    size = None if search.sampler == "grid" else space.size()
+    left = [
+        *([search.trials - len(ended)] if search.trials is not None else []),
+        *([size - len({_combination(trial) for trial in ended})] if size is not None else []),
+        *([sum(not trial.state.is_finished() for trial in trials)] if search.sampler == "grid" else []),
+    ]
+    return max(0, min(left)) if left else None
+
+
+def exhausted(search: Search, space: Space, trials: Sequence[FrozenTrial]) -> str:
+    """Why no further trial would tell anything new, whatever the budget; empty where one may.
+
+    It is read off the trials alone, so all workers, and those that go on later, find the same.
+    """
+    if any(trial.state.name == "WAITING" for trial in trials):
+        return ""
+    begun = [_combination(trial) for trial in trials if "changes" in trial.user_attrs and _stands(trial)]
+    tried = len(set(begun))
+    if begun and (search.sampler == "grid" or tried >= (space.size() or math.inf)):
+        return _("every combination of the space was tried ({count})").format(count=tried)
+    if len(begun) > REPEATS and all(each in begun[:place] for place, each in list(enumerate(begun))[-REPEATS:]):
+        return _("the last {count} combinations drawn had all been tried before ({tried} were tried)").format(
+            count=REPEATS, tried=tried
+        )
+    return ""
+
+
+def _combination(trial: FrozenTrial) -> str:
+    """What a trial changes, without the last bits of numbers in steps."""
+    changes = trial.user_attrs.get("changes", {})
+    return repr({key: f"{value:.12g}" if isinstance(value, float) else value for key, value in changes.items()})
+
+
+def _given_up(trial: FrozenTrial) -> bool:
+    return is_lost(trial) and trial.user_attrs.get("strikes", 0) >= RETRIES
+
+
+def _stands(trial: FrozenTrial) -> bool:
+    """Whether no other trial took, or takes, its place."""
+    return _given_up(trial) or not is_lost(trial)
 
 
 def busy_seconds(trials: Sequence[FrozenTrial]) -> float:

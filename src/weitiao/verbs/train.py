@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from weitiao.artifact import RunFolder, write_text
 from weitiao.errors import Refused
@@ -17,14 +17,12 @@ from weitiao.machine import is_main
 from weitiao.messages import _
 from weitiao.recipe import dump_recipe
 from weitiao.training.signals import StopSignal
+from weitiao.verbs.clusters.session import Cluster, cluster_at, reached
 from weitiao.verbs.preparing.claimed import reopened, resumable
 from weitiao.verbs.preparing.memory import draft_with
 from weitiao.verbs.preparing.preflight import Preflight, inspect, judge
 from weitiao.verbs.preparing.resolving import resolved
 from weitiao.verbs.run import Run
-
-if TYPE_CHECKING:
-    from weitiao.verbs.clusters.session import Cluster
 
 
 def train(
@@ -34,7 +32,7 @@ def train(
     overrides: Sequence[str] = (),
     strict: bool = False,
     resume: Path | str | None = None,
-    cluster: Cluster | None = None,
+    cluster: Cluster | str | None = None,
     on_event: OnEvent = silent,
 ) -> Run:
     """Train by a recipe, or go on with an interrupted run.
@@ -46,7 +44,7 @@ def train(
         overrides: `key=value` changes to the recipe.
         strict: treat warnings as errors.
         resume: folder of the run to go on with.
-        cluster: where to train, if not in this process.
+        cluster: where to train, if not in this process; its name stands for one with the defaults.
         on_event: told of phases, of problems that stop nothing, of steps, evaluations and notes.
 
     Raises:
@@ -55,8 +53,7 @@ def train(
     """
     if not is_main():
         on_event = silent
-    if cluster is not None:
-        cluster.check()
+    where = cluster_at(cluster)
     if resume is not None:
         folder = RunFolder(Path(resume))
         if folder.compression.is_file():
@@ -67,18 +64,18 @@ def train(
     else:
         found = _looked_at(recipe, data, overrides, on_event, strict=strict)
         folder = RunFolder(Path(found.recipe.output))
-    with StopSignal() as stop:
+    with StopSignal() as stop, reached(where, on_event):
         if is_main():
             _take(folder, found, new=resume is None)
-        with resumable(folder, options="" if cluster is None else cluster.words()):
-            if cluster is None:
+        with resumable(folder, options="" if where is None else where.words()):
+            if where is None:
                 from weitiao.verbs.fitting.whole_run import fit_all
 
                 fit_all(found, folder, on_event, stop)
             else:
                 from weitiao.verbs.clusters.training import fit_on
 
-                fit_on(cluster, folder, data, on_event, stop)
+                fit_on(where, folder, data, on_event, stop)
         return _finished(found, folder)
 
 

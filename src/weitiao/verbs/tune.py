@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from weitiao.artifact import read_json, write_text
 from weitiao.errors import Failed, Interrupted, Problem, ProblemsFound, Refused, StorageFull
@@ -22,18 +22,16 @@ from weitiao.training.signals import StopSignal
 from weitiao.tuning.page import render_page
 from weitiao.tuning.reading import Written, nothing_to_search, parse_space, read_space
 from weitiao.tuning.result import Compared, TuneResult, best_number, make_result, why_none
-from weitiao.tuning.search import TRIALS, Facts, Search, misfits, open_optuna, refuse_unknown
+from weitiao.tuning.search import TRIALS, Facts, Search, make_search, misfits, open_optuna, refuse_beside_resume
 from weitiao.tuning.space import Given, Space
-from weitiao.tuning.study import About, Study, StudyFolder, used_up
+from weitiao.tuning.study import About, Study, StudyFolder, exhausted, used_up
+from weitiao.verbs.clusters.session import Cluster, cluster_at, reached
 from weitiao.verbs.preparing.frame import frame, read_draft
 from weitiao.verbs.preparing.preflight import Preflight, inspect
 from weitiao.verbs.preparing.resolving import anchored, resolved
-from weitiao.verbs.searching.processes import worker_processes
+from weitiao.verbs.searching.processes import no_more_than_needed, worker_processes
 from weitiao.verbs.searching.sampled import mistakes, refuse_hopeless
 from weitiao.verbs.searching.workers import measured_rows, trial_recipe, work
-
-if TYPE_CHECKING:
-    from weitiao.verbs.clusters.session import Cluster
 
 LENGTH = {f"training.{key}" for key in ("epochs", "max_steps", "max_minutes", "batch_size", "evaluate_every")}
 
@@ -61,22 +59,43 @@ class Tuned:
         return StudyFolder(self.path).best
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A search that may be worked on.
+
+    Args:
+        about: what is to stand in its study.json.
+        recipe: what is to stand in its recipe.yaml; None where it stands there.
+    """
+
+    folder: StudyFolder
+    about: About
+    recipe: Recipe | None = None
+
+    def claim(self) -> None:
+        """Write it down."""
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        if self.recipe is not None:
+            write_text(self.folder.recipe, dump_recipe(self.recipe))
+        self.about.write(self.folder)
+
+
 def tune(
     recipe: Any = None,
     *,
     space: Mapping[str, Any] | Path | str | Sequence[Path | str] | None = None,
-    overrides: Sequence[str] = (),
-    sampler: str = "tpe",
+    overrides: Sequence[str] | str = (),
+    sampler: str | None = None,
     pruner: str | None = None,
     trials: int | None = None,
     minutes: float | None = None,
-    against: Sequence[str] = (),
+    against: Sequence[str] | str = (),
     workers: int = 1,
-    seeds: int = 3,
-    storage: str = "journal",
+    seeds: int | None = None,
+    storage: str | None = None,
     output: Path | str | None = None,
     resume: Path | str | None = None,
-    cluster: Cluster | None = None,
+    cluster: Cluster | str | None = None,
     on_event: OnEvent = silent,
 ) -> Tuned:
     """Search a space of recipes, or go on with a search.
@@ -85,17 +104,18 @@ def tune(
         recipe: a YAML file, a mapping or a `Recipe`; None with `resume`.
         space: key of the recipe -> what it may be, as a mapping, a file, or a list of `key=value` and one file.
         overrides: `key=value` changes to the recipe.
-        sampler: tpe, random, grid, cmaes (numbers only) or nsga2.
+        sampler: tpe (default), random, grid, cmaes (numbers only) or nsga2.
         pruner: median or hyperband (after each evaluation), or wilcoxon (after each fold or seed).
         trials: at most so many, those of earlier sessions counted. Without minutes 20, and of a grid all.
         minutes: after which no trial begins. With `resume`, what is given of the two takes the place of both.
         against: ms_per_text, model_bytes or trained_parameters, to be weighed against the score.
-        workers: processes that share the study.
-        seeds: with which the winner and the recipe are trained at the end; 0 leaves that out.
-        storage: journal or sqlite.
+        workers: processes that share the study; no more are started than trials are left.
+        seeds: with which the winner and the recipe are trained at the end; 0 leaves that out; default 3.
+        storage: journal (default) or sqlite.
         output: the study's folder; default: the recipe's `output` and `-tune`.
-        resume: folder of the study to go on with.
-        cluster: where the workers are, if not on this machine alone; it says how many.
+        resume: folder of the study to go on with; takes new limits and workers, and nothing of what began it.
+        cluster: where the workers are, if not on this machine alone; it says how many. Its name stands for
+            one with the defaults.
         on_event: told of phases and of each trial.
 
     Raises:
@@ -104,31 +124,46 @@ def tune(
         Interrupted: SIGINT or SIGTERM after the folder was claimed; the study is saved.
     """
     open_optuna()
-    if cluster is not None:
-        cluster.check()
-    if workers < 1:
+    where = cluster_at(cluster)
+    if not isinstance(workers, int) or workers < 1:
         raise Refused(_("`workers` is {got}; expected at least 1").format(got=workers))
-    on_event({"kind": "phase", "text": _("checking recipe, data and space")})
+    options = {
+        "sampler": sampler, "pruner": pruner, "against": _several(against), "seeds": seeds, "storage": storage,
+    }  # fmt: skip
+    around = {"recipe": recipe, "space": space, "overrides": _several(overrides), "output": output}
     if resume is not None:
-        folder = StudyFolder(Path(resume).absolute())
-        _take_up(folder, trials, minutes)
+        refuse_beside_resume("`resume`", {**around, **options})
+        on_event({"kind": "phase", "text": _("checking recipe, data and space")})
+        begun = _take_up(StudyFolder(Path(resume).absolute()), trials, minutes)
+        if (done := _done_before(begun, on_event)) is not None:
+            return done
     else:
         if trials is None and minutes is None and sampler != "grid":
             trials = TRIALS
-        search = Search(
-            sampler=sampler, pruner=pruner, trials=trials, minutes=minutes, against=tuple(against), seeds=seeds,
-            storage=storage,
-        )  # fmt: skip
-        folder = _begin(recipe, overrides, {} if space is None else space, search, output, on_event)
-    with StopSignal() as stop, _resumable(folder, "" if cluster is None else cluster.words()), _turn(folder):
-        return _run(folder, cluster or workers, on_event, stop)
+        given = {name: value for name, value in options.items() if value is not None}
+        search = make_search(trials=trials, minutes=minutes, **given)
+        on_event({"kind": "phase", "text": _("checking recipe, data and space")})
+        begun = _begin(recipe, _several(overrides), {} if space is None else space, search, output, on_event)
+    folder = begun.folder
+    with (
+        StopSignal() as stop,
+        _resumable(folder, "" if where is None else where.words()),
+        reached(where, on_event),
+        _turn(folder),
+    ):
+        begun.claim()
+        return _run(folder, where or workers, on_event, stop)
+
+
+def _several(words: Sequence[str] | str) -> tuple[str, ...]:
+    """Several words, or one that stands alone."""
+    return (words,) if isinstance(words, str) else tuple(words)
 
 
 def _begin(
     source: Any, overrides: Sequence[str], space: Any, search: Search, output: Path | str | None, on_event: OnEvent
-) -> StudyFolder:
-    """Check everything and claim the study's folder."""
-    refuse_unknown(search)
+) -> Begun:
+    """Check everything; nothing is written."""
     found = inspect(read_draft(source, overrides), full=False)
     written, parsed, problems = _read_space(space)
     problems = [*(problem for problem in found.problems if problem.severity == "error"), *problems]
@@ -148,12 +183,9 @@ def _begin(
     refuse_hopeless(recipe, written, parsed)
     folder = StudyFolder(Path(output if output is not None else f"{recipe.output}-tune").absolute())
     _refuse_if_taken(folder)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    write_text(folder.recipe, dump_recipe(recipe))
     metric = found.task.metrics(found.labels)[0].name if recipe.folds else found.metric
     search = search.model_copy(update={"seed": recipe.seed})
-    About(search, written, metric, _higher(metric), measured_rows(found), evaluations).write(folder)
-    return folder
+    return Begun(folder, About(search, written, metric, _higher(metric), measured_rows(found), evaluations), recipe)
 
 
 def _fixed(found: Preflight) -> Recipe:
@@ -195,8 +227,8 @@ def _refuse_if_taken(folder: StudyFolder) -> None:
         raise Refused(message.format(path=folder.path))
 
 
-def _take_up(folder: StudyFolder, trials: int | None, minutes: float | None) -> None:
-    """See that the rows are those of the study, and put new limits in the place of both old ones."""
+def _take_up(folder: StudyFolder, trials: int | None, minutes: float | None) -> Begun:
+    """See that the rows are those of the study, and put new limits in the place of both old ones, unwritten."""
     about = About.read(folder)
     found = inspect(load_recipe(folder.recipe, frame()), full=False, recipe_file=str(folder.recipe))
     found.refuse()
@@ -206,9 +238,25 @@ def _take_up(folder: StudyFolder, trials: int | None, minutes: float | None) -> 
         )
         raise Refused(message.format(path=folder.path))
     if trials is not None or minutes is not None:
-        search = about.search.model_copy(update={"trials": trials, "minutes": minutes})
-        refuse_unknown(search)
-        replace(about, search=search).write(folder)
+        search = make_search(**{**about.search.model_dump(), "trials": trials, "minutes": minutes})
+        about = replace(about, search=search)
+    return Begun(folder, about)
+
+
+def _done_before(begun: Begun, on_event: OnEvent) -> Tuned | None:
+    """A search that is finished, and that the limits of now do not go beyond."""
+    folder, search = begun.folder, begun.about.search
+    if not folder.result.is_file():
+        return None
+    study = Study(folder)
+    text = _("the budget of this search is used up; to go on, give more trials or minutes than it had")
+    if reason := exhausted(search, study.space, study.trials()):
+        text = _("{reason}; there is nothing to go on with").format(reason=reason)
+    elif not used_up(search, study.trials()):
+        return None
+    on_event({"kind": "note", "text": text})
+    begun.claim()
+    return Tuned(folder.path, TuneResult.model_validate(read_json(folder.result)))
 
 
 @contextmanager
@@ -239,22 +287,21 @@ def _run(folder: StudyFolder, workers: Cluster | int, on_event: OnEvent, stop: S
     """The trials, and the end of the search."""
     study = Study(folder)
     if folder.result.is_file():
-        if used_up(study.search, study.trials()):
-            text = _("the budget of this search is used up; to go on, give more trials or minutes than it had")
-            on_event({"kind": "note", "text": text})
-            return Tuned(folder.path, TuneResult.model_validate(read_json(folder.result)))
         folder.result.unlink()
         shutil.rmtree(folder.path / "final", ignore_errors=True)
     if not isinstance(workers, int):
         from weitiao.verbs.clusters.tuning import search_on
 
         search_on(workers, study, on_event, stop)
-    elif workers > 1:
-        worker_processes(study, workers, on_event, stop)
+    elif (needed := no_more_than_needed(study, workers, on_event)) > 1:
+        worker_processes(study, needed, on_event, stop)
     if not stop():
         work(folder.path, on_event=on_event, stop=stop)  # also what is left where worker processes were killed
     if stop():
         raise Interrupted
+    reason = exhausted(study.search, study.space, study.trials())
+    if reason and not used_up(study.search, study.trials()):
+        on_event({"kind": "note", "text": _("{reason}; the search ends before its budget").format(reason=reason)})
     return _finish(study, on_event, stop)
 
 
@@ -271,15 +318,21 @@ def _finish(study: Study, on_event: OnEvent, stop: Callable[[], bool]) -> Tuned:
     best = trial_recipe(study, recipe, study.space.draw(Given(study.trials()[number].params)), "best")
     best.refuse()
     compared: Compared | None = None
-    if study.search.seeds:
-        plain = inspect(recipe, full=True)
+    plain = inspect(recipe, full=True) if study.search.seeds else None
+    same = plain is not None and _settled(best) == _settled(plain)
+    if plain is not None and not same:
         sides = Sides(best, plain, folder.final(f"trial-{number}"), folder.final("recipe"))
         compared = compare_with_recipe(sides, study.search.seeds, on_event, stop)
     text = dump_recipe(resolved(best))
-    result = make_result(study, task=recipe.task.name, recipe=text, compared=compared)
+    result = make_result(study, task=recipe.task.name, recipe=text, compared=compared, same=same)
     with language(recipe.report.language) if recipe.report.language else nullcontext():
         write_text(folder.best, text)
         write_text(folder.page, render_page(result, study.space))
     write_text(folder.result, result.model_dump_json(indent=2) + "\n")
     shutil.rmtree(folder.path / "final", ignore_errors=True)
     return Tuned(folder.path, result)
+
+
+def _settled(found: Preflight) -> Recipe:
+    """A recipe with all that takes effect, wherever its runs go."""
+    return resolved(found).model_copy(update={"output": ""})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import socket
 import threading
@@ -18,12 +19,17 @@ from importlib.util import find_spec
 from typing import Any
 
 from weitiao.errors import Failed, MissingExtra, Refused
+from weitiao.events import OnEvent
 from weitiao.messages import _
 from weitiao.tables import did_you_mean
 from weitiao.telemetry import silence
 
 NAMES = ("ray",)
 LOCAL = "local"
+AUTO = "auto"
+ADDRESS = re.compile(r"(?:ray://)?(?:\[(?P<six>[^\]\s]+)\]|(?P<host>[^:/\s]+)):(?P<port>\d{1,5})")
+PATIENCE = 5.0  # seconds in which something has to answer at an address; Ray itself would ask on for minutes
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 RETRIES = 3  # times that a lost worker is replaced before the work is given up
 STORE = 256 * 2**20  # bytes of shared memory of a Ray of our own; only events and parts of files go through it
 QUIET = {
@@ -54,7 +60,7 @@ class Cluster:
 
         Raises:
             MissingExtra: Ray is not installed.
-            Refused: the name is not known, or there is no worker.
+            Refused: the name is not known, there is no worker, or nothing answers at the address.
         """
         if self.name not in NAMES:
             raise Refused(
@@ -66,6 +72,8 @@ class Cluster:
             raise Refused(_("{count} workers do no work; give at least one").format(count=self.workers))
         if find_spec("ray") is None:
             raise MissingExtra("ray", "ray")
+        if self.address not in (LOCAL, AUTO):
+            _see_answer(self.address)
 
     def words(self) -> str:
         """The options of the command line that name it."""
@@ -77,6 +85,68 @@ class Cluster:
         import torch
 
         return max(1, torch.get_num_threads() // self.workers) if self.address == LOCAL else 1
+
+
+def cluster_at(where: Cluster | str | None) -> Cluster | None:
+    """The cluster that is meant, by its name too, once it is seen that it can be used.
+
+    Raises:
+        MissingExtra, Refused: as `Cluster.check`.
+    """
+    if where is None:
+        return None
+    if isinstance(where, str):
+        where = Cluster(where)
+    if not isinstance(where, Cluster):
+        raise Refused(_("`cluster` is {got}; expected a weitiao.Cluster or its name").format(got=repr(where)))
+    where.check()
+    return where
+
+
+@contextmanager
+def reached(cluster: Cluster | None, on_event: OnEvent) -> Iterator[None]:
+    """The cluster, where there is one, for as long as the block lasts; hold it before anything is written."""
+    if cluster is None:
+        yield
+        return
+    on_event({"kind": "phase", "text": _("starting {count} Ray workers").format(count=cluster.workers)})
+    with session(cluster):
+        yield
+
+
+def _see_answer(address: str) -> None:
+    """See that something listens at HOST:PORT or ray://HOST:PORT."""
+    matched = ADDRESS.fullmatch(address)
+    port = int(matched["port"]) if matched else 0
+    if matched is None or not 0 < port < 2**16:
+        message = _("'{address}' is no address of a Ray cluster; expected auto, HOST:PORT or ray://HOST:PORT")
+        raise Refused(message.format(address=address))
+    host = matched["six"] or matched["host"]
+    if not _answers(host, port) and not (host in LOOPBACK and _answers(_own_address(), port)):
+        raise _no_answer(address)
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=PATIENCE):
+            return True
+    except (OSError, UnicodeError):  # UnicodeError: a name that no host can have
+        return False
+
+
+def _own_address() -> str:
+    """This machine's address, which Ray takes for a loopback one."""
+    import ray
+
+    return str(ray.util.get_node_ip_address())
+
+
+def _no_answer(address: str) -> Refused:
+    message = _(
+        "{address}: no Ray cluster answers there; see that it runs, and where it asks for a token set "
+        "RAY_AUTH_MODE=token"
+    )
+    return Refused(message.format(address=address))
 
 
 @contextmanager
@@ -131,11 +201,7 @@ def _start(cluster: Cluster) -> None:
         with _own_signals(), _stderr_nowhere():
             ray.init(address=cluster.address, **options)
     except ConnectionError as error:
-        message = _(
-            "{address}: no Ray cluster answers there; see that it runs, and where it asks for a token set "
-            "RAY_AUTH_MODE=token"
-        )
-        raise Refused(message.format(address=cluster.address)) from error
+        raise _no_answer(cluster.address) from error
     except Exception as error:  # what Ray raises itself where a part of it is not up within half a minute
         raise Failed(_("Ray did not start ({reason}); try again").format(reason=sentence(error))) from error
 

@@ -38,7 +38,6 @@ def fit_on(cluster: Cluster, folder: RunFolder, data: Any, on_event: OnEvent, st
         Interrupted: `stop` asked for it.
         WeitiaoError: what a worker raised.
     """
-    on_event({"kind": "phase", "text": _("starting {count} Ray workers").format(count=cluster.workers)})
     with session(cluster):
         import ray
 

@@ -12,7 +12,7 @@ from typing import Any
 from weitiao.errors import Interrupted
 from weitiao.events import OnEvent
 from weitiao.messages import _
-from weitiao.tuning.study import Study
+from weitiao.tuning.study import Study, trials_left
 from weitiao.verbs.clusters.post import EVERY, Line, Post
 from weitiao.verbs.clusters.session import RETRIES, Cluster, sentence, session
 from weitiao.verbs.searching.workers import ended, tell_ended, work
@@ -22,18 +22,20 @@ def search_on(cluster: Cluster, study: Study, on_event: OnEvent, stop: Callable[
     """Work on a study until its budget is used up or all workers have left.
 
     Args:
-        study: which `weitiao tune` began.
+        study: which `weitiao tune` began; no more workers are started than it has trials left.
         on_event: told which trials have ended, and why workers ended early, if they did.
         stop: whether a signal asks to leave, which is handed on to the workers once.
     """
     told = ended(study)
+    left = trials_left(study.search, study.space, study.trials())
+    workers = cluster.workers if left is None else min(cluster.workers, left)
     with session(cluster):
         import ray
 
         post = ray.remote(num_cpus=0)(Post).remote()
         task = ray.remote(num_cpus=1, max_retries=RETRIES)(work_on)
         asking = (str(study.folder.path.absolute()), post, cluster.threads())
-        tasks = [task.remote(*asking) for _worker in range(cluster.workers)]
+        tasks = [task.remote(*asking) for _worker in range(workers)]
         waiting, asked = tasks, False
         while waiting:
             _done, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=EVERY)

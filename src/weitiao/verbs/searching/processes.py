@@ -13,10 +13,20 @@ from weitiao.events import OnEvent
 from weitiao.machine import cores
 from weitiao.messages import _
 from weitiao.training.signals import StopSignal
-from weitiao.tuning.study import Study, StudyFolder
+from weitiao.tuning.study import Study, StudyFolder, trials_left
 from weitiao.verbs.searching.workers import ended, tell_ended, work
 
 POLL = 0.5  # seconds between looks at worker processes
+
+
+def no_more_than_needed(study: Study, workers: int, on_event: OnEvent) -> int:
+    """So many workers that each has a trial to do; it is said where they have to share cores."""
+    left = trials_left(study.search, study.space, study.trials())
+    needed = workers if left is None else min(workers, left)
+    if needed > cores():
+        text = _("{workers} workers share {cores} cores, each with a memory of its own; {cores} are as fast")
+        on_event({"kind": "note", "text": text.format(workers=needed, cores=cores())})
+    return needed
 
 
 def worker_processes(study: Study, workers: int, on_event: OnEvent, stop: Callable[[], bool]) -> None:

@@ -101,7 +101,7 @@ def refuse_hopeless(recipe: Recipe, written: Written, space: Space) -> None:
     """See that at least one combination can be trained.
 
     Raises:
-        ProblemsFound: none of those that were tried can; with the reasons of the first.
+        ProblemsFound: none of those that were tried can; one problem, with the reasons of the first.
     """
     first: Sequence[Problem] = ()
     tried = 0
@@ -111,8 +111,9 @@ def refuse_hopeless(recipe: Recipe, written: Written, space: Space) -> None:
         if not errors:
             return
         tried, first = tried + 1, first or errors
-    message = _("none of the {count} combinations that were looked at can be trained; the first, because:")
-    raise ProblemsFound([Problem("hopeless-space", message.format(count=tried), file=written.file), *first])
+    message = _("none of the {count} combinations that were looked at can be trained; the first, because: {reason}")
+    reason = _("; ").join(str(problem) for problem in first)
+    raise ProblemsFound([Problem("hopeless-space", message.format(count=tried, reason=reason), file=written.file)])
 
 
 def _corners(domain: Number | Normal) -> Sequence[float]:
