@@ -129,6 +129,57 @@ def test_a_key_on_the_command_line_takes_the_place_of_the_file_s(tmp_path: Path)
     assert drawn(space, training__epochs=3, method="head")["training"] == {"epochs": 3, "batch_size": 8}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "training: {learning_rate: [1e-3, 1e-2], epochs: 2}",
+        "training.learning_rate: [1e-3, 1e-2]\ntraining: {epochs: 2}",
+    ],
+)
+def test_however_the_file_nests_it(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(text, "utf-8")
+    space = parsed([str(path), "training.learning_rate=[1e-1, 1]"])
+    assert drawn(space, training__learning_rate=0.1)["training"] == {
+        **BASE["training"],
+        "epochs": 2,
+        "learning_rate": 0.1,
+    }
+    (dimension,) = space.dimensions
+    assert [each.label for each in dimension.domain.options] == [0.1, 1]  # type: ignore[union-attr]
+    assert dimension.place == "command line"
+    whole = parsed([str(path), "training=[{epochs: 1}, {epochs: 3}]"])
+    assert [each.name for each in whole.all()] == ["training"]
+
+
+@pytest.mark.parametrize(
+    ("space", "size"),
+    [
+        ({"a": [1, 2], "b": {"low": 1, "high": 9, "step": 2, "int": True}}, 10),
+        ({"a": {"low": 0.0, "high": 0.3, "step": 0.1}}, 4),
+        ({"a": {"_type": "quniform", "_value": [5, 64, 16]}}, 5),
+        ({"a": {"_type": "quniform", "_value": [0, 1e12, 1]}}, 10**12 + 1),
+        ({"method": [{"name": "lora", "rank": [4, 8]}, "head"], "a": [1, 2]}, 6),
+        ({"method": [{"name": "lora", "alpha": {"low": 1, "high": 2}}, "head"]}, None),
+        ({"a": {"_type": "normal", "_value": [0, 1]}, "b": [1, 2]}, None),
+    ],
+)
+def test_a_space_knows_how_many_combinations_it_has(space: Any, size: int | None) -> None:
+    assert parsed(space).size() == size
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("s.json", '{"a.b": [1, 2],\n "c": [1 2]}', "s.json:2: not valid JSON at column 10; see to the quotes, commas"),
+        ("s.jsonl", '{"a": [1, 2]}\n{"a": [3]}', "s.jsonl: looks like data, where a space is expected: a YAML or JSON"),
+    ],
+)
+def test_files_that_are_no_space(name: str, text: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text, "utf-8")
+    assert said(tmp_path / name).removeprefix(f"{tmp_path}/").startswith(sentence)
+
+
 def test_every_mistake_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "space.yaml"
     path.write_text(
@@ -163,6 +214,13 @@ def test_every_mistake_with_its_line(tmp_path: Path) -> None:
         ({"a": {"low": 1, "high": 9, "step": 0}}, "the step of a range is above 0"),
         ({"a": {"low": 0.5, "high": 9, "int": True}}, "has whole numbers"),
         ({"a": {"_type": "normal", "_value": [0, 0]}}, "the deviation and the step of normal are above 0"),
+        (
+            {"a": {"_type": "randint", "_value": [4, 1]}},
+            "`a`: randint [4, 1] holds no number, for its end is not in it",
+        ),
+        ({"a": {"_type": "randint", "_value": [1, 4.5]}}, "`a`: randint is made of whole numbers; got [1, 4.5]"),
+        ({"method": {"name": "lora", "rank": [4, 8]}}, "as a list: `method: [{name: lora, rank: [4, 8]}]`"),
+        (["method.name=[head, full]"], "the alternatives of `method` are written as a list: `method=[head, full]`"),
         ({"a": {"_type": "choice", "_value": 3}}, "`_value` of a choice is a list; got 3"),
         (["x.yaml", "y.yaml"], "a space has one file, and there are 2: x.yaml, y.yaml"),
         ("no-such.yaml", "no-such.yaml: the space cannot be read (No such file or directory)"),

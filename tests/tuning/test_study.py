@@ -15,7 +15,7 @@ from weitiao.tuning.page import render_page
 from weitiao.tuning.reading import read_space
 from weitiao.tuning.result import make_result
 from weitiao.tuning.search import Search
-from weitiao.tuning.study import RETRIES, About, Study, StudyFolder, busy_seconds
+from weitiao.tuning.study import REPEATS, RETRIES, About, Study, StudyFolder, busy_seconds, exhausted, trials_left
 
 SPACE = {"model.dropout": {"low": 0.0, "high": 0.5}, "method": ["head", "full"]}
 
@@ -197,6 +197,58 @@ def test_a_grid_is_run_through_once_whoever_asks(tmp_path: Path) -> None:
     run_all(Study(folder))
     done = [trial.params for trial in Study(folder).trials() if trial.state.name == "COMPLETE"]
     assert len(done) == len({str(sorted(each.items())) for each in done}) == 6
+
+
+def test_a_space_with_an_end_ends_the_search_whoever_asks(tmp_path: Path) -> None:
+    space = {"method": ["head", "full"], "training.warmup": {"low": 0.0, "high": 0.2, "step": 0.1}}
+    folder = begun(tmp_path, space, trials=None, minutes=60)
+    study = Study(folder)
+    with study.worker() as one, study.worker() as other:
+        while (asked := study.ask(one)) is not None:
+            study.complete(asked[0], [0.5])
+        assert Study(folder).ask(other) is None
+    assert len({str(each) for each in parameters(study)}) == 6
+    assert exhausted(study.search, study.space, study.trials()) == "every combination of the space was tried (6)"
+    run_all(Study(begun(tmp_path, space, trials=500)))
+    assert len(Study(folder).trials()) == len(study.trials())
+
+
+def test_the_last_combination_in_hand_leaves_nothing_for_others_unless_it_is_lost(tmp_path: Path) -> None:
+    folder = begun(tmp_path, {"method": ["head", "full"]}, sampler="random", trials=None, minutes=60)
+    study = Study(folder)
+    with study.worker() as other:
+        with study.worker() as one:
+            while len({str(each) for each in parameters(study)}) < 2:
+                assert study.ask(one) is not None
+            assert study.ask(other) is None
+        again = study.ask(other)  # the worker of all of them is gone
+        assert again is not None and "continues" in study.trials()[again[0].number].user_attrs
+
+
+def test_a_row_of_draws_that_tell_nothing_ends_the_search(tmp_path: Path) -> None:
+    """Of two choices that are one, the space cannot know."""
+    space = {"method": [{"name": "head"}, "head"]}
+    study = Study(begun(tmp_path, space, sampler="random", trials=500))
+    run_all(study)
+    assert len(study.trials()) == REPEATS + 1
+    reason = f"the last {REPEATS} combinations drawn had all been tried before"
+    assert exhausted(study.search, study.space, study.trials()) == reason
+
+
+def test_how_many_trials_are_left(tmp_path: Path) -> None:
+    def left(space: Any, **search: Any) -> list[int | None]:
+        study = Study(begun(tmp_path / str(len(list(tmp_path.iterdir()))), space, **search))
+        before = trials_left(study.search, study.space, study.trials())
+        with study.worker() as name:
+            asked = study.ask(name)
+            assert asked is not None
+            study.complete(asked[0], [0.5])
+        return [before, trials_left(study.search, study.space, study.trials())]
+
+    assert left(SPACE, trials=4) == [4, 3]
+    assert left({"method": ["head", "full"]}, trials=4) == [2, 1]
+    assert left({"method": ["head", "full"]}, sampler="grid", trials=None) == [2, 1]
+    assert left(SPACE, trials=None, minutes=9) == [None, None]
 
 
 def test_minutes(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from weitiao.artifact import read_json
 from weitiao.cli import main
 from weitiao.errors import Interrupted, ProblemsFound, Refused
 from weitiao.tuning.study import About, Study, StudyFolder
+from weitiao.verbs.searching.processes import no_more_than_needed
 from weitiao.verbs.searching.trials import fit_part
 from weitiao.verbs.searching.workers import work
 from weitiao.verbs.tune import Tuned
@@ -107,9 +108,16 @@ def test_recipe_and_space_are_told_together(tmp_path: Path) -> None:
 
 
 def test_a_space_without_hope_is_refused_at_once(tmp_path: Path) -> None:
-    lines = said(tmp_path, {"method": [{"name": "freeze", "layers": [7, 8]}], "training.warmup": [0.1, 0.2]})
-    assert lines[0] == "none of the 4 combinations that were looked at can be trained; the first, because:"
-    assert "`method.layers` is 7, but the model has 2 layers" in lines[1]
+    (line,) = said(tmp_path, {"method": [{"name": "freeze", "layers": [7, 8]}], "training.warmup": [0.1, 0.2]})
+    assert line.startswith("none of the 4 combinations that were looked at can be trained; the first, because: ")
+    assert line.endswith("`method.layers` is 7, but the model has 2 layers")
+
+
+def test_a_method_with_a_search_of_its_own_is_written_as_a_list(tmp_path: Path) -> None:
+    made = small(tmp_path, method="head")
+    assert said(tmp_path, "method={name: freeze, layers: [7, 8]}", made) == [
+        "command line: the alternatives of `method` are written as a list: `method=[{name: freeze, layers: [7, 8]}]`"
+    ]
 
 
 def test_a_search_that_cannot_work(tmp_path: Path) -> None:
@@ -117,6 +125,8 @@ def test_a_search_that_cannot_work(tmp_path: Path) -> None:
     made["data"]["dev"] = None
     assert "there are none; set `data.dev`" in said(tmp_path, RATES, made)[0]
     assert said(tmp_path, RATES, sampler="gird")[0].startswith("unknown sampler 'gird'")
+    assert said(tmp_path, RATES, trials=1.5) == ["`trials`: got 1.5; expected a whole number"]
+    assert said(tmp_path, RATES, workers=1.5) == ["`workers` is 1.5; expected at least 1"]
     assert said(tmp_path, RATES, pruner="median") == [
         "median needs two evaluations of a trial at least, and it has 1; set training.evaluate_every"
     ]
@@ -125,6 +135,29 @@ def test_a_search_that_cannot_work(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (
+            [
+                "a.yaml",
+                "b=1",
+                "--resume",
+                "runs/a",
+                "--space",
+                "a=[1, 2]",
+                "--output",
+                "runs/b",
+                "--sampler",
+                "grid",
+                "--pruner",
+                "median",
+                "--seeds",
+                "3",
+                "--against",
+                "ms_per_text",
+                "--storage",
+                "sqlite",
+            ],
+            "and leave out RECIPE, KEY=VALUE, --space, --output, --sampler, --pruner, --against, --seeds, --storage",
+        ),
         ([], "RECIPE is missing"),
         (["recipe.yaml"], "--space is missing"),
         (["--resume", "runs/a", "--space", "a=[1, 2]"], "--resume goes on with the search's own recipe and space"),
@@ -178,14 +211,15 @@ def _log(folder: Path) -> list[str]:
     return (folder / "log.jsonl").read_text("utf-8").splitlines()
 
 
-def test_a_winner_that_is_the_recipe_makes_no_difference(tmp_path: Path) -> None:
-    found = tuned(tmp_path, {"training.learning_rate": [3e-3]} | {"method": ["full", "head"]}, sampler="grid", seeds=1,
-                  trials=1)  # fmt: skip
-    assert found.result.comparison is not None
-    assert found.result.comparison.verdict == "none"
-    assert found.result.comparison.sentence().startswith(
-        "No difference between the best recipe and the recipe as it is"
-    )
+def test_a_winner_that_is_the_recipe_is_not_trained_against_it(tmp_path: Path) -> None:
+    told: list[dict[str, Any]] = []
+    space = {"training.learning_rate": [3e-3], "method": ["full", "head"]}
+    found = tuned(tmp_path, space, sampler="grid", seeds=1, trials=1, on_event=told.append)
+    assert found.result.same and found.result.comparison is None
+    assert not [each for each in told if "seed" in each.get("text", "")]
+    sentence = "The best recipe is the recipe as it is, so the two were not trained and compared."
+    assert found.result.sentences()[1] == sentence
+    assert sentence in StudyFolder(found.path).page.read_text("utf-8")
 
 
 def test_trials_on_folds_and_their_pruner(tmp_path: Path) -> None:
@@ -282,11 +316,69 @@ def test_a_trial_that_breaks_costs_that_trial(tmp_path: Path) -> None:
 
 
 def test_what_was_measured_is_not_trained_again(tmp_path: Path) -> None:
-    found = tuned(tmp_path, {"method": ["head", "full"]}, sampler="random", trials=4)
+    space = {"method": ["head", "full"], "training.warmup": [0.0, 0.1]}
+    found = tuned(tmp_path, space, sampler="random", trials=4)
     trained = {int(path.parent.name) for path in (tmp_path / "run-tune/trials").glob("*/fit.json")}
     again = {each.number for each in found.result.trials if each.reason.startswith("the same as trial")}
-    assert len(trained) <= 2 and trained | again == {0, 1, 2, 3} and not trained & again
+    assert trained | again == {0, 1, 2, 3} and not trained & again
     assert found.result.counts["complete"] == 4
+
+
+def test_a_space_that_is_used_up_ends_the_search(tmp_path: Path) -> None:
+    told: list[dict[str, Any]] = []
+    space = {"method": ["head", "full"]}
+    found = tuned(tmp_path, space, trials=None, minutes=60, sampler="random", on_event=told.append)
+    assert len([each for each in found.result.trials if not each.reason]) == 2
+    notes = [each["text"] for each in told if each["kind"] == "note"]
+    assert notes[-1] == "every combination of the space was tried (2); the search ends before its budget"
+    told.clear()
+    weitiao.tune(resume=found.path, trials=500, on_event=told.append)
+    assert [each["text"] for each in told if each["kind"] == "note"] == [
+        "every combination of the space was tried (2); there is nothing to go on with"
+    ]
+
+
+def test_going_on_takes_nothing_of_what_began_the_search(tmp_path: Path) -> None:
+    tuned(tmp_path, RATES, trials=1)
+    with pytest.raises(Refused, match=r"^`resume` goes on .* and leave out space, overrides, sampler, seeds$"):
+        weitiao.tune(resume=tmp_path / "run-tune", space=RATES, overrides="seed=1", sampler="tpe", seeds=3)
+
+
+def test_a_word_that_stands_alone_is_one(tmp_path: Path) -> None:
+    found = tuned(tmp_path, RATES, overrides="training.max_steps=1", against="trained_parameters", trials=1)
+    assert list(found.result.trials[0].costs) == ["trained_parameters"]
+    assert read_json(tmp_path / "run-tune/study.json")["search"]["against"] == ["trained_parameters"]
+    assert "max_steps: 1" in found.recipe.read_text("utf-8")
+
+
+def test_no_more_workers_than_trials_and_a_word_on_more_than_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weitiao.verbs.searching.processes.cores", lambda: 2)
+    tuned(tmp_path, RATES, trials=1)
+    folder = StudyFolder(tmp_path / "run-tune")
+    about = About.read(folder)
+    told: list[dict[str, Any]] = []
+    needed = {}
+    for trials in (2, 4, 900):
+        replace(about, search=about.search.model_copy(update={"trials": trials})).write(folder)
+        needed[trials] = no_more_than_needed(Study(folder), 500, told.append)
+    assert needed == {2: 1, 4: 3, 900: 500}
+    assert [each["text"] for each in told] == [
+        "3 workers share 2 cores, each with a memory of its own; 2 are as fast",
+        "500 workers share 2 cores, each with a memory of its own; 2 are as fast",
+    ]
+
+
+def test_the_console_marks_the_front(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    YAML().dump(small(tmp_path), tmp_path / "recipe.yaml")
+    words = ["tune", str(tmp_path / "recipe.yaml"), "--space", "method=[full, head]", "--sampler", "grid"]
+    assert main([*words, "--seeds", "0", "--against", "trained_parameters"]) == 0
+    printed = capsys.readouterr().out
+    front = read_json(tmp_path / "run-tune/tune.json")["front"]
+    assert 1 in front and "* no other trial beats it in everything" in printed
+    marked = [int(line.split("*")[0]) for line in printed.splitlines() if line.strip()[1:2] == "*"]
+    assert sorted(marked) == front
 
 
 def test_a_search_goes_on_with_a_larger_budget(tmp_path: Path) -> None:

@@ -311,9 +311,7 @@ def exhausted(search: Search, space: Space, trials: Sequence[FrozenTrial]) -> st
     if begun and (search.sampler == "grid" or tried >= (space.size() or math.inf)):
         return _("every combination of the space was tried ({count})").format(count=tried)
     if len(begun) > REPEATS and all(each in begun[:place] for place, each in list(enumerate(begun))[-REPEATS:]):
-        return _("the last {count} combinations drawn had all been tried before ({tried} were tried)").format(
-            count=REPEATS, tried=tried
-        )
+        return _("the last {count} combinations drawn had all been tried before").format(count=REPEATS)
     return ""
 
 

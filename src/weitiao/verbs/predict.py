@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao.records import Prediction
+from weitiao.verbs.clusters.session import Cluster, cluster_at
 from weitiao.verbs.predicting.answer_file import answer_file, check_target
 from weitiao.verbs.predicting.asked import Answered, Answerer, Asked
 from weitiao.verbs.predicting.half_done import HalfDone
 
 if TYPE_CHECKING:
     from weitiao.serving.predictor import Answers, Input
-    from weitiao.verbs.clusters.session import Cluster
 
 PLACES = 5  # faulty rows that are named
 
@@ -82,7 +82,7 @@ def predict_file(
     force: bool = False,
     base: str | None = None,
     on_rows: Callable[[int], None] | None = None,
-    cluster: Cluster | None = None,
+    cluster: Cluster | str | None = None,
 ) -> FileAnswer:
     """Answer every row of a file into another.
 
@@ -98,16 +98,15 @@ def predict_file(
     Raises:
         Refused: the run, the source or the target cannot be used; nothing is written.
     """
-    if cluster is not None:
-        cluster.check()
+    where = cluster_at(cluster)
     asked, output = Asked(Path(getattr(run, "path", run)), str(source), base), Path(output)
     check_target(output, force=force)
     reading, _columns = asked.read()
     card = asked.card()
-    half = HalfDone(output, asked.identity() if cluster is None else None)
+    half = HalfDone(output, asked.identity() if where is None else None)
     with (
         answer_file(output, half, reading.columns, card.task().prediction) as write,
-        closing(_answered(asked, cluster, half.tally.parts)) as parts,
+        closing(_answered(asked, where, half.tally.parts)) as parts,
     ):
         tally, resumed = half.tally, half.tally.rows
         for answered, cut in parts:

@@ -13,7 +13,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -136,9 +136,10 @@ def _answers(host: str, port: int) -> bool:
 
 def _own_address() -> str:
     """This machine's address, which Ray takes for a loopback one."""
-    import ray
-
-    return str(ray.util.get_node_ip_address())
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # of a datagram socket: nothing is sent
+        return str(probe.getsockname()[0])
+    return "127.0.0.1"
 
 
 def _no_answer(address: str) -> Refused:
