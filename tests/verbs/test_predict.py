@@ -371,6 +371,6 @@ def test_a_document_is_answered_in_one_piece(
 
 
 def test_a_cluster_that_is_none_is_refused_in_words(run_with_data: Path, source: Path) -> None:
-    with pytest.raises(Refused, match="`cluster` is 3; expected a weitiao.Cluster or its name"):
+    with pytest.raises(Refused, match=r"`cluster` is 3; expected a weitiao.Cluster or its name"):
         predict_file(run_with_data, source, source.parent / "out.jsonl", cluster=3)  # type: ignore[arg-type]
     assert not (source.parent / "out.jsonl").exists()
