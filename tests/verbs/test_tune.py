@@ -365,8 +365,8 @@ def test_no_more_workers_than_trials_and_a_word_on_more_than_cores(
         needed[trials] = no_more_than_needed(Study(folder), 500, told.append)
     assert needed == {2: 1, 4: 3, 900: 500}
     assert [each["text"] for each in told] == [
-        "3 workers share 2 cores, each with a memory of its own; 2 are as fast",
-        "500 workers share 2 cores, each with a memory of its own; 2 are as fast",
+        "3 workers share 2 cores, each with a memory of its own",
+        "500 workers share 2 cores, each with a memory of its own",
     ]
 
 

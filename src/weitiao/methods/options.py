@@ -129,7 +129,7 @@ class CacheOptions(MethodOptions):
 
 
 class FreezeOptions(CacheOptions):
-    """The embeddings and the first layers stay as pretrained: several times faster, a little less accurate."""
+    """The embeddings and the first layers stay as pretrained: faster and lighter, a little less accurate."""
 
     moves = True
     learning_rate: ClassVar[float] = 1e-4  # fewer parameters move, each may move further

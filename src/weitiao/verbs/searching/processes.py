@@ -24,7 +24,7 @@ def no_more_than_needed(study: Study, workers: int, on_event: OnEvent) -> int:
     left = trials_left(study.search, study.space, study.trials())
     needed = workers if left is None else min(workers, left)
     if needed > cores():
-        text = _("{workers} workers share {cores} cores, each with a memory of its own; {cores} are as fast")
+        text = _("{workers} workers share {cores} cores, each with a memory of its own")
         on_event({"kind": "note", "text": text.format(workers=needed, cores=cores())})
     return needed
 
