@@ -22,6 +22,7 @@ from weitiao.text import Tokenizer
 
 R = TypeVar("R", bound=Record)
 P = TypeVar("P", bound=Prediction)
+E = TypeVar("E")
 LabelKind = Literal["classes", "scale", "nothing"]
 Expand = Callable[[Mapping[str, object]], Sequence[Mapping[str, object]]]
 Settings = Mapping[str, Any]  # what `calibrate` found on dev, JSON-able, such as {"thresholds": {...}}
@@ -184,11 +185,11 @@ class Task(Protocol[R, P]):
 
 
 def by_record(
-    records: int, features: Sequence[Feature], outputs: Sequence[Outputs]
-) -> tuple[list[list[Feature]], list[list[Outputs]]]:
+    records: int, features: Sequence[Feature], outputs: Sequence[E]
+) -> tuple[list[list[Feature]], list[list[E]]]:
     """Features, and what the head put out for them, by the record that they are of."""
     own: list[list[Feature]] = [[] for _record in range(records)]
-    said: list[list[Outputs]] = [[] for _record in range(records)]
+    said: list[list[E]] = [[] for _record in range(records)]
     for feature, each in zip(features, outputs, strict=True):
         own[feature.group].append(feature)
         said[feature.group].append(each)

@@ -1,7 +1,8 @@
 """`weitiao.choose`: which pretrained model suits a recipe's rows and task, before any is trained.
 
-Candidates are looked at, the usable ones probed frozen on a seeded sample of train and scored on dev, never on test.
-Out comes a `Ranking` whose order has its reasons and its doubt. The work is done in verbs/choosing/.
+Candidates are looked at, the usable ones probed frozen: by five folds of a seeded sample of train and dev, or on dev
+where it has rows of its own. Test is never looked at. Out comes a `Ranking` whose order has its reasons and its doubt.
+The work is done in verbs/choosing/.
 """
 
 from __future__ import annotations
@@ -11,25 +12,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from weitiao.data.splitting import take_sample, take_share
+from weitiao.data.items import Item
+from weitiao.data.splitting import folds, take_sample
 from weitiao.errors import Refused, WeitiaoError
 from weitiao.evaluation.intervals import Resampling, interval
 from weitiao.evaluation.learning import ENOUGH
-from weitiao.evaluation.titles import split_title
 from weitiao.events import OnEvent, silent
 from weitiao.messages import _
 from weitiao.metrics import AnyMetric
 from weitiao.recipe import Recipe, quoted
-from weitiao.records import Prediction
+from weitiao.records import Prediction, Record
 from weitiao.tasks import Task
 from weitiao.verbs.choosing.candidates import Looked, installed_starters, look
 from weitiao.verbs.choosing.ranking import FEWEST, Candidate, Ranking, Samples, by_coverage, by_score
-from weitiao.verbs.choosing.scored import way_to_more
+from weitiao.verbs.choosing.scored import dev_is_share, more_labelled
 from weitiao.verbs.preparing.memory import draft_with
 from weitiao.verbs.preparing.preflight import Preflight, inspect
 
-ROWS = 1000  # of train to learn from, and of dev to be scored on
-HELD_OUT = 0.2  # share of train that is scored where there is no dev
+ROWS = 1000  # to probe with
+FOLDS = 5
 PROBED = frozenset({"classify", "embed", "relate", "score", "tag"})  # heads that a linear model can stand in for
 
 
@@ -49,7 +50,7 @@ def choose(
         models: one or several that a recipe may name; default: the recipe's and the starters that are installed.
         overrides: dotted `key=value` changes.
         data: rows in Python in place of the recipe's files.
-        rows: at most, of train that the probe learns from, and of dev that it is scored on; 0 for no probe.
+        rows: to probe with, at most; where dev has rows of its own, so many of train and of dev; 0 for no probe.
         on_event: told of phases and of problems that stop nothing.
 
     Raises:
@@ -89,12 +90,14 @@ def _names(models: str | Path | Sequence[str | Path]) -> list[str]:
 
 
 def _ranked(found: Preflight, names: Sequence[str], rows: int, on_event: OnEvent) -> Ranking:
-    samples = samples_of(found, rows or ROWS)
-    texts = [found.task.surface(record) for record in samples.train]
+    if not rows or found.task.head not in PROBED:
+        texts = [found.task.surface(record) for record in _pooled(found, ["train"], ROWS)[0]]
+        candidates = [candidate_of(look(found, name, texts)) for name in names]
+        return by_coverage(candidates, unanswerable=found.task.name if rows else "")
+    samples = samples_of(found, rows)
+    texts = [found.task.surface(record) for record in samples.records]
     looked = [look(found, name, texts) for name in names]
     candidates = [candidate_of(each) for each in looked]
-    if not rows or found.task.head not in PROBED:
-        return by_coverage(candidates, unanswerable=found.task.name if rows else "")
     answers: dict[str, list[Prediction]] = {}
     metric = found.task.metrics(found.labels)[0]
     resampling = _resampling(found.recipe, samples)
@@ -107,30 +110,43 @@ def _ranked(found: Preflight, names: Sequence[str], rows: int, on_event: OnEvent
 
 
 def samples_of(found: Preflight, rows: int) -> Samples:
-    """Seeded, stratified samples: of dev where there is one, else of a part of train that is held out."""
-    dataset, seed = found.dataset, found.recipe.data.split_seed
-    assert dataset is not None  # refused otherwise
-    items, records = dataset.items["train"], dataset.records["train"]
-    if "dev" in dataset.records:
-        inside, split = list(range(len(items))), "dev"
-        others, other_items = dataset.records["dev"], dataset.items["dev"]
-    else:
-        held = set(take_share(items, HELD_OUT, seed))
-        inside, split = [row for row in range(len(items)) if row not in held], "train"
-        others, other_items = [records[row] for row in sorted(held)], [items[row] for row in sorted(held)]
-    train = [inside[place] for place in take_sample([items[row] for row in inside], rows, seed)]
-    scored = take_sample(other_items, rows, seed)
-    more = list(_more(found, split, len(others), rows)) if len(scored) < ENOUGH else []
-    return Samples([records[row] for row in train], [others[row] for row in scored], split, more)
+    """Seeded, stratified samples: train against dev where dev has rows of its own, else folds of both together.
+
+    Raises:
+        Refused: there are fewer different texts or groups than folds.
+    """
+    assert found.dataset is not None  # refused otherwise
+    there = found.dataset.records
+    if "dev" in there and not dev_is_share(found):
+        train, dev = (_pooled(found, [name], rows)[0] for name in ("train", "dev"))
+        places = range(len(train) + len(dev))
+        part = (places[: len(train)], places[len(train) :])
+        return Samples([*train, *dev], [part], list(_more(found, ["dev"], rows)))
+    names = [name for name in ("train", "dev") if name in there]
+    records, items = _pooled(found, names, rows)
+    held = folds(items, FOLDS, found.recipe.data.split_seed)
+    parts = [([place for place in range(len(records)) if place not in set(fold)], fold) for fold in held]
+    return Samples(records, parts, list(_more(found, names, rows)))
 
 
-def _more(found: Preflight, split: str, there: int, rows: int) -> Iterator[str]:
-    """What would give more rows to score than the `rows` that were asked for, of those that are there."""
-    if rows < there:
-        words = _("raise --rows, by which {rows} of {there} rows of {split} were scored")
-        yield words.format(rows=rows, there=f"{there:,}", split=split_title(split))
+def _pooled(found: Preflight, names: Sequence[str], rows: int) -> tuple[list[Record], list[Item]]:
+    """A seeded, stratified sample of these splits together."""
+    assert found.dataset is not None  # refused otherwise
+    records = [record for name in names for record in found.dataset.records[name]]
+    items = [item for name in names for item in found.dataset.items[name]]
+    places = take_sample(items, rows, found.recipe.data.split_seed)
+    return [records[place] for place in places], [items[place] for place in places]
+
+
+def _more(found: Preflight, names: Sequence[str], rows: int) -> Iterator[str]:
+    """What would give more rows to score than there are, where they are few."""
+    assert found.dataset is not None  # refused otherwise
+    there = sum(len(found.dataset.records[name]) for name in names)
+    if rows < min(there, ENOUGH):
+        words = _("raise --rows, by which {rows} of {there} rows were scored")
+        yield words.format(rows=rows, there=f"{there:,}")
     if there < ENOUGH:
-        yield way_to_more(found, split)
+        yield more_labelled(found, names)
 
 
 def candidate_of(looked: Looked) -> Candidate:
@@ -177,7 +193,7 @@ def _probed(
     task = without_crf(found.task)
     try:
         probing = Probing(recipe, folder.path, tokenizer, looked.max_length, task, found.labels)
-        probed = probing.run(samples.train, samples.scored)
+        probed = probing.run(samples)
     except WeitiaoError as error:
         return replace(candidate, reason=str(error)), []
     score = interval(metric, probed.predictions, samples.scored, resampling)

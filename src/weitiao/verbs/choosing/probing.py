@@ -13,9 +13,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +29,12 @@ from weitiao.models.network import Network, build
 from weitiao.models.padding import BATCH_TOKENS, batches_by_length
 from weitiao.recipe import Recipe
 from weitiao.records import Feature, FloatArray, Outputs, Prediction, Record
-from weitiao.tasks import Task, decode_all
+from weitiao.tasks import Task, by_record, decode_all
 from weitiao.text import Tokenizer
+from weitiao.verbs.choosing.ranking import Samples
 from weitiao.verbs.fitting.fit import network_spec
+
+T = TypeVar("T")
 
 Read = Callable[[Feature, FloatArray], FloatArray]  # a feature and its hidden states [T, H] -> [U, D]
 
@@ -47,7 +49,7 @@ class Probed:
 
     Args:
         predictions: to each scored record.
-        ms_a_text: milliseconds that the backbone took for a scored record.
+        ms_a_text: milliseconds that the backbone took for a record.
     """
 
     predictions: list[Prediction]
@@ -73,53 +75,61 @@ class Probing:
     task: Task[Any, Any]
     labels: Sequence[str]
 
-    def run(self, train: Sequence[Record], scored: Sequence[Record]) -> Probed:
-        """Learn from `train`, answer `scored`.
+    def run(self, samples: Samples) -> Probed:
+        """Answer the scored rows of `samples`, each by a probe that did not learn from it.
 
         Raises:
-            Refused: the weights do not load, or no record of `train` can be learnt from.
+            Refused: the weights do not load, or a part has no row that can be learnt from.
         """
-        answer = self._untrained if self.task.head == "embed" else self._trained(train)
-        features = self._encoded(scored)
-        began = time.perf_counter()
-        outputs = answer(features, scored)
-        seconds = time.perf_counter() - began
-        predictions = decode_all(self.task, scored, features, outputs, self.labels, {})
-        return Probed(predictions, 1000 * seconds / len(scored))
+        network = self._opened()
+        if self.task.head == "embed":
+            features = self._encoded(samples.scored)
+            outputs, ms_a_text = _timed(len(samples.scored), lambda: infer(network, features))
+            return Probed(decode_all(self.task, samples.scored, features, outputs, self.labels, {}), ms_a_text)
+        features = self._encoded(samples.records)
+        vectors, ms_a_text = _timed(len(samples.records), lambda: self._vectors(network, features, samples.records))
+        return Probed(self._answers(features, vectors, samples), ms_a_text)
 
     def _encoded(self, records: Sequence[Record]) -> list[Feature]:
         return self.task.encode(records, self.tokenizer, self.labels, self.max_length)
 
-    @cached_property
-    def _network(self) -> Network:
+    def _opened(self) -> Network:
         """The bare backbone: the head of embeddings adds nothing to it."""
         options = self.task.head_options() if self.task.head == "embed" else {}
         spec = network_spec(self.recipe, self.task, self.labels, self.tokenizer.pad_id, {})
         return build(self.folder, replace(spec, head="embed", kind="mean", options=options)).eval()
 
-    def _untrained(self, features: Sequence[Feature], _records: Sequence[Record]) -> list[Outputs]:
-        return infer(self._network, features)
+    def _answers(
+        self, features: Sequence[Feature], vectors: Sequence[FloatArray], samples: Samples
+    ) -> list[Prediction]:
+        classes, found = len(self.task.classes(self.labels)), []
+        of_record = list(zip(*by_record(len(samples.records), features, vectors), strict=True))
+        for learnt, answered in samples.parts:
+            pairs = [pair for place in learnt for pair in zip(*of_record[place], strict=True)]
+            probe = fit_probe(self.task.head, pairs, classes)
+            for place in answered:
+                own, read = of_record[place]
+                outputs = [_outputs(feature, probe(rows)) for feature, rows in zip(own, read, strict=True)]
+                found.append(self.task.decode(samples.records[place], own, outputs, self.labels, {}))
+        return found
 
-    def _trained(self, train: Sequence[Record]) -> Callable[[Sequence[Feature], Sequence[Record]], list[Outputs]]:
-        features = self._encoded(train)
-        probe = fit_probe(self.task.head, features, self._vectors(features, train), len(self.task.classes(self.labels)))
-
-        def answer(features: Sequence[Feature], records: Sequence[Record]) -> list[Outputs]:
-            vectors = self._vectors(features, records)
-            return [_outputs(feature, probe(rows)) for feature, rows in zip(features, vectors, strict=True)]
-
-        return answer
-
-    def _vectors(self, features: Sequence[Feature], records: Sequence[Record]) -> list[FloatArray]:
+    def _vectors(self, network: Network, features: Sequence[Feature], records: Sequence[Record]) -> list[FloatArray]:
         """Of each feature what its answers are read from, [U, D]."""
         sides = [sides_of(record) for record in records]
         if self.task.head not in ("classify", "score") or not any(len(each) == 2 for each in sides):
-            return read_vectors(self._network, features, READS[self.task.head])
+            return read_vectors(network, features, READS[self.task.head])
         texts = [text for each in sides for text in (*each, *each)[:2]]
         encoded = self.tokenizer.encode(texts, max_length=self.max_length)
         apart = [Feature(ids, types, group=group) for group, (ids, types, _cut) in enumerate(encoded)]
-        each = read_vectors(self._network, apart, mean_vector)
+        each = read_vectors(network, apart, mean_vector)
         return [compared(first, second) for first, second in zip(each[::2], each[1::2], strict=True)]
+
+
+def _timed(records: int, work: Callable[[], T]) -> tuple[T, float]:
+    """What comes out, and the milliseconds it took a record."""
+    began = time.perf_counter()
+    found = work()
+    return found, 1000 * (time.perf_counter() - began) / records
 
 
 def sides_of(record: Record) -> tuple[str, ...]:
@@ -173,13 +183,18 @@ def compared(first: FloatArray, second: FloatArray) -> FloatArray:
     return np.concatenate([first, second, np.abs(first - second), first * second], axis=1)
 
 
-def fit_probe(head: str, features: Sequence[Feature], vectors: Sequence[FloatArray], classes: int) -> Probe:
+def fit_probe(head: str, read: Sequence[tuple[Feature, FloatArray]], classes: int) -> Probe:
     """The linear model that fits the head's answers.
+
+    Args:
+        head: of the task.
+        read: features and their vectors, [U, D].
+        classes: C.
 
     Raises:
         Refused: no feature has a target.
     """
-    pairs = [(rows, _targets(feature)) for feature, rows in zip(features, vectors, strict=True) if feature.targets]
+    pairs = [(rows, _targets(feature)) for feature, rows in read if feature.targets]
     if not pairs:
         raise Refused(_("none of the sampled training rows can be learnt from"))
     inside = np.concatenate([rows for rows, _gold in pairs]).astype(np.float64)  # [N, D]

@@ -1,6 +1,7 @@
 """Candidates in order, and why: what `weitiao choose` says once everything is measured.
 
-Scores on the same rows are compared in pairs; a lead whose interval holds 0 is called none.
+Scores on the same rows are compared in pairs; a lead whose interval holds 0 is called none. Intervals are of rows drawn
+anew; that the probes of five folds share rows they learnt from is not in them (Bengio and Grandvalet 2004).
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ class Ranking:
     Args:
         candidates: the best first; those that cannot be used last.
         metric: of the probe; empty where there was none.
-        scored_on: the split that it was scored on.
-        train_rows, scored_rows: of the samples.
+        scored_on: what it was scored on: the split dev, or the folds of a cross-validation.
+        train_rows, scored_rows: that each probe learnt from (of folds the fewest), and that were scored.
         lead: the first one's score less the second one's, on the same rows.
         sentences: why this order, and how sure it is.
     """
@@ -91,12 +92,38 @@ def _as_json(candidate: Candidate) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Rows of the probe: `scored` are of `split`, and none of them is in `train`; `more`: what would give more."""
+    """Rows to probe with.
 
-    train: Sequence[Record]
-    scored: Sequence[Record]
-    split: str
+    Args:
+        records: all of them.
+        parts: places in `records` of what a probe learns from and of what it answers; one probe a part, and each row is
+            answered at most once.
+        more: what would give more rows to score.
+    """
+
+    records: Sequence[Record]
+    parts: Sequence[tuple[Sequence[int], Sequence[int]]]
     more: Sequence[str] = ()
+
+    @property
+    def answered(self) -> list[int]:
+        """Places of the rows that are scored, part after part."""
+        return [place for _learnt, answered in self.parts for place in answered]
+
+    @property
+    def scored(self) -> list[Record]:
+        """The rows that are scored, part after part."""
+        return [self.records[place] for place in self.answered]
+
+    @property
+    def train_rows(self) -> int:
+        """Rows that the probe of the smallest part learns from."""
+        return min(len(learnt) for learnt, _answered in self.parts)
+
+    @property
+    def scored_on(self) -> str:
+        """`dev`, or `folds` where each row is answered by a probe that learnt from others of the same rows."""
+        return "dev" if len(self.parts) == 1 else "folds"
 
 
 def by_coverage(candidates: Sequence[Candidate], *, unanswerable: str = "") -> Ranking:
@@ -144,7 +171,7 @@ def by_score(
     if len(scored) > 1:
         one, other = (answers[each.name] for each in scored[:2])
         lead = difference(metric, one, other, samples.scored, resampling)
-    facts = (metric.name, samples.split, len(samples.train), len(samples.scored))
+    facts = (metric.name, samples.scored_on, samples.train_rows, len(samples.answered))
     sentences = [*_of_scores(scored, lead, metric.name, samples), *_remarks(ordered)]
     return Ranking(ordered, *facts, lead, sentences)
 
@@ -153,7 +180,7 @@ def _of_scores(scored: Sequence[Candidate], lead: Score | None, metric: str, sam
     if not scored:
         yield _("none of these models can be used")
         return
-    first, scored_rows = scored[0], len(samples.scored)
+    first, scored_rows = scored[0], len(samples.answered)
     yield _best(first, metric, samples)
     if scored_rows < ENOUGH:
         yield _("; ").join([few_scored(scored_rows), *samples.more])
@@ -163,23 +190,28 @@ def _of_scores(scored: Sequence[Candidate], lead: Score | None, metric: str, sam
 
 
 def _best(first: Candidate, metric: str, samples: Samples) -> str:
-    if min(len(samples.train), len(samples.scored)) < FEWEST:
+    if min(samples.train_rows, len(samples.answered)) < FEWEST:
         words = _(
-            "{model} stands first, which says nothing of so few rows: {metric} {score} (scored rows of {split}: "
-            "{rows}; rows of train that were learnt from: {train})"
+            "{model} stands first, which says nothing of so few rows: {metric} {score} (rows scored: {rows}; rows "
+            "learnt from: {train})"
         )
-    else:
+    elif samples.scored_on == "dev":
         words = _(
             "{model} answers best: {metric} {score} on {rows} rows of {split}, by a linear model on its frozen vectors "
             "that learnt from {train} rows of train"
+        )
+    else:
+        words = _(
+            "{model} answers best: {metric} {score} on {rows} rows, each by a linear model on its frozen vectors that "
+            "learnt from the other folds, {train} rows or more"
         )
     return words.format(
         model=first.name,
         metric=metric_title(metric),
         score=first.score.shown() if first.score else "",
-        rows=f"{len(samples.scored):,}",
-        split=split_title(samples.split),
-        train=f"{len(samples.train):,}",
+        rows=f"{len(samples.answered):,}",
+        split=split_title("dev"),
+        train=f"{samples.train_rows:,}",
     )
 
 

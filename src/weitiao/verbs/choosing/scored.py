@@ -6,6 +6,7 @@ The number of rows, where they come from and `data.limit` go in; the one sentenc
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from weitiao.data.splitting import take_shares
 from weitiao.evaluation.learning import ENOUGH
@@ -23,19 +24,38 @@ def way_to_more(found: Preflight, split: str) -> str:
 
     Args:
         found: with its rows.
-        split: that is scored; `train` where a part of it is held out.
+        split: that is scored, dev or test.
     """
+    if split == "dev" and dev_is_share(found) and not _limited(found, split):
+        share = STEP * math.ceil(100 * ENOUGH / _count(found, ("train", "dev")) / STEP)
+        if share <= MOST_SHARE:
+            return _("give more, such as data.dev={share}%").format(share=share)
+        return more_labelled(found, ("train", "dev"))
+    return more_labelled(found, (split,))
+
+
+def more_labelled(found: Preflight, splits: Sequence[str]) -> str:
+    """What would give more rows of `splits`, all of which are scored already."""
+    for split in splits:
+        if _limited(found, split):
+            return _("raise data.limit.{split}, which is {limit}").format(
+                split=split, limit=found.recipe.data.limit[split]
+            )
+    if len(splits) == 1:
+        return _("label more rows of {split}").format(split=split_title(splits[0]))
+    words = _("label more: rows to learn from and to score, taken together, are only {rows}")
+    return words.format(rows=_count(found, splits))
+
+
+def _limited(found: Preflight, split: str) -> bool:
+    """Whether `data.limit` is what keeps the split small."""
+    limit = found.recipe.data.limit.get(split)
+    return limit is not None and _count(found, (split,)) >= limit
+
+
+def _count(found: Preflight, splits: Sequence[str]) -> int:
     assert found.dataset is not None  # refused otherwise
-    records, limit = found.dataset.records, found.recipe.data.limit.get(split)
-    if limit is not None and len(records[split]) >= limit:
-        return _("raise data.limit.{split}, which is {limit}").format(split=split, limit=limit)
-    if split == "dev" and not dev_is_share(found):
-        return _("label more rows of {split}").format(split=split_title(split))
-    rows = len(records["train"]) + len(records.get("dev", ()))
-    share = STEP * math.ceil(100 * ENOUGH / rows / STEP)
-    if share <= MOST_SHARE:
-        return _("give more, such as data.dev={share}%").format(share=share)
-    return _("label more: rows to learn from and to score, taken together, are only {rows}").format(rows=rows)
+    return sum(len(found.dataset.records[split]) for split in splits)
 
 
 def dev_is_share(found: Preflight) -> bool:
