@@ -127,6 +127,14 @@ def test_rows_go_where_they_belong(run: Path, tmp_path: Path) -> None:
     assert again.rows["dev"] == made.rows["dev"] + made.rows["new-dev"]
 
 
+def test_a_head_that_is_no_longer_new_does_not_learn_as_one(tmp_path: Path) -> None:
+    model = {"name": str(tmp_path / "tiny"), "head": "mean"}
+    first = weitiao.train(recipe(tmp_path, model=model, training={"max_steps": 2, "batch_size": 16}))
+    assert load_recipe(first.path / "recipe.yaml", frame()).training.head_learning_rate == 2e-2
+    made = learn(first.path, rows_of(20), output=tmp_path / "next", overrides=["training.max_steps=1"])
+    assert load_recipe(made.output / "recipe.yaml", frame()).training.head_learning_rate is None
+
+
 def test_a_model_that_learns_nothing_answers_as_before_and_is_not_promoted(run: Path, tmp_path: Path) -> None:
     made = learn(run, rows_of(60), output=tmp_path / "still", overrides=STILL)
     assert made.gate.old.served == made.gate.old.learnt and made.gate.new.served == made.gate.new.learnt

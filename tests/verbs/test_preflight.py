@@ -17,11 +17,13 @@ from weitiao.methods import METHOD_OPTIONS
 from weitiao.models.shape import Shape, shape_of
 from weitiao.recipe import Recipe, load_recipe
 from weitiao.verbs.check import check
+from weitiao.verbs.fitting.fit import loop_settings
 from weitiao.verbs.planning import cost, speed
 from weitiao.verbs.planning.plan import Measured, checkpoints_of, make_plan, steps_of
 from weitiao.verbs.preparing import encoding, model_checks
 from weitiao.verbs.preparing.frame import formats_of, frame
 from weitiao.verbs.preparing.preflight import Preflight, inspect
+from weitiao.verbs.preparing.resolving import resolved
 
 
 @pytest.fixture
@@ -524,10 +526,32 @@ def test_a_rate_that_was_meant_for_another_method_is_noted(
     assert [note.partition(";")[0] for note in notes] == said
 
 
+@pytest.mark.parametrize(
+    ("changes", "rate"),
+    [
+        ({}, 2e-2),
+        ({"method": "lora"}, 2e-2),
+        ({"training": {"learning_rate": 1e-5}}, 2e-2),
+        ({"training": {"head_learning_rate": 1e-3}}, 1e-3),
+        ({"training": {"optimizer": "sgd"}}, None),
+        ({"method": "head"}, None),
+        ({"model": {"name": "./m", "head": "stock"}}, None),
+        ({"model": {"name": "./m", "head": "mean", "hidden_layers": [8]}}, None),
+    ],
+)
+def test_a_new_layer_on_the_mean_learns_faster_than_the_rest(here: Path, changes: Any, rate: float | None) -> None:
+    found = inspect(recipe(**{"model": {"name": "./m", "head": "mean"}} | changes), full=False)
+    assert not [each for each in found.problems if each.severity == "error"]
+    assert resolved(found).training.head_learning_rate == rate
+    assert loop_settings(found, seed=0).optimiser.head_learning_rate == rate
+
+
+def test_on_wide_models_a_new_layer_learns_like_the_rest() -> None:
+    assert [METHOD_OPTIONS["full"]().head_rate(width) for width in (384, 385)] == [2e-2, None]
+
+
 def test_weights_that_move_take_larger_steps_in_narrow_models() -> None:
     full, lora = METHOD_OPTIONS["full"](), METHOD_OPTIONS["lora"]()
     assert [full.rate(width, tokens=False) for width in (384, 768)] == [1e-4, 5e-5]
     assert [full.rate(width, tokens=True) for width in (384, 768)] == [2e-4, 5e-5]
-    adapter = METHOD_OPTIONS["adapter"]
-    assert [adapter(placement=each).rate(384, tokens=False) for each in ("pfeiffer", "houlsby")] == [5e-3, 2e-3]
     assert {lora.rate(width, tokens=tokens) for width in (384, 768) for tokens in (True, False)} == {5e-4}

@@ -35,9 +35,7 @@ def choose(
     ] = None,
     rows: Annotated[
         int,
-        typer.Option(
-            "--rows", metavar="N", help=N_("Rows of train to probe with, and of dev to score: 6 or more; 0: no probe.")
-        ),
+        typer.Option("--rows", metavar="N", help=N_("Rows to probe with, 6 or more; 0: no probe.")),
     ] = 1000,
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help=N_("Write the ranking there, as JSON."))

@@ -22,6 +22,7 @@ from weitiao.tables import Table
 NARROW = 384  # width of the starters: pretrained weights of such models take larger steps than those of wide ones
 NARROW_RATE = 1e-4
 NARROW_TOKEN_RATE = 2e-4  # under a head that looks at every token, see benchmarks/understanding.py
+NARROW_HEAD_RATE = 2e-2  # of one new layer on the mean of such a model's tokens, which starts from nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,17 @@ class MethodOptions(Options):
         if not self.moves or width > NARROW:
             return self.learning_rate
         return max(self.learning_rate, NARROW_TOKEN_RATE if tokens else NARROW_RATE)
+
+    def head_rate(self, width: int) -> float | None:
+        """Peak learning rate of one new layer on the mean of the tokens; None for that of the rest.
+
+        At the rate of pretrained weights such a layer is not done when a few hundred steps end: with starter:en, 2,000
+        rows and 3 epochs of banking77 an accuracy of 0.675 was reached, and 0.883 at this rate (one seed).
+
+        Args:
+            width: numbers in the vector of a token of the model; nothing was measured on wide ones.
+        """
+        return NARROW_HEAD_RATE if width <= NARROW else None
 
     @property
     def labels(self) -> Sequence[str]:
@@ -179,6 +191,9 @@ class HeadOptions(CacheOptions):
     @property
     def stepwise(self) -> bool:  # type: ignore[override]
         return self.solver == "sgd"
+
+    def head_rate(self, width: int) -> float | None:  # noqa: ARG002
+        return None  # there is no rest
 
     def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:  # noqa: ARG002
         if not self.stepwise:

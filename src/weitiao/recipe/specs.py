@@ -193,7 +193,10 @@ class TrainingSpec(Options):
         default=None, gt=0, description="peak learning rate; default: the method's, for this model"
     )
     head_learning_rate: float | None = Field(
-        default=None, gt=0, description="peak learning rate of the new head; default: learning_rate"
+        default=None,
+        gt=0,
+        description="peak learning rate of the new head; default: learning_rate, or 2e-2 for one layer on the mean of "
+        "a narrow model's tokens",
     )
     layer_decay: float = Field(
         default=1.0, gt=0, le=1, description="learning rate of each layer relative to the one above it"

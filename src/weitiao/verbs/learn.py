@@ -302,7 +302,10 @@ def _recipe(own: Recipe, served: RunFolder, rows: Mixed, folder: RunFolder, how:
         ),
         "data": rows.spec(folder.path.absolute() / ROWS, own.data),
         "training": own.training.model_copy(
-            update={"objective": objective, "evaluate_every": AT_THE_END, "patience": None, "stop_at": None}
+            update={
+                "objective": objective, "evaluate_every": AT_THE_END, "patience": None, "stop_at": None,
+                "head_learning_rate": None,  # the head is not new
+            }
         ),
         "seeds": 1, "folds": None, "output": str(folder.path),
     }  # fmt: skip

@@ -41,7 +41,7 @@ from weitiao.verbs.fitting.keeping import keep
 from weitiao.verbs.fitting.stages import discard_body, embed_first, settled_on, stage_facts
 from weitiao.verbs.preparing.frame import method_of, objective_choice
 from weitiao.verbs.preparing.preflight import Preflight
-from weitiao.verbs.preparing.resolving import learning_rate
+from weitiao.verbs.preparing.resolving import head_learning_rate, learning_rate
 
 FINISHED = "fit.json"  # written last: what a fit took
 
@@ -243,7 +243,7 @@ def loop_settings(found: Preflight, seed: int) -> LoopSettings:
     training = found.recipe.training
     optimiser = OptimiserSpec(
         name=training.optimizer, learning_rate=learning_rate(found),
-        head_learning_rate=training.head_learning_rate, layer_decay=training.layer_decay, betas=training.betas,
+        head_learning_rate=head_learning_rate(found), layer_decay=training.layer_decay, betas=training.betas,
         epsilon=training.epsilon, momentum=training.momentum, weight_decay=training.weight_decay, l1=training.l1,
         l2_sp=training.l2_sp,
     )  # fmt: skip

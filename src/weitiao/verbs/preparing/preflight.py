@@ -96,6 +96,15 @@ def own_rate(found: Preflight) -> float:
     return method_of(found.recipe).rate(width, tokens=reads_tokens(found.task))
 
 
+def own_head_rate(found: Preflight) -> float | None:
+    """The peak learning rate that a new head takes by itself; None where it goes by that of the rest."""
+    model = found.recipe.model
+    one_layer = found.task.pools and model.head == "mean" and not model.hidden_layers
+    if not one_layer or model.continues or found.folder is None or found.recipe.training.optimizer == "sgd":
+        return None
+    return method_of(found.recipe).head_rate(width_of(found.folder.config))
+
+
 def judge(found: Preflight, on_event: OnEvent, *, strict: bool = False) -> None:
     """Tell what is odd, before any weights are opened; refuse what is at fault."""
     odd = [problem for problem in found.warnings if problem.severity == "note" or not strict]

@@ -12,7 +12,7 @@ from weitiao.recipe import Recipe, Source, TrainingSpec
 from weitiao.recipe.specs import share_of
 from weitiao.verbs.preparing.encoding import SHORTEST
 from weitiao.verbs.preparing.frame import SET_ASIDE, method_of
-from weitiao.verbs.preparing.preflight import Preflight, own_rate
+from weitiao.verbs.preparing.preflight import Preflight, own_head_rate, own_rate
 
 
 def resolved(found: Preflight, memory: Container[str] = ()) -> Recipe:
@@ -26,6 +26,7 @@ def resolved(found: Preflight, memory: Container[str] = ()) -> Recipe:
     training: dict[str, Any] = {}
     if method_of(recipe).stepwise:
         training["learning_rate"] = learning_rate(found)
+        training["head_learning_rate"] = head_learning_rate(found)
     else:
         training |= {name: TrainingSpec.model_fields[name].default for name in SET_ASIDE}
     if found.max_length >= SHORTEST:
@@ -59,6 +60,11 @@ def anchored(recipe: Recipe, memory: Container[str] = ()) -> Recipe:
 def learning_rate(found: Preflight) -> float:
     """The peak learning rate: the recipe's, else the method's for this model and this kind of head."""
     return found.recipe.training.learning_rate or own_rate(found)
+
+
+def head_learning_rate(found: Preflight) -> float | None:
+    """That of the new head: the recipe's, else its own; None where it goes by `learning_rate`."""
+    return found.recipe.training.head_learning_rate or own_head_rate(found)
 
 
 def absolute(source: Source | None) -> Source | None:
