@@ -87,7 +87,7 @@ def measure(settings: Settings, workspace: Path) -> dict[str, Any]:
     made = {"task": "classify", "data": {"train": "memory", "dev": "10%"}, "seed": SEED}
     if settings["kind"] == "ranking":
         return _ranking(made, train)
-    return fit_of(made, settings, train, test, workspace)
+    return _fit(made, settings, train, test, workspace)
 
 
 def sampled(settings: Settings) -> tuple[list[Row], list[Row]]:
@@ -126,7 +126,7 @@ def rows_of(corpus: str) -> dict[str, list[Row]]:
     }
 
 
-def fit_of(
+def _fit(
     made: Mapping[str, Any], settings: Settings, train: list[Row], test: list[Row], workspace: Path
 ) -> dict[str, Any]:
     """One training and its answers to the test rows, or only what a recipe settles on."""

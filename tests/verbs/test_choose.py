@@ -125,7 +125,7 @@ def test_fewer_different_texts_than_folds_are_refused(reviews: dict[str, Any], t
     lines = (tmp_path / "train.csv").read_text("utf-8").splitlines()
     (tmp_path / "train.csv").write_text("\n".join(lines[:5]) + "\n", "utf-8")
     reviews["data"]["dev"] = None
-    with pytest.raises(Refused, match="5 folds need at least 5 different texts or groups; got 4"):
+    with pytest.raises(Refused, match="5 folds need at least 5 different texts or groups; got 4; give more rows"):
         weitiao.choose(reviews, [str(tmp_path / "tiny")])
     assert weitiao.choose(reviews, [str(tmp_path / "tiny")], rows=0).candidates[0].reason == ""
 

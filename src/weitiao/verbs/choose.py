@@ -124,8 +124,14 @@ def samples_of(found: Preflight, rows: int) -> Samples:
         return Samples([*train, *dev], [part], list(_more(found, ["dev"], rows)))
     names = [name for name in ("train", "dev") if name in there]
     records, items = _pooled(found, names, rows)
-    held = folds(items, FOLDS, found.recipe.data.split_seed)
-    parts = [([place for place in range(len(records)) if place not in set(fold)], fold) for fold in held]
+    try:
+        held = folds(items, FOLDS, found.recipe.data.split_seed)
+    except Refused as error:
+        message = _(
+            "{reason}; give more rows, dev rows of their own in data.dev, or --rows 0 for an order without a probe"
+        )
+        raise Refused(message.format(reason=error)) from error
+    parts = [([place for other in held if other is not fold for place in other], fold) for fold in held]
     return Samples(records, parts, list(_more(found, names, rows)))
 
 
