@@ -33,7 +33,7 @@ from weitiao.tasks import RowFault
 from weitiao.verbs.evaluate import own_data
 from weitiao.verbs.predicting.asked import Asked
 from weitiao.verbs.selecting.scores import disagreement, several_labels, uncertainty_of
-from weitiao.verbs.selecting.spread import density, distinct, k_center
+from weitiao.verbs.selecting.spread import DIGITS, density, distinct, k_center
 
 if TYPE_CHECKING:
     from weitiao.serving.predictor import Predictor
@@ -82,7 +82,7 @@ class Candidate:
     """A row that may be chosen.
 
     Args:
-        score: what the pass over all rows made of it.
+        score: what the pass over all rows made of it, to `DIGITS` decimals.
         order: what decides between equals, of its text alone.
         row: the row as it stands in the file.
         record: as the task read it.
@@ -228,7 +228,7 @@ class _Pool:
         predictions, scores = self._answers(records)
         for (row, record), prediction, score in zip(read, predictions, scores, strict=True):
             text = self.surface_of(record).encode("utf-8", "surrogatepass")
-            yield Candidate(score, hashlib.blake2b(text, digest_size=8).digest(), row, record, prediction)
+            yield Candidate(round(score, DIGITS), hashlib.blake2b(text, digest_size=8).digest(), row, record, prediction)
 
     def _answers(self, records: Sequence[Record]) -> tuple[Sequence[Prediction], Sequence[float]]:
         """The first model's answers, and the score of each record; by density all are alike, and the order decides."""
@@ -323,7 +323,7 @@ def _write(pool: _Pool, chosen: Sequence[Candidate], output: Path, format_name: 
         WRITERS[format_name]().write([_for_annotators(each, read, format_name) for each in chosen], output)
         return
     own = pool.asked[0].recipe().data.fields
-    rows = [{**each.row.fields, **_answer(each.prediction, own), SCORE: round(each.score, 6)} for each in chosen]
+    rows = [{**each.row.fields, **_answer(each.prediction, own), SCORE: each.score} for each in chosen]
     WRITERS[format_name]().write(rows, output)
 
 
@@ -344,7 +344,7 @@ def _answer(prediction: Any, own: Mapping[str, str | int]) -> dict[str, Any]:
 def _for_annotators(candidate: Candidate, read: set[str], format_name: str) -> dict[str, Any]:
     """The inner form: the text, the answer to start from, and the other columns."""
     beside = {name: value for name, value in candidate.row.fields.items() if name not in read}
-    row: dict[str, Any] = {**beside, "text": candidate.record.text, SCORE: round(candidate.score, 6)}
+    row: dict[str, Any] = {**beside, "text": candidate.record.text, SCORE: candidate.score}
     prediction: Any = candidate.prediction
     labels = getattr(prediction, "labels", getattr(prediction, "intents", None))
     if format_name == "label_studio":

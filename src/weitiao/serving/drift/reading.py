@@ -11,6 +11,7 @@ from weitiao.text import Tokenizer
 
 NOTHING = "(none)"  # an answer without a label
 NO_ANSWER, ANSWER = "no_answer", "answer"
+DIGITS = 4  # that are kept of a number: the rest varies with the texts beside one in a batch, and is no drift
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ def look(ids: Sequence[int], prediction: Prediction, *, unknown: int | None, see
         unknown=sum(each == unknown for each in ids) / size,
         unseen=sum(each not in seen for each in ids) / size,
         labels=labels_of(prediction),
-        confidence=confidence_of(prediction),
-        score=score_of(prediction),
+        confidence=_rounded(confidence_of(prediction)),
+        score=_rounded(score_of(prediction)),
     )
 
 
@@ -89,3 +90,8 @@ def score_of(prediction: Any) -> float | None:
     """The number that is the answer; None of tasks whose answers are none."""
     told = getattr(prediction, "score", getattr(prediction, "similarity", None))
     return None if told is None else float(told)
+
+
+def _rounded(number: float | None) -> float | None:
+    """To `DIGITS` significant digits."""
+    return None if number is None else float(f"{number:.{DIGITS}g}")

@@ -17,6 +17,7 @@ from weitiao.records import FloatArray
 
 NEIGHBOURS = 10
 BLOCK = 1024  # candidates that are compared with all at a time
+DIGITS = 5  # decimals by which scores differ: beyond them are the rows beside a text in a batch, not the text
 
 
 def density(vectors: FloatArray, neighbours: int = NEIGHBOURS) -> FloatArray:
@@ -42,7 +43,7 @@ def k_center(vectors: FloatArray, worth: FloatArray, number: int, labelled: Floa
     Args:
         vectors: of the candidates, [N, H].
         worth: [N]; not below 0.
-        number: wanted; all where there are no more.
+        number: wanted; all where there are no more. Of equals, to `DIGITS` decimals, the first is taken.
         labelled: of texts that are labelled already, [K, H].
     """
     far = np.full(len(vectors), 2.0)
@@ -52,7 +53,7 @@ def k_center(vectors: FloatArray, worth: FloatArray, number: int, labelled: Floa
     left: npt.NDArray[np.bool_] = np.ones(len(vectors), dtype=bool)
     chosen: list[int] = []
     while len(chosen) < min(number, len(vectors)):
-        best = int(np.where(left, worth * np.maximum(far, 0.0), -1.0).argmax())
+        best = int(np.where(left, (worth * np.maximum(far, 0.0)).round(DIGITS), -1.0).argmax())
         chosen.append(best)
         left[best] = False
         far = np.minimum(far, 1 - vectors @ vectors[best])
