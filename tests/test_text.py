@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from tokenizers import AddedToken
 
 from tests.model_folder import make_model_folder, make_tokenizer
 from weitiao.errors import Refused
+from weitiao.models.tiny import tiny
 from weitiao.text import TokenCounter, Tokenizer, Tokens, han_share, load_tokenizer
 
 TOKENIZER = Tokenizer(make_tokenizer(), pad_id=0, segments=True, max_length=64)
@@ -33,7 +35,8 @@ def transformers_ids(text: str, pair: str | None, limit: int) -> dict[str, list[
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("limit", [4, 6, 9, 64])
 def test_single_texts_equal_transformers(text: str, limit: int) -> None:
-    ((ids, types, cut),) = TOKENIZER.encode([text], max_length=limit)
+    ((ids, types, cut, second),) = TOKENIZER.encode([text], max_length=limit)
+    assert second is None
     other = transformers_ids(text, None, limit)
     assert ids.tolist() == other["ids"]
     assert types is not None
@@ -45,7 +48,7 @@ def test_single_texts_equal_transformers(text: str, limit: int) -> None:
 @pytest.mark.parametrize("pair", [text for text in TEXTS if text])
 @pytest.mark.parametrize("limit", [6, 7, 10, 64])
 def test_pairs_equal_transformers(text: str, pair: str, limit: int) -> None:
-    ((ids, types, _cut),) = TOKENIZER.encode([text], [pair], max_length=limit)
+    ((ids, types, _cut, _second),) = TOKENIZER.encode([text], [pair], max_length=limit)
     other = transformers_ids(text, pair, limit)
     assert types is not None
     assert (ids.tolist(), types.tolist()) == (other["ids"], other["types"])
@@ -59,13 +62,24 @@ def test_pairs_equal_transformers(text: str, pair: str, limit: int) -> None:
 def test_lengths_and_cuts_add_up(rows: list[tuple[str, str]], limit: int) -> None:
     texts, pairs = [a for a, _b in rows], [b for _a, b in rows]
     whole = TOKENIZER.encode(texts, pairs, max_length=1000)
-    for (ids, _types, cut), (all_ids, _all_types, none) in zip(
-        TOKENIZER.encode(texts, pairs, max_length=limit), whole, strict=True
-    ):
-        assert none == 0
-        assert len(ids) + cut == len(all_ids)
-        assert len(ids) <= limit
-        assert len(ids) == min(limit, len(all_ids))
+    for kept, every in zip(TOKENIZER.encode(texts, pairs, max_length=limit), whole, strict=True):
+        assert every.cut == 0
+        assert len(kept.ids) + kept.cut == len(every.ids)
+        assert len(kept.ids) <= limit
+        assert len(kept.ids) == min(limit, len(every.ids))
+
+
+@pytest.mark.parametrize("layout", ["bert", "roberta", "gpt2", "xlnet"])
+def test_the_second_text_stands_where_it_is_told(layout: str, tmp_path: Path) -> None:
+    tiny(layout, tmp_path / layout, texts=TEXTS)
+    tokenizer = load_tokenizer(tmp_path / layout)
+    for text, other, limit in product(["a b", "a b c d e f g h"], ["good", "good film at all"], [7, 10, 64]):
+        (both,) = tokenizer.encode([text], [other], max_length=limit)
+        assert both.second is not None
+        begins, behind = both.second.tolist()
+        alone = tokenizer.backend.encode(other, add_special_tokens=False).ids
+        assert behind - begins > 0 and both.ids[begins:behind].tolist() == alone[: behind - begins]
+        assert behind - begins == len(alone) or both.cut
 
 
 @settings(max_examples=60, deadline=None)
@@ -81,7 +95,7 @@ def test_counting_gives_the_lengths_and_cuts_of_encoding(rows: list[tuple[str, s
 
 
 def sizes(encoded: list[Tokens]) -> list[tuple[int, int, int]]:
-    return [(len(ids), 0 if types is None else len(types), cut) for ids, types, cut in encoded]
+    return [(len(ids), 0 if types is None else len(types), cut) for ids, types, cut, _second in encoded]
 
 
 ODD = st.text(
@@ -125,7 +139,7 @@ def test_a_batch_is_its_rows() -> None:
 
 def test_the_models_own_limit_holds_where_none_is_given() -> None:
     short = Tokenizer(make_tokenizer(), pad_id=0, segments=False, max_length=5)
-    ((ids, types, cut),) = short.encode(["a b c d e f"])
+    ((ids, types, cut, _second),) = short.encode(["a b c d e f"])
     assert (len(ids), types, cut) == (5, None, 3)
 
 
@@ -164,7 +178,7 @@ def test_truncation_and_padding_saved_in_the_file_are_switched_off(tmp_path: Pat
     backend.enable_truncation(4)
     backend.enable_padding(length=50)
     backend.save(str(tmp_path / "tokenizer.json"))
-    ((ids, _types, cut),) = load_tokenizer(tmp_path).encode(["a b c d e f"])
+    ((ids, _types, cut, _second),) = load_tokenizer(tmp_path).encode(["a b c d e f"])
     assert (len(ids), cut) == (8, 0)
 
 

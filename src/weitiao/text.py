@@ -11,7 +11,7 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tokenizers import Encoding, normalizers, pre_tokenizers
@@ -21,9 +21,25 @@ from weitiao.errors import Refused
 from weitiao.messages import _
 from weitiao.records import IntArray
 
-Tokens = tuple[IntArray, IntArray | None, int]  # input_ids [T], token_type_ids [T], tokens cut off
 CHINESE = 0.2  # share of Chinese letters from which a text counts as Chinese, and words cannot be told by spaces
 WIDEST = 512  # tokens a text by default, where the model allows more
+
+
+class Tokens(NamedTuple):
+    """What a text, or a pair, is to a model.
+
+    Args:
+        ids: input_ids, [T], special tokens included.
+        types: token_type_ids, [T], for families that take them.
+        cut: tokens cut off.
+        second: where the second text begins and ends among them, [2]; None of a single text, and where only lengths are
+            wanted.
+    """
+
+    ids: IntArray
+    types: IntArray | None
+    cut: int
+    second: IntArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +105,7 @@ class Tokenizer:
     def encode(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int | None = None
     ) -> list[Tokens]:
-        """(input_ids [T], token_type_ids [T] or None, tokens cut off) of each text, special tokens included.
+        """The tokens of each text, special ones included.
 
         Of a pair the longer text is cut first, as transformers' `longest_first` does.
         """
@@ -97,13 +113,18 @@ class Tokenizer:
         room = limit - self.backend.num_special_tokens_to_add(pairs is not None)
         firsts = self.backend.encode_batch_fast(list(texts), add_special_tokens=False)
         seconds = self.backend.encode_batch_fast(list(pairs), add_special_tokens=False) if pairs is not None else None
+        wrapping = None if seconds is None else self.wrapping(pair=True)
         encoded: list[Tokens] = []
         for index, first in enumerate(firsts):
             second = seconds[index] if seconds else None
             cut = _cut(first, second, room)
+            place = None
+            if second is not None and wrapping is not None:
+                begins = wrapping.second_at(len(first))
+                place = np.array([begins, begins + len(second)], dtype=np.int32)
             whole = self.backend.post_process(first, second, add_special_tokens=True)
             types = np.asarray(whole.type_ids, dtype=np.int32) if self.segments else None
-            encoded.append((np.asarray(whole.ids, dtype=np.int32), types, cut))
+            encoded.append(Tokens(np.asarray(whole.ids, dtype=np.int32), types, cut, place))
         return encoded
 
 
@@ -139,7 +160,7 @@ class TokenCounter(Tokenizer):
         counted: list[Tokens] = []
         for count in counts:
             length = special + min(count, room)
-            counted.append((blank[:length], None if types is None else types[:length], special + count - length))
+            counted.append(Tokens(blank[:length], None if types is None else types[:length], special + count - length))
         return counted
 
     def _counts(self, texts: Sequence[str]) -> list[int]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from weitiao.models.batch import Batch
-from weitiao.models.heads.classify import LIGHTEST, ClassifyHead, mean_pool
+from weitiao.models.heads.classify import LIGHTEST, SECOND, ClassifyHead, mean_pool
 
 WEIGHTS = torch.tensor([0.5, 2.0, 7.0])
 
@@ -85,3 +85,23 @@ def test_hidden_layers_have_their_widths_and_the_initial_spread() -> None:
     assert [(each.in_features, each.out_features) for each in linears] == [(64, 48), (48, 16), (16, 3)]
     assert float(linears[0].weight.detach().std()) == pytest.approx(0.05, rel=0.05)
     assert [module.p for module in head.layers.modules() if isinstance(module, nn.Dropout)] == [0.3, 0.3, 0.3]
+
+
+def test_a_pair_is_read_together_and_apart() -> None:
+    """The mean of all tokens, the distance of both texts' means, and their product, whatever the padding holds."""
+    torch.manual_seed(0)
+    head = ClassifyHead(3, pooled_size=4, pair=True).eval()
+    hidden = torch.randn(2, 7, 4)
+    ends, second = [7, 5], torch.tensor([[3, 6], [2, 4]])
+    mask = torch.arange(7)[None] < torch.tensor(ends)[:, None]
+    batch = Batch(
+        {"attention_mask": mask.long()}, {}, torch.ones(2), torch.tensor(ends), (0, 1), places={SECOND: second}
+    )
+    read = head.pooled(hidden, batch)
+    for row, (end, (begins, behind)) in enumerate(zip(ends, second.tolist(), strict=True)):
+        first, last = hidden[row, :begins].mean(0), hidden[row, begins:behind].mean(0)
+        whole = torch.cat([hidden[row, :end].mean(0), (first - last).abs(), first * last])
+        torch.testing.assert_close(read[row], whole)
+    torch.testing.assert_close(head.outputs(hidden, batch)["logits"], head.layers(read))
+    hidden[1, 5:] = 9.0
+    torch.testing.assert_close(head.pooled(hidden, batch), read)

@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+import weitiao
 from tests.compression.sources import source
 from weitiao.compression import STEP_OPTIONS, STEPS
 from weitiao.errors import Refused
 from weitiao.models.onnx import threads_here
 from weitiao.models.parity import Parity
+from weitiao.models.tiny import tiny
 from weitiao.serving.engines import choosing
 from weitiao.serving.engines.choosing import engine_for, predictor_for
 from weitiao.serving.engines.onnx_engine import OnnxEngine
@@ -134,6 +136,32 @@ def test_the_fastest_engine_is_measured_once_and_said(
     predictor, reason = predictor_for(finished_run)
     assert (predictor.engine.name, reason) == ("torch", "torch answers: 4.0 times as fast as ONNX Runtime here")
     assert predictor.predict(TEXTS) == Predictor.load(finished_run).predict(TEXTS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_both_engines_read_the_texts_of_a_pair_apart(
+    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEITIAO_CACHE", str(tmp_path / "cache"))
+    pairs = [(one, other) for one in TEXTS for other in TEXTS]
+    tiny(family, tmp_path / "model", texts=TEXTS)
+    run = weitiao.train(
+        {
+            "task": "regress",
+            "model": {"name": str(tmp_path / "model"), "head": "mean"},
+            "data": {"train": "memory", "dev": None, "test": None},
+            "training": {"max_steps": 3, "learning_rate": 1e-2},
+            "evaluation": {"resamples": 100},
+            "output": str(tmp_path / "run"),
+        },
+        data=[{"text": one, "text_pair": other, "score": float(one == other)} for one, other in pairs],
+    )
+    expected = [each.score for each in Predictor.load(run.path).predict(pairs)]
+    assert len({round(each, 6) for each in expected}) > len(TEXTS)
+    predictor, reason = predictor_for(run.path, "onnx")
+    assert reason == "ONNX Runtime answers, as asked"
+    assert [each.score for each in predictor.predict(pairs)] == pytest.approx(expected, abs=1e-5)
 
 
 def test_without_the_extra_torch_answers_and_says_how_to_change_that(

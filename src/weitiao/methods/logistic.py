@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from weitiao.models.batch import Batch, collate
-from weitiao.models.heads.classify import ClassifyHead, mean_pool
+from weitiao.models.heads.classify import ClassifyHead
 from weitiao.models.network import Network
 from weitiao.models.padding import BATCH_TOKENS, batches_by_length
 from weitiao.records import Feature
@@ -37,7 +37,7 @@ def solve(network: Network, features: Sequence[Feature], cost: float) -> None:
     pooled = pooled_rows(network, features).double()  # [N, H]
     scale = pooled.norm(dim=-1).mean().clamp_min(1e-12)
     rows = [replace(each, input_ids=each.input_ids[:1], token_type_ids=None) for each in features]
-    batch = collate(rows, network.spec.pad_id)  # of one token a row, which is what was pooled of it
+    batch = collate(rows, network.spec.pad_id)  # for its targets: what a row says is pooled already
     head = _fitted(network.head, pooled / scale, batch, cost)  # type: ignore[arg-type]
     with torch.no_grad():
         linear = linear_of(network)
@@ -57,7 +57,7 @@ def _fitted(head: ClassifyHead, rows: Tensor, batch: Batch, cost: float) -> Clas
 
     def closure() -> Tensor:
         optimiser.zero_grad()
-        loss = cost * head.loss(rows[:, None], batch).total + 0.5 * linear.weight.square().sum()
+        loss = cost * head.loss_of({"logits": linear(rows)}, batch).total + 0.5 * linear.weight.square().sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
@@ -67,14 +67,15 @@ def _fitted(head: ClassifyHead, rows: Tensor, batch: Batch, cost: float) -> Clas
 
 
 def pooled_rows(network: Network, features: Sequence[Feature]) -> Tensor:
-    """What a mean head reads of each row, [N, H]."""
-    pooled = torch.zeros(len(features), linear_of(network).in_features)  # [N, H]
+    """What a mean head reads of each row, [N, H]; H is that of its layer."""
+    head: ClassifyHead = network.head  # type: ignore[assignment]
+    pooled = torch.zeros(len(features), linear_in(head).in_features)  # [N, H]
     training = network.training
     network.eval()
     with torch.no_grad():
         for rows in batches_by_length([len(feature) for feature in features], BATCH_TOKENS):
             batch = collate([features[row] for row in rows], network.spec.pad_id, rows)
-            pooled[rows] = mean_pool(network.hidden(batch), batch)
+            pooled[rows] = head.pooled(network.hidden(batch), batch)
     network.train(training)
     return pooled
 

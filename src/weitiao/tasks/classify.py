@@ -24,7 +24,7 @@ from weitiao.tasks import FieldSpec, RowFault, Settings
 from weitiao.tasks.base import BaseTask
 from weitiao.tasks.label_audit import LabelCounts, audit_labels, unanswerable
 from weitiao.tasks.labels import SEPARATOR, in_natural_order
-from weitiao.tasks.pairs import encoded, mixed_pairs
+from weitiao.tasks.pairs import encoded, mixed_pairs, places_of
 from weitiao.tasks.values import filled, text_of, texts_of
 from weitiao.text import Tokenizer
 
@@ -196,8 +196,8 @@ class Classify(BaseTask):
         index = {label: position for position, label in enumerate(labels)}
         targets = {gold: self._targets(gold, index) for gold in {record.labels for record in records}}
         return [
-            Feature(ids, types, targets[records[group].labels], group, cut)
-            for group, (ids, types, cut) in enumerate(encoded(records, tokenizer, max_length))
+            Feature(each.ids, each.types, targets[records[group].labels], group, each.cut, places_of(each))
+            for group, each in enumerate(encoded(records, tokenizer, max_length))
         ]
 
     def _targets(self, gold: tuple[str, ...] | None, index: Mapping[str, int]) -> dict[str, npt.NDArray[np.generic]]:

@@ -166,9 +166,10 @@ class Cloze(Classify):
             chunk = records[start : start + CHUNK]
             rows = [{TEXT: record.text, TEXT_PAIR: record.text_pair or ""} for record in chunk]
             found = self._gap.encode(rows, tokenizer, max_length)
-            for group, (record, ((ids, types, cut), gap)) in enumerate(zip(chunk, found, strict=True), start):
+            for group, (record, (tokens, gap)) in enumerate(zip(chunk, found, strict=True), start):
                 places = {"gap": np.array([gap], dtype=np.int64), "pieces": pieces}
-                features.append(Feature(ids, types, targets[record.labels], group, cut, places))
+                target = targets[record.labels]
+                features.append(Feature(tokens.ids, tokens.types, target, group, tokens.cut, places))
         return features
 
     def _pieces(self, tokenizer: Tokenizer, labels: Sequence[str]) -> IntArray:

@@ -177,9 +177,10 @@ class Embed(BaseTask):
         for start in range(0, len(parts), CHUNK):
             chunk = parts[start : start + CHUNK]
             encoded = tokenizer.encode([text for _group, _role, text in chunk], max_length=max_length)
-            for (group, role, _text), (ids, types, cut) in zip(chunk, encoded, strict=True):
+            for (group, role, _text), each in zip(chunk, encoded, strict=True):
                 places = {"role": np.array([role], dtype=np.int64)}
-                features.append(Feature(ids, types, self._targets(records[group], role), group, cut, places))
+                target = self._targets(records[group], role)
+                features.append(Feature(each.ids, each.types, target, group, each.cut, places))
         return features
 
     def _targets(self, record: EmbedRecord, role: int) -> dict[str, npt.NDArray[np.generic]]:

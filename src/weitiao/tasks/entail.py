@@ -104,8 +104,9 @@ class Entail(Classify):
             texts = [records[group].text for group, _option in chunk]
             pairs = [statements[option] for _group, option in chunk]
             encoded = tokenizer.encode(texts, pairs, max_length=max_length)
-            for (group, option), (ids, types, cut) in zip(chunk, encoded, strict=True):
-                features.append(Feature(ids, types, _targets(records[group], labels, option), group, cut))
+            for (group, option), each in zip(chunk, encoded, strict=True):
+                target = _targets(records[group], labels, option)
+                features.append(Feature(each.ids, each.types, target, group, each.cut))
         return features
 
     def decode(

@@ -7,8 +7,11 @@ from typing import Protocol
 
 from weitiao.errors import Problem
 from weitiao.messages import _
+from weitiao.records import IntArray, Record
 from weitiao.text import Tokenizer, Tokens
 
+SECOND = "second"  # as models/heads/classify.py calls it
+PAIRS = (("text", "text_pair"), ("query", "text"))  # where records keep the two texts of a pair
 CHUNK = 1024  # texts tokenised at a time: bounds the memory that the tokenizer's own objects take
 
 
@@ -37,6 +40,20 @@ def mixed_pairs(splits: Mapping[str, Sequence[MaybePair]]) -> list[Problem]:
         "{count} rows have no second text while the others have one; give all files the column, or leave it out of all"
     ).format(count=len(kinds[False]))
     return [Problem("mixed-pairs", message, file=kinds[False][0].file, line=kinds[False][0].line)]
+
+
+def sides_of(record: Record) -> tuple[str, ...]:
+    """The two texts of a pair; of a record that is none, nothing."""
+    for names in PAIRS:
+        texts = tuple(getattr(record, name, None) for name in names)
+        if all(isinstance(text, str) for text in texts):
+            return texts  # type: ignore[return-value]
+    return ()
+
+
+def places_of(tokens: Tokens) -> Mapping[str, IntArray]:
+    """Where the second text of a pair stands, for the heads that read the two apart; nothing of a single text."""
+    return {} if tokens.second is None else {SECOND: tokens.second}
 
 
 def encoded(records: Sequence[MaybePair], tokenizer: Tokenizer, max_length: int) -> Iterator[Tokens]:

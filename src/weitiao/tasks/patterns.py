@@ -106,7 +106,7 @@ class Gap:
             ids = np.array([*wrapping.before, *(encoding.ids[index] for index in kept), *behind], dtype=np.int32)
             types = np.full(len(ids), wrapping.types[1], dtype=np.int32) if tokenizer.segments else None
             gap = len(kept) - 1 if self.causal else kept.index(_gap(encoding, places[MASK], tokenizer))
-            found.append(((ids, types, len(encoding.ids) - len(kept)), len(wrapping.before) + gap))
+            found.append((Tokens(ids, types, len(encoding.ids) - len(kept)), len(wrapping.before) + gap))
         return found
 
     def _filled(self, row: Mapping[str, str], tokenizer: Tokenizer) -> tuple[str, dict[str, tuple[int, int]]]:
@@ -116,8 +116,8 @@ class Gap:
     def tokens(self, tokenizer: Tokenizer) -> int:
         """Tokens of the pattern itself, special ones included."""
         empty = dict.fromkeys((TEXT, TEXT_PAIR), "")
-        ((ids, _types, _cut), _place), *_rest = self.encode([empty], tokenizer, 10**6)
-        return len(ids)
+        (tokens, _place), *_rest = self.encode([empty], tokenizer, 10**6)
+        return len(tokens.ids)
 
     def pieces(self, word: str, tokenizer: Tokenizer) -> tuple[int, ...]:
         """The pieces of a word in the gap."""

@@ -22,7 +22,7 @@ from weitiao.recipe import Finding, Options, TrainingSpec
 from weitiao.records import Feature, Outputs, RankPrediction, RankRecord
 from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
 from weitiao.tasks.base import BaseTask
-from weitiao.tasks.pairs import CHUNK
+from weitiao.tasks.pairs import CHUNK, places_of
 from weitiao.tasks.regress import constant_scores
 from weitiao.tasks.sharing import shared_with_train
 from weitiao.tasks.steps import no_smoothing
@@ -124,8 +124,9 @@ class Rank(BaseTask):
         for start in range(0, len(records), CHUNK):
             chunk = records[start : start + CHUNK]
             queries, texts = [record.query for record in chunk], [record.text for record in chunk]
-            for group, (ids, types, cut) in enumerate(tokenizer.encode(queries, texts, max_length=max_length), start):
-                features.append(Feature(ids, types, _targets(records[group].label, highest), group, cut))
+            for group, each in enumerate(tokenizer.encode(queries, texts, max_length=max_length), start):
+                target = _targets(records[group].label, highest)
+                features.append(Feature(each.ids, each.types, target, group, each.cut, places_of(each)))
         return features
 
     def decode(

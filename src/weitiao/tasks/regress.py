@@ -24,7 +24,7 @@ from weitiao.records import Feature, Outputs, RegressPrediction, RegressRecord
 from weitiao.tasks import FieldSpec, LabelKind, RowFault, Settings
 from weitiao.tasks.base import BaseTask
 from weitiao.tasks.classify import TEXT, TEXT_PAIR
-from weitiao.tasks.pairs import encoded, mixed_pairs
+from weitiao.tasks.pairs import encoded, mixed_pairs, places_of
 from weitiao.tasks.steps import no_smoothing, whole_steps
 from weitiao.tasks.values import filled, number_of
 from weitiao.text import Tokenizer
@@ -135,8 +135,8 @@ class Regress(BaseTask):
     ) -> list[Feature]:
         scale = Scale.of(labels)
         return [
-            Feature(ids, types, _targets(records[group].score, scale), group, cut)
-            for group, (ids, types, cut) in enumerate(encoded(records, tokenizer, max_length))
+            Feature(each.ids, each.types, _targets(records[group].score, scale), group, each.cut, places_of(each))
+            for group, each in enumerate(encoded(records, tokenizer, max_length))
         ]
 
     def decode(

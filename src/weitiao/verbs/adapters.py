@@ -131,7 +131,7 @@ def _hidden(network: Network, tokenizer: Tokenizer) -> list[Outputs]:
     made: list[Outputs] = []
     with torch.inference_mode():
         for text in PROBES:
-            ((ids, types, cut),) = tokenizer.encode([text], max_length=64)
-            batch = collate([Feature(ids, types, cut=cut)], network.spec.pad_id)
+            (tokens,) = tokenizer.encode([text], max_length=64)
+            batch = collate([Feature(tokens.ids, tokens.types, cut=tokens.cut)], network.spec.pad_id)
             made.append({"hidden": network.hidden(batch).numpy()})
     return made

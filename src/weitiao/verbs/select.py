@@ -228,7 +228,9 @@ class _Pool:
         predictions, scores = self._answers(records)
         for (row, record), prediction, score in zip(read, predictions, scores, strict=True):
             text = self.surface_of(record).encode("utf-8", "surrogatepass")
-            yield Candidate(round(score, DIGITS), hashlib.blake2b(text, digest_size=8).digest(), row, record, prediction)
+            yield Candidate(
+                round(score, DIGITS), hashlib.blake2b(text, digest_size=8).digest(), row, record, prediction
+            )
 
     def _answers(self, records: Sequence[Record]) -> tuple[Sequence[Prediction], Sequence[float]]:
         """The first model's answers, and the score of each record; by density all are alike, and the order decides."""

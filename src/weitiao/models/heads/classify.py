@@ -2,7 +2,9 @@
 
 `stock` keeps the model loadable in plain transformers; it reads the first token (encoders) or the last one (decoders),
 through a pooler that many checkpoints never trained. `mean` averages over all tokens, which suits contrastively trained
-encoders such as both starters better; it loads through weitiao.
+encoders such as both starters better; it loads through weitiao. Of a pair it reads three means as long: that of all
+tokens, how far those of the two texts are apart in each number, and their products (after InferSent, Conneau et al.
+2017, section 3.1, where the texts are read apart); a frozen model says little about a pair by one mean alone.
 
 Notation: B rows, T tokens, H hidden, C classes.
 """
@@ -20,6 +22,7 @@ from weitiao.models.batch import Batch
 from weitiao.models.heads import HeadSpec, Loss
 from weitiao.models.heads.divergence import binary, categorical
 
+SECOND = "second"  # places of a pair's second text, [2]: its first token, and behind its last
 LIGHTEST = 0.01  # of a positive row against a negative one: "balanced" gives 0 where there are no negatives
 
 
@@ -33,6 +36,7 @@ class ClassifyHead(nn.Module):
             rows against its negative ones, floored at `LIGHTEST` so that a class that every row has still learns.
         label_smoothing: share of the target mass spread over all classes (Szegedy et al. 2016, section 7).
         pooled_size: H of a mean head; None for a stock head, where `hidden` already is the logits.
+        pair: whether a mean head reads the two texts of a pair apart, too.
         hidden_layers: widths of extra layers of a mean head.
         dropout: rate before each layer of a mean head.
         initializer_range: standard deviation of a mean head's new weights, as in the backbone's config.
@@ -50,6 +54,7 @@ class ClassifyHead(nn.Module):
         class_weights: Tensor | None = None,
         label_smoothing: float = 0.0,
         pooled_size: int | None = None,
+        pair: bool = False,
         hidden_layers: Sequence[int] = (),
         dropout: float = 0.1,
         initializer_range: float = 0.02,
@@ -63,9 +68,10 @@ class ClassifyHead(nn.Module):
         self.layers = (
             nn.Identity()
             if pooled_size is None
-            else _layers(pooled_size, hidden_layers, classes, dropout, initializer_range)
+            else _layers(3 * pooled_size if pair else pooled_size, hidden_layers, classes, dropout, initializer_range)
         )
         self.pools = pooled_size is not None
+        self.pair = pair
 
     @classmethod
     def of(cls, spec: HeadSpec) -> ClassifyHead:
@@ -76,6 +82,7 @@ class ClassifyHead(nn.Module):
             class_weights=spec.class_weights,
             label_smoothing=spec.label_smoothing,
             pooled_size=spec.size,
+            pair=spec.options.get("pair", False),
             hidden_layers=spec.hidden_layers,
             dropout=spec.dropout,
             initializer_range=spec.initializer_range,
@@ -92,7 +99,17 @@ class ClassifyHead(nn.Module):
 
     def outputs(self, hidden: Tensor, batch: Batch) -> dict[str, Tensor]:
         """{"logits": [B, C]} from `hidden`: [B, T, H] for a mean head, the logits themselves for a stock one."""
-        return {"logits": self.layers(mean_pool(hidden, batch) if self.pools else hidden)}
+        return {"logits": self.layers(self.pooled(hidden, batch) if self.pools else hidden)}
+
+    def pooled(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """What the layers of a mean head read: [B, T, H] -> [B, H], of a pair [B, 3H]."""
+        mean = mean_pool(hidden, batch)
+        if not self.pair:
+            return mean
+        second = batch.places[SECOND]  # [B, 2]
+        before = torch.stack([torch.zeros_like(second[:, 0]), second[:, 0]], dim=1)  # [B, 2]
+        first, last = span_mean(hidden, before), span_mean(hidden, second)
+        return torch.cat([mean, (first - last).abs(), first * last], dim=-1)
 
     def loss(self, hidden: Tensor, batch: Batch) -> Loss:
         """Cross-entropy, or mean binary cross-entropy over classes, summed over the rows with a target.
@@ -144,6 +161,13 @@ def mean_pool(hidden: Tensor, batch: Batch) -> Tensor:
     """Mean over each row's real tokens, [B, T, H] -> [B, H]."""
     mask = batch.inputs["attention_mask"].to(hidden.dtype)[:, :, None]  # [B, T, 1]
     return (hidden * mask).sum(1) / mask.sum(1).clamp_min(1.0)
+
+
+def span_mean(hidden: Tensor, bounds: Tensor) -> Tensor:
+    """Mean over the tokens of each row's span, [B, T, H] and [B, 2] -> [B, H]."""
+    place = torch.arange(hidden.shape[1], device=hidden.device)[None]  # [1, T]
+    inside = ((place >= bounds[:, :1]) & (place < bounds[:, 1:])).to(hidden.dtype)[:, :, None]  # [B, T, 1]
+    return (hidden * inside).sum(1) / inside.sum(1).clamp_min(1.0)
 
 
 def _layers(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from weitiao.models.batch import Batch
 from weitiao.models.heads import HeadSpec
-from weitiao.models.heads.classify import ClassifyHead, mean_pool
+from weitiao.models.heads.classify import ClassifyHead, mean_pool, span_mean
 
 
 class RelateHead(ClassifyHead):
@@ -40,12 +40,5 @@ class RelateHead(ClassifyHead):
 
     def outputs(self, hidden: Tensor, batch: Batch) -> dict[str, Tensor]:
         """{"logits": [B, C]}."""
-        spans = [_span_mean(hidden, batch.places[name]) for name in ("head", "tail")]  # 2 of [B, H]
+        spans = [span_mean(hidden, batch.places[name]) for name in ("head", "tail")]  # 2 of [B, H]
         return {"logits": self.layers(torch.cat([*spans, mean_pool(hidden, batch)], dim=-1))}
-
-
-def _span_mean(hidden: Tensor, bounds: Tensor) -> Tensor:
-    """Mean over the tokens of each row's span, [B, T, H] and [B, 2] -> [B, H]."""
-    place = torch.arange(hidden.shape[1], device=hidden.device)[None]  # [1, T]
-    inside = ((place >= bounds[:, :1]) & (place < bounds[:, 1:])).to(hidden.dtype)[:, :, None]  # [B, T, 1]
-    return (hidden * inside).sum(1) / inside.sum(1).clamp_min(1.0)

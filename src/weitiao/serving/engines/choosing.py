@@ -38,12 +38,14 @@ from weitiao.records import Feature
 from weitiao.serving.cards import TASK_FILE, TaskCard, model_folder
 from weitiao.serving.engines import Engine, Wanted
 from weitiao.serving.predictor import Predictor
+from weitiao.tasks.pairs import SECOND
 from weitiao.text import load_tokenizer
 
 SAME = 1e-5  # largest difference of an output
 LENGTHS = (8, 16, 32, 64, 128)  # tokens of the rows that both answer, and one as long as the model reads
 LONGEST = 512  # tokens of that one, at most
 ROUNDS = 5
+TEXT_PAIR = "text_pair"  # a field of the rows that are pairs
 UNUSED = 30 * 86_400
 EXPORT = "export.json"  # of a cached graph: the largest difference, or why there is none
 CONFIG = "config.json"  # of the body
@@ -193,15 +195,20 @@ def _machine() -> str:
 
 
 def _rows(folder: Path) -> list[Feature]:
-    """Rows of several lengths: ids of the vocabulary between the special tokens."""
-    tokenizer, most = load_tokenizer(folder), TaskCard.read(folder / TASK_FILE).max_length
-    wrapping, size = tokenizer.wrapping(), tokenizer.backend.get_vocab_size()
+    """Rows of several lengths: ids of the vocabulary between the special tokens; of a pair half in each text."""
+    tokenizer, card = load_tokenizer(folder), TaskCard.read(folder / TASK_FILE)
+    most, pair = card.max_length, TEXT_PAIR in (card.fields or ())
+    wrapping, size = tokenizer.wrapping(pair=pair), tokenizer.backend.get_vocab_size()
     draw = np.random.default_rng(0)
     longest = min(each for each in (most, tokenizer.max_length, LONGEST) if each)
     rows = []
     for length in sorted({min(each, longest) for each in (*LENGTHS, LONGEST)}):
-        ids, types = wrapping.wrap(draw.integers(0, size, max(1, length - len(wrapping))).tolist())
-        rows.append(Feature(ids, types if tokenizer.segments else None))
+        drawn = draw.integers(0, size, max(1 + pair, length - len(wrapping))).tolist()
+        first, second = (drawn[: len(drawn) // 2], drawn[len(drawn) // 2 :]) if pair else (drawn, [])
+        ids, types = wrapping.wrap(first, second)
+        begins = wrapping.second_at(len(first))
+        places = {SECOND: np.array([begins, begins + len(second)], dtype=np.int32)} if pair else {}
+        rows.append(Feature(ids, types if tokenizer.segments else None, places=places))
     return rows
 
 

@@ -30,6 +30,7 @@ from weitiao.models.padding import BATCH_TOKENS, batches_by_length
 from weitiao.recipe import Recipe
 from weitiao.records import Feature, FloatArray, Outputs, Prediction, Record
 from weitiao.tasks import Task, by_record, decode_all
+from weitiao.tasks.pairs import sides_of
 from weitiao.text import Tokenizer
 from weitiao.verbs.choosing.ranking import Samples
 from weitiao.verbs.fitting.fit import network_spec
@@ -40,7 +41,6 @@ Read = Callable[[Feature, FloatArray], FloatArray]  # a feature and its hidden s
 
 MOST_TOKENS = 6000  # that tags are learnt from
 SAMPLING_SEED = 17
-PAIRS = (("text", "text_pair"), ("query", "text"))  # where records keep the two texts of a pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class Probing:
             return read_vectors(network, features, READS[self.task.head])
         texts = [text for each in sides for text in (*each, *each)[:2]]
         encoded = self.tokenizer.encode(texts, max_length=self.max_length)
-        apart = [Feature(ids, types, group=group) for group, (ids, types, _cut) in enumerate(encoded)]
+        apart = [Feature(each.ids, each.types, group=group) for group, each in enumerate(encoded)]
         each = read_vectors(network, apart, mean_vector)
         return [compared(first, second) for first, second in zip(each[::2], each[1::2], strict=True)]
 
@@ -130,15 +130,6 @@ def _timed(records: int, work: Callable[[], T]) -> tuple[T, float]:
     began = time.perf_counter()
     found = work()
     return found, 1000 * (time.perf_counter() - began) / records
-
-
-def sides_of(record: Record) -> tuple[str, ...]:
-    """The two texts of a pair; of a record that is none, nothing."""
-    for names in PAIRS:
-        texts = tuple(getattr(record, name, None) for name in names)
-        if all(isinstance(text, str) for text in texts):
-            return texts  # type: ignore[return-value]
-    return ()
 
 
 def read_vectors(network: Network, features: Sequence[Feature], read: Read) -> list[FloatArray]:

@@ -29,6 +29,7 @@ from weitiao.models.network import Network, NetworkSpec, build, load
 from weitiao.recipe import Recipe, recipe_tree
 from weitiao.records import Feature, Outputs, Prediction, Record
 from weitiao.tasks import Settings, Task, by_record, decode_all
+from weitiao.tasks.pairs import sides_of
 from weitiao.training import OBJECTIVES
 from weitiao.training.loop import fit, total_steps
 from weitiao.training.optimiser import OptimiserSpec
@@ -263,7 +264,8 @@ def _network(found: Preflight, records: Sequence[Record], seed: int) -> Network:
     if found.folder is None or found.tokenizer is None:
         raise Failed(_("the model was not found"))
     targets = found.task.targets(records, found.labels)
-    spec = network_spec(recipe, found.task, found.labels, found.tokenizer.pad_id, targets)
+    pair = found.task.pools and method_of(recipe).needs_rows and any(sides_of(record) for record in records[:1])
+    spec = network_spec(recipe, found.task, found.labels, found.tokenizer.pad_id, targets, pair=pair)
     torch.manual_seed(seed)
     network = build(found.folder.path, spec)
     if recipe.model.continues:
@@ -274,15 +276,26 @@ def _network(found: Preflight, records: Sequence[Record], seed: int) -> Network:
 
 
 def network_spec(
-    recipe: Recipe, task: Task[Any, Any], labels: Sequence[str], pad_id: int, targets: Mapping[str, Any]
+    recipe: Recipe,
+    task: Task[Any, Any],
+    labels: Sequence[str],
+    pad_id: int,
+    targets: Mapping[str, Any],
+    *,
+    pair: bool = False,
 ) -> NetworkSpec:
-    """What the recipe puts on the backbone."""
+    """What the recipe puts on the backbone.
+
+    Args:
+        targets: what the head's loss is made from, as the task tells it of the training rows.
+        pair: whether a mean head is to read the two texts of each row apart, too.
+    """
     weights = targets.get("class_weights")
     return NetworkSpec(
         head=task.head,
         kind=recipe.model.head,
         labels=list(task.classes(labels)),
-        options=dict(task.head_options()),
+        options={**task.head_options(), **({"pair": True} if pair and recipe.model.head == "mean" else {})},
         class_weights=None if weights is None else [float(value) for value in weights],
         label_smoothing=recipe.training.label_smoothing,
         hidden_layers=list(recipe.model.hidden_layers),
