@@ -78,8 +78,8 @@ def features(family: str, count: int = 12, *, longest: int = 24, seed: int = 0) 
     texts = [" ".join([WORDS[word], *rng.choice(WORDS, rng.integers(0, longest))]) for word in first]
     encoded = load_tokenizer(folder(family)).encode(texts, max_length=100)
     return [
-        Feature(ids, types, {"labels": np.array(max(0, word - 8) % len(LABELS))}, group)
-        for group, ((ids, types, _cut), word) in enumerate(zip(encoded, first, strict=True))
+        Feature(each.ids, each.types, {"labels": np.array(max(0, word - 8) % len(LABELS))}, group)
+        for group, (each, word) in enumerate(zip(encoded, first, strict=True))
     ]
 
 

@@ -27,7 +27,7 @@ def test_a_text_or_several(server: Server, vectors_run: Path) -> None:
     predictor = Predictor.load(vectors_run)
     for got, expected in zip(answer["data"], predictor.predict(["fine", "a lazy dog"]), strict=True):
         assert got["embedding"] == pytest.approx(expected.vector, abs=1e-5)  # type: ignore[attr-defined]
-    tokens = sum(len(ids) for ids, _types, _cut in predictor.tokenizer.encode(["fine", "a lazy dog"]))
+    tokens = sum(len(each.ids) for each in predictor.tokenizer.encode(["fine", "a lazy dog"]))
     assert answer["usage"] == {"prompt_tokens": tokens, "total_tokens": tokens}
     assert embed(server, input="fine")[1]["data"][0]["embedding"] == pytest.approx(
         answer["data"][0]["embedding"], abs=1e-5

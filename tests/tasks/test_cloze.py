@@ -55,7 +55,7 @@ def _tokenizer() -> Tokenizer:
 
 def encoded(tokenizer: Tokenizer, pattern: str, limit: int = 64, **row: str) -> tuple[list[str], int, int]:
     """(tokens, place of the gap, tokens cut)."""
-    ((ids, _types, cut), gap), *_rest = Gap(Pattern.of(pattern), causal=False).encode([row], tokenizer, limit)
+    ((ids, _types, cut, _second), gap), *_rest = Gap(Pattern.of(pattern), causal=False).encode([row], tokenizer, limit)
     return [tokenizer.backend.id_to_token(piece) for piece in ids], gap, cut
 
 
@@ -88,7 +88,7 @@ def test_of_a_pair_the_longer_text_is_cut(text: str, pair: str, kept: tuple[int,
 def test_every_kind_of_tokenizer_has_its_gap(family: str, tmp_path: Path) -> None:
     tokenizer = load_tokenizer(tiny(family, tmp_path / family))
     gap = Gap(Pattern.of("{text} It was {mask}."), causal=False)
-    ((ids, _types, _cut), place), *_rest = gap.encode([{"text": "酒店 was fine"}], tokenizer, 100)
+    ((ids, *_more), place), *_rest = gap.encode([{"text": "酒店 was fine"}], tokenizer, 100)
     assert tokenizer.backend.id_to_token(int(ids[place])) == tokenizer.mask_token
     assert list(ids).count(tokenizer.backend.token_to_id(tokenizer.mask_token)) == 1
 
@@ -97,7 +97,7 @@ def test_every_kind_of_tokenizer_has_its_gap(family: str, tmp_path: Path) -> Non
 def test_a_causal_model_reads_up_to_the_gap_and_its_word_brings_the_space(family: str, tmp_path: Path) -> None:
     tokenizer = load_tokenizer(tiny(family, tmp_path / family, texts=["It was great and dull"] * 9))
     gap = Gap(Pattern.of("{text} It was {mask}"), causal=True)
-    ((ids, _types, _cut), place), *_rest = gap.encode([{"text": "a film."}], tokenizer, 100)
+    ((ids, *_more), place), *_rest = gap.encode([{"text": "a film."}], tokenizer, 100)
     assert place == len(ids) - 1
     said = gap.pieces("great", tokenizer)
     whole = tokenizer.backend.encode("a film. It was great", add_special_tokens=False).ids

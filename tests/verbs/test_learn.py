@@ -17,6 +17,7 @@ import weitiao
 from weitiao.artifact import read_json
 from weitiao.cli import main
 from weitiao.errors import Interrupted, Refused
+from weitiao.models.tiny import tiny
 from weitiao.recipe import EvaluationSpec, load_recipe
 from weitiao.records import ClassifyPrediction, ClassifyRecord
 from weitiao.serving.feedback.store import Feedback, FeedbackStore
@@ -309,6 +310,30 @@ def test_a_recipe_continues_only_a_model_of_its_own_task(run: Path, tmp_path: Pa
     (tmp_path / "model/task.json").write_text(json.dumps(card), "utf-8")
     other = weitiao.check({**asked, "model": {"name": str(tmp_path / "model"), "continues": True}})
     assert "answers the task tag, and the recipe is of the task classify" in str(other.problems)
+
+
+def test_a_head_of_pairs_that_is_gone_on_with_reads_what_it_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny("bert", tmp_path / "tiny")
+    rows = [{"text": f"room {n}", "text_pair": "fine", "score": float(n)} for n in range(16)]
+
+    def trained(model: Path, output: str, *, continues: bool) -> Path:
+        asked = {
+            "task": "regress",
+            "model": {"name": str(model), "head": "mean", "continues": continues},
+            "data": {"train": "memory", "dev": None, "test": None},
+            "training": {"max_steps": 1},
+            "evaluation": {"resamples": 100},
+            "output": str(tmp_path / output),
+        }
+        return weitiao.train(asked, data=rows).path / "model"
+
+    with monkeypatch.context() as before:  # as runs were that were made when no head read texts apart
+        before.setattr("weitiao.verbs.fitting.fit.sides_of", lambda _record: ())
+        old = trained(tmp_path / "tiny", "old", continues=False)
+    models = [old, trained(old, "on", continues=True), trained(tmp_path / "tiny", "new", continues=False)]
+    assert [read_json(each / "task.json")["network"]["options"].get("pair") for each in models] == [None, None, True]
 
 
 def test_an_export_with_the_tasks_own_columns_is_read(run: Path, tmp_path: Path) -> None:

@@ -264,7 +264,7 @@ def _network(found: Preflight, records: Sequence[Record], seed: int) -> Network:
     if found.folder is None or found.tokenizer is None:
         raise Failed(_("the model was not found"))
     targets = found.task.targets(records, found.labels)
-    pair = found.task.pools and method_of(recipe).needs_rows and any(sides_of(record) for record in records[:1])
+    pair = _reads_apart(found, found.folder.path, records)
     spec = network_spec(recipe, found.task, found.labels, found.tokenizer.pad_id, targets, pair=pair)
     torch.manual_seed(seed)
     network = build(found.folder.path, spec)
@@ -273,6 +273,14 @@ def _network(found: Preflight, records: Sequence[Record], seed: int) -> Network:
     if recipe.training.gradient_checkpointing:
         network.checkpoint_gradients()
     return network
+
+
+def _reads_apart(found: Preflight, folder: Path, records: Sequence[Record]) -> bool:
+    """Whether the head reads the two texts of each row apart, too; one that is gone on with reads what it read."""
+    if found.recipe.model.continues:
+        return bool(read_json(folder / "task.json")["network"]["options"].get("pair"))
+    mean = found.recipe.model.head == "mean" and found.task.pools
+    return mean and method_of(found.recipe).needs_rows and any(sides_of(record) for record in records[:1])
 
 
 def network_spec(
@@ -288,14 +296,14 @@ def network_spec(
 
     Args:
         targets: what the head's loss is made from, as the task tells it of the training rows.
-        pair: whether a mean head is to read the two texts of each row apart, too.
+        pair: whether the head is a mean head that reads the two texts of each row apart, too.
     """
     weights = targets.get("class_weights")
     return NetworkSpec(
         head=task.head,
         kind=recipe.model.head,
         labels=list(task.classes(labels)),
-        options={**task.head_options(), **({"pair": True} if pair and recipe.model.head == "mean" else {})},
+        options={**task.head_options(), **({"pair": True} if pair else {})},
         class_weights=None if weights is None else [float(value) for value in weights],
         label_smoothing=recipe.training.label_smoothing,
         hidden_layers=list(recipe.model.hidden_layers),
