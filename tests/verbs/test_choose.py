@@ -51,7 +51,7 @@ def test_a_model_that_knows_the_words_comes_before_one_that_does_not(reviews: di
     assert ranking.lead is not None
     assert ranking.lead.low > 0
     said = "\n".join(ranking.sentences)
-    assert "answers best: Accuracy 0.8" in said
+    assert "stands first: Accuracy 0.8" in said
     assert "on 160 rows, each by a linear model on its frozen vectors that learnt from the other folds, 128" in said
     assert "is more than chance" in said
     assert "of the pieces of these texts are not in its vocabulary" in said
@@ -251,13 +251,15 @@ def test_a_recipe_without_a_model_may_be_given_some(reviews: dict[str, Any], tmp
     assert [each.reason for each in ranking.candidates] == [""]
 
 
-def ranked(rows: int, sizes: dict[str, int], right: set[str]) -> Ranking:
-    """Models of these sizes, of which some answer all of so many rows rightly and the others none."""
+def ranked(rows: int, sizes: dict[str, int], right: set[str], wrong: dict[str, int] | None = None) -> Ranking:
+    """Models of these sizes, of which some answer all of so many rows rightly, but for some, and the others none."""
     records = [ClassifyRecord(file="a", line=n, group="", text="t", text_pair=None, labels=("a",)) for n in range(rows)]
     made = {
         label: ClassifyPrediction(labels=(label,), confidence=1.0, scores={"a": 1.0}, abstained=False) for label in "ab"
     }
     answers = {name: [made["a" if name in right else "b"]] * rows for name in sizes}
+    for name, count in (wrong or {}).items():
+        answers[name][:count] = [made["b"]] * count
     metric = single_label_metrics(["a", "b"])[0]
     candidates = [
         Candidate(name, parameters=size, score=interval(metric, answers[name], records, Resampling(100)))
@@ -277,7 +279,7 @@ def test_few_scored_rows_are_warned_of_and_the_fewest_show_no_lead(rows: int, fe
     said = "\n".join(ranked(rows, {"good": 1, "bad": 2}, {"good"}).sentences)
     words = f"{rows} rows to score are few: below 100 a share is known to within 10 points at best; label more"
     assert (words in said) is few
-    assert ("good answers best: Accuracy 1.000" in said) is (rows >= 6)
+    assert ("good stands first: Accuracy 1.000" in said) is (rows >= 6)
     assert ("good stands first, which says nothing of so few rows: Accuracy 1.000" in said) is (rows < 6)
     assert ("its lead over bad is more than chance" in said) is shown
     assert ("no difference from bad is shown" in said) is not shown
@@ -286,6 +288,16 @@ def test_few_scored_rows_are_warned_of_and_the_fewest_show_no_lead(rows: int, fe
 def test_the_best_of_a_metric_is_the_highest_and_of_equals_the_smaller() -> None:
     ranking = ranked(20, {"worse": 1, "big": 9, "small": 2}, {"big", "small"})
     assert [each.name for each in ranking.candidates] == ["small", "big", "worse", "gone"]
+
+
+@pytest.mark.parametrize(("wrong", "first"), [(1, "small"), (2, "big"), (40, "big")])
+def test_a_smaller_model_within_half_a_point_stands_first(wrong: int, first: str) -> None:
+    """1 of 300 rows is 0.3 points and no more than chance; 2 are 0.7."""
+    ranking = ranked(300, {"big": 9, "small": 2, "tiny": 1}, {"big", "small"}, {"small": wrong})
+    assert [each.name for each in ranking.candidates[:2]] == [first, "small" if first == "big" else "big"]
+    assert ranking.lead is not None and (ranking.lead.value < 0) is (first == "small")
+    said = "\n".join(ranking.sentences)
+    assert ("small is smaller and as good as big, as far as a probe can tell: -0.003 [" in said) is (first == "small")
 
 
 def test_a_vocabulary_without_unknown_pieces_has_none(tmp_path: Path) -> None:

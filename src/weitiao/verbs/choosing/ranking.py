@@ -19,6 +19,7 @@ from weitiao.records import Prediction, Record
 
 STRANGE = 0.01  # share of unknown pieces from which it is said
 CUT = 0.05  # share of cut texts from which it is said
+CLOSE = 0.005  # of a score that is a share: half a point is five of the 1,000 rows that are scored at most
 FEWEST = 6  # scored rows that can show a lead: of five, all for one model are no more than chance by a sign test
 
 
@@ -159,14 +160,29 @@ def by_score(
     metric: AnyMetric,
     resampling: Resampling,
 ) -> Ranking:
-    """The best score first; of equals the smaller model; behind them those that cannot be used."""
+    """The best score first, but for a smaller model that is as good; behind them those that cannot be used.
+
+    A model is as good as the best where its share lies less than `CLOSE` behind and the difference is not shown.
+    """
 
     def key(each: Candidate) -> tuple[Any, ...]:
         value = direction(metric.name) * each.score.value if each.score else 0.0
         return each.score is None, -value, each.parameters or 0
 
+    def as_good(each: Candidate) -> bool:
+        behind = best.score.value - each.score.value if best.score and each.score else CLOSE
+        near = direction(metric.name) > 0 and behind < CLOSE
+        return near and not _shown(
+            difference(metric, answers[best.name], answers[each.name], samples.scored, resampling)
+        )
+
     ordered = sorted(candidates, key=key)
     scored = [each for each in ordered if each.score is not None]
+    if scored:
+        best = scored[0]
+        first = min((each for each in scored if each is best or as_good(each)), key=lambda each: each.parameters or 0)
+        ordered.sort(key=lambda each: each is not first)
+        scored.sort(key=lambda each: each is not first)
     lead = None
     if len(scored) > 1:
         one, other = (answers[each.name] for each in scored[:2])
@@ -185,7 +201,7 @@ def _of_scores(scored: Sequence[Candidate], lead: Score | None, metric: str, sam
     if scored_rows < ENOUGH:
         yield _("; ").join([few_scored(scored_rows), *samples.more])
     if lead is not None:
-        yield _lead(first, scored[1], lead, shown=scored_rows >= FEWEST and not lead.low <= 0 <= lead.high)
+        yield _lead(first, scored[1], lead, shown=scored_rows >= FEWEST and _shown(lead))
     yield _("training may change the order of models whose scores lie close together; train those to be sure")
 
 
@@ -197,12 +213,12 @@ def _best(first: Candidate, metric: str, samples: Samples) -> str:
         )
     elif samples.scored_on == "dev":
         words = _(
-            "{model} answers best: {metric} {score} on {rows} rows of {split}, by a linear model on its frozen vectors "
+            "{model} stands first: {metric} {score} on {rows} rows of {split}, by a linear model on its frozen vectors "
             "that learnt from {train} rows of train"
         )
     else:
         words = _(
-            "{model} answers best: {metric} {score} on {rows} rows, each by a linear model on its frozen vectors that "
+            "{model} stands first: {metric} {score} on {rows} rows, each by a linear model on its frozen vectors that "
             "learnt from the other folds, {train} rows or more"
         )
     return words.format(
@@ -217,11 +233,19 @@ def _best(first: Candidate, metric: str, samples: Samples) -> str:
 
 def _lead(first: Candidate, second: Candidate, lead: Score, *, shown: bool) -> str:
     values = {"model": second.name, "gap": lead.shown("+")}
+    if lead.value < 0:
+        words = _("{first} is smaller and as good as {model}, as far as a probe can tell: {gap}")
+        return words.format(first=first.name, **values)
     if not shown:
         cheaper = min(first, second, key=lambda each: each.seconds or 0.0)
         words = _("no difference from {model} is shown: {gap}; {cheaper} trains faster, in about {time}")
         return words.format(cheaper=cheaper.name, time=duration(cheaper.seconds or 0.0), **values)
     return _("its lead over {model} is more than chance: {gap}").format(**values)
+
+
+def _shown(gap: Score) -> bool:
+    """Whether a difference is more than chance."""
+    return not gap.low <= 0 <= gap.high
 
 
 def _remarks(candidates: Sequence[Candidate]) -> Iterator[str]:
