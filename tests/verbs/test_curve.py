@@ -91,7 +91,7 @@ def test_a_method_that_is_left_open_is_said_to_be_one_for_all_sizes(tmp_path: Pa
     notes: list[str] = []
     made = small(tmp_path, method="auto", training={"max_steps": 1})
     weitiao.curve(made, points=1, seeds=1, on_event=lambda event: notes.append(event.get("text", "")))
-    assert "`method: auto` is settled once, on all rows: every size is trained by freeze" in notes
+    assert "`method: auto` is settled once, on all rows: every size is trained by full" in notes
 
 
 def test_a_curve_is_never_overwritten(folder: Path) -> None:

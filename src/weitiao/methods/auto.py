@@ -1,6 +1,7 @@
 """`method: auto`: which method is taken for these rows, this model and this much time.
 
-`benchmarks/choosing.py` measures the rules beside seven methods.
+The rules come from `benchmarks/few_shot.py` and `benchmarks/methods.py`; `benchmarks/choosing.py` sets what they take
+beside seven methods.
 
 A `Situation` goes in, told from rows, model and plan; `Proposal`s come out, the best first, each with its reason. The
 rules stand in `RULES` and nowhere else: the first that fits is taken, and docs/choosing.md shows them.
@@ -90,8 +91,7 @@ class Rule:
 
 
 RULES = (
-    Rule("contrastive", labels=32, tasks=frozenset({"classify"}), embedding=True, within=True),
-    Rule("freeze", labels=64),
+    Rule("contrastive", labels=16, tasks=frozenset({"classify"}), embedding=True, within=True),
     Rule("freeze", slow=True),
     Rule("full"),
 )
@@ -122,7 +122,6 @@ def reason(rule: Rule, situation: Situation) -> str:
     values = {
         "labels": f"{situation.labels_a_class:,.0f}",
         "limit": rule.labels,
-        "rows": f"{situation.rows:,}",
         "time": duration(situation.seconds),
         "allowed": duration(situation.limit),
     }
@@ -130,8 +129,6 @@ def reason(rule: Rule, situation: Situation) -> str:
         words = _("to train every parameter would take about {time}, and there are {allowed}")
     elif rule.embedding:
         words = _("{labels} labels a class are at most {limit}, and the model is an embedding model")
-    elif rule.labels is not None:
-        words = _("{labels} labels a class are at most {limit}")
     else:
-        words = _("{labels} labels a class ({rows} rows) and about {time} are enough to train every parameter")
+        words = _("to train every parameter takes about {time}, and there are {allowed}")
     return words.format(**values)
