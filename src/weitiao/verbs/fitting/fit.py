@@ -278,7 +278,7 @@ def _network(found: Preflight, records: Sequence[Record], seed: int) -> Network:
 def _reads_apart(found: Preflight, folder: Path, records: Sequence[Record]) -> bool:
     """Whether the head reads the two texts of each row apart, too; one that is gone on with reads what it read."""
     if found.recipe.model.continues:
-        return bool(read_json(folder / "task.json")["network"]["options"].get("pair"))
+        return bool(read_json(folder / "task.json")["network"].get("options", {}).get("pair"))
     mean = found.recipe.model.head == "mean" and found.task.pools
     return mean and method_of(found.recipe).needs_rows and any(sides_of(record) for record in records[:1])
 
