@@ -23,7 +23,7 @@ quickstart: $(INSTALLED)  ## fine-tune the Chinese-English starter on real revie
 	$(BIN)/weitiao quickstart
 
 test: $(INSTALLED)  ## the fast tests; with CI=true the slow ones too
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(if $(filter true,$(CI)),-m "slow or not slow")
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(if $(filter true,$(CI)),-m "slow or not slow" --durations=25)
 
 check: $(INSTALLED)  ## what CI checks besides the tests
 	$(BIN)/ruff format --check .
