@@ -158,6 +158,9 @@ class TagPrediction(Prediction):
         return answer, f"{min((span.confidence for span in self.spans), default=1.0):.2f}"
 
 
+SECOND = "second"  # `Feature.places` of a pair's second text, [2]: its first token, and behind its last
+
+
 @dataclass(frozen=True, slots=True)
 class Feature:
     """What the model reads for one record, or for one window of it.

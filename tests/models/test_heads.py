@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from weitiao.models.batch import Batch
-from weitiao.models.heads.classify import LIGHTEST, SECOND, ClassifyHead, mean_pool
+from weitiao.models.heads.classify import LIGHTEST, ClassifyHead, mean_pool
+from weitiao.records import SECOND
 
 WEIGHTS = torch.tensor([0.5, 2.0, 7.0])
 

@@ -7,10 +7,9 @@ from typing import Protocol
 
 from weitiao.errors import Problem
 from weitiao.messages import _
-from weitiao.records import IntArray, Record
+from weitiao.records import SECOND, IntArray, Record
 from weitiao.text import Tokenizer, Tokens
 
-SECOND = "second"  # as models/heads/classify.py calls it
 PAIRS = (("text", "text_pair"), ("query", "text"))  # where records keep the two texts of a pair
 CHUNK = 1024  # texts tokenised at a time: bounds the memory that the tokenizer's own objects take
 

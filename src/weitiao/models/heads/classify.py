@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from weitiao.models.batch import Batch
 from weitiao.models.heads import HeadSpec, Loss
 from weitiao.models.heads.divergence import binary, categorical
+from weitiao.records import SECOND
 
-SECOND = "second"  # places of a pair's second text, [2]: its first token, and behind its last
 LIGHTEST = 0.01  # of a positive row against a negative one: "balanced" gives 0 where there are no negatives
 
 

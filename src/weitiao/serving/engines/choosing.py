@@ -34,11 +34,10 @@ from weitiao.messages import _
 from weitiao.models.onnx import ONNX_FILE, threads_here
 from weitiao.models.parity import largest_difference
 from weitiao.models.weights import weight_files
-from weitiao.records import Feature
+from weitiao.records import SECOND, Feature
 from weitiao.serving.cards import TASK_FILE, TaskCard, model_folder
 from weitiao.serving.engines import Engine, Wanted
 from weitiao.serving.predictor import Predictor
-from weitiao.tasks.pairs import SECOND
 from weitiao.text import load_tokenizer
 
 SAME = 1e-5  # largest difference of an output
