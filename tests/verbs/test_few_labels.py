@@ -15,7 +15,7 @@ from weitiao.artifact import read_json
 from weitiao.errors import Interrupted, Refused
 from weitiao.models.tiny import tiny
 from weitiao.recipe import load_recipe
-from weitiao.verbs.preparing.frame import frame, set_aside
+from weitiao.verbs.preparing.frame import frame, method_of, set_aside
 
 WORDS = {"neg": "bad poor awful", "pos": "good nice great"}
 
@@ -104,10 +104,13 @@ def test_every_seed_and_fold_has_its_own_body(tmp_path: Path) -> None:
         ({"task": {"name": "classify", "multi_label": True}}, "and `multi_label` gives them several"),
         ({"training": {"patience": 2}}, "`training.patience` has no effect with `method: contrastive`, which is not"),
         ({"training": {"token_budget": 99}}, "`training.token_budget` splits a step, and `method: contrastive`"),
-        ({"method": {"name": "head", "cost": 2.0}}, "`method.cost` has no effect without `solver: lbfgs`; remove it"),
         (
-            {"method": {"name": "head", "solver": "lbfgs"}, "training": {"batch_size": 9}},
-            "`training.batch_size` has no effect with `method: head`, which takes no steps; remove it",
+            {"method": {"name": "head", "solver": "sgd", "cost": 2.0}},
+            "`method.cost` has no effect without `solver: lbfgs`; remove it",
+        ),
+        (
+            {"method": {"name": "head", "solver": "lbfgs"}, "training": {"patience": 9}},
+            "`training.patience` has no effect with `method: head`, which takes no steps; remove it",
         ),
     ],
 )
@@ -126,8 +129,47 @@ def test_the_length_and_rate_of_another_method_are_set_aside(tmp_path: Path) -> 
          "`method.body_learning_rate`, 0.001", "note"),
     ]  # fmt: skip
     for method in ("zero_shot", {"name": "head", "solver": "lbfgs"}):
-        found = weitiao.check(few(tmp_path, method=method, training=written))
-        assert [each.severity for each in found.problems if "`training." in each.message] == ["note"] * 2
+        found = weitiao.check(few(tmp_path, method=method, training={**written, "batch_size": 9}))
+        assert [each.severity for each in found.problems if "`training." in each.message] == ["note"] * 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "solver"),
+    [
+        ({}, "lbfgs"),
+        ({"training": {"epochs": 9, "batch_size": 8, "learning_rate": 2e-4}}, "lbfgs"),
+        ({"training": {"patience": 2}}, "sgd"),
+        ({"training": {"label_smoothing": 0.1}}, "sgd"),
+        ({"method": {"name": "head", "solver": "sgd"}}, "sgd"),
+        ({"model": {"head": "stock"}}, "sgd"),
+        ({"model": {"head": "mean", "hidden_layers": [4]}}, "sgd"),
+        ({"model": {"head": "mean", "continues": True}}, "sgd"),
+    ],
+)
+def test_a_new_layer_on_the_mean_is_solved_where_nothing_speaks_of_steps(
+    changes: dict[str, Any], solver: str, tmp_path: Path
+) -> None:
+    """Whatever makes it go by steps under `training` is said."""
+    made = few(tmp_path, method="head", training={})
+    made |= {**changes, "model": made["model"] | changes.get("model", {})}
+    found = weitiao.check(made)
+    said = [each.message for each in found.problems if each.code == "by-steps"]
+    spoken = changes.get("training", {}).keys() - {"epochs", "batch_size", "learning_rate"}
+    assert [f"`training.{key}` speaks of them" in said[0] for key in spoken] == [True] * len(said)
+    assert method_of(found.recipe).solver == solver  # type: ignore[attr-defined]
+
+
+def test_numbers_are_learnt_by_steps(tmp_path: Path) -> None:
+    made = load_recipe({**few(tmp_path, method="head", training={}), "task": "regress"}, frame())
+    assert method_of(made).stepwise
+
+
+def test_a_solved_head_is_gone_on_with_by_steps(tmp_path: Path) -> None:
+    run = weitiao.train(few(tmp_path, method="head", training={"epochs": 9}))
+    assert load_recipe(run.path / "recipe.yaml", frame()).method.options.solver == "lbfgs"  # type: ignore[attr-defined]
+    rows = [{"review": "good film", "stars": "1"}, {"review": "bad film", "stars": "0"}] * 8
+    learnt = weitiao.learn(run.path, rows, output=tmp_path / "next")
+    assert load_recipe(learnt.output / "recipe.yaml", frame()).method.options.solver == "sgd"  # type: ignore[attr-defined]
 
 
 def test_the_plan_counts_what_learns_in_the_first_stage(tmp_path: Path) -> None:

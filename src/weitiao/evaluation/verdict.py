@@ -12,6 +12,7 @@ least loss there is counts as 0.
                    learnt-little    the training loss ended above 80 % of that of guessing, ln(classes)
                    still-improving  the last evaluation is the best, by more than the noise
     fine           settled          none of these; settled-at-best: and the last evaluation is as good as the best
+                   in-one-go        none of these, and no steps were taken that could have a course
     unknown        too-few          no two evaluations on dev to compare
 
 Over-fitting is looked for first; the best checkpoint on dev is what a run keeps, so it costs time more than score. A
@@ -86,6 +87,9 @@ def judge(course: Course) -> Verdict:
         return Verdict(kind="over-fitted", findings=[*under, learnt], changes=changes)
     if under:
         return Verdict(kind="under-fitted", findings=under, changes=_more(points, course, under))
+    if points and not points[-1].epoch:
+        figures: dict[str, float | str] = {"metric": course.metric, "last": points[-1].metrics[course.metric]}
+        return Verdict(kind="fine", findings=[Finding(code="in-one-go", figures=figures)], changes=[])
     if len(points) < 2:
         return Verdict(
             kind="unknown", findings=[Finding(code="too-few", figures={"evaluations": len(points)})], changes=[]
@@ -307,7 +311,8 @@ def explain(finding: Finding) -> str:
             "changes within {noise} are noise."
         ),
         "settled-at-best": _("On dev, {metric} ended at its best, {best}; changes within {noise} are noise."),
-        "too-few": _("Dev was measured {evaluations} times while training; at least two are needed to see a course."),
+        "in-one-go": _("It was settled in one go, so there is no course to judge; on dev, {metric} is {last}."),
+        "too-few": _("Evaluations on dev while training: {evaluations}; at least two are needed to see a course."),
     }
     return sentences[finding.code].format(**_rounded(finding.figures))
 

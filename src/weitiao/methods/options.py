@@ -7,22 +7,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from weitiao.messages import _
 from weitiao.models.reference import ModelFolder
 from weitiao.models.shape import Shape, stack_depth_of
-from weitiao.recipe import Finding, Options, Recipe
+from weitiao.recipe import Finding, Options, Recipe, TrainingSpec
 from weitiao.tables import Table
 
 NARROW = 384  # width of the starters: pretrained weights of such models take larger steps than those of wide ones
 NARROW_RATE = 1e-4
 NARROW_TOKEN_RATE = 2e-4  # under a head that looks at every token, see benchmarks/understanding.py
 NARROW_HEAD_RATE = 2e-2  # of one new layer on the mean of such a model's tokens, which starts from nothing
+OF_STEPS = (  # keys under training that speak of optimiser steps, beside `epochs`, `batch_size` and `learning_rate`
+    "max_steps", "max_minutes", "token_budget", "order", "optimizer", "head_learning_rate", "layer_decay",
+    "weight_decay", "l1", "l2_sp", "schedule", "warmup", "clip", "ema", "objective", "label_smoothing",
+    "gradient_checkpointing", "evaluate_every", "patience", "stop_at", "checkpoint_every", "keep_checkpoints",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,15 @@ class MethodOptions(Options):
             width: numbers in the vector of a token of the model; nothing was measured on wide ones.
         """
         return NARROW_HEAD_RATE if width <= NARROW else None
+
+    def within(self, recipe: Recipe) -> Self:  # noqa: ARG002
+        """These options as they take effect in a recipe, which settles what they leave open."""
+        return self
+
+    @property
+    def going_on(self) -> Self | None:
+        """By what a later run goes on from what was learnt; None where it cannot."""
+        return self if self.stepwise and self.needs_rows else None
 
     @property
     def labels(self) -> Sequence[str]:
@@ -180,9 +194,10 @@ class HeadOptions(CacheOptions):
 
     # a convex problem on fixed features, no pretrained weight to spoil; by dev rows of sst2, stsb and waimai_10k
     learning_rate: ClassVar[float] = 2e-2
-    solver: Literal["sgd", "lbfgs"] = Field(
-        default="sgd",
-        description="sgd: by the steps of `training`; lbfgs: logistic regression in one go, for a few dozen labels",
+    solver: Literal["lbfgs", "sgd"] | None = Field(
+        default=None,
+        description="lbfgs: logistic regression in one go; sgd: by the steps of `training`; default: lbfgs where the "
+        "head is one layer on the mean of the tokens that classifies, and `training` speaks of no steps",
     )
     cost: float = Field(
         default=1.0, gt=0, description="weight of the rows against the L2 penalty of lbfgs, as scikit-learn's `C`"
@@ -190,7 +205,21 @@ class HeadOptions(CacheOptions):
 
     @property
     def stepwise(self) -> bool:  # type: ignore[override]
-        return self.solver == "sgd"
+        return self.solver != "lbfgs"
+
+    def within(self, recipe: Recipe) -> Self:
+        if self.solver is not None:
+            return self
+        solved = self.solvable(recipe) and not said_of_steps(recipe.training)
+        return self.model_copy(update={"solver": "lbfgs" if solved else "sgd"})
+
+    def solvable(self, recipe: Recipe) -> bool:
+        """Whether it is left open how the head learns, and one solution of a new head would do."""
+        return self.solver is None and not recipe.model.continues and not any(on_mean_head(recipe, "head"))
+
+    @property
+    def going_on(self) -> Self:
+        return self.model_copy(update={"solver": "sgd", "cost": type(self).model_fields["cost"].default})
 
     def head_rate(self, width: int) -> float | None:  # noqa: ARG002
         return None  # there is no rest
@@ -204,6 +233,11 @@ class HeadOptions(CacheOptions):
 
     def learning(self, shape: Shape, *, packable: bool) -> Learning:
         return Learning(shape.depth, embeddings=False, cached=self.cache and packable, own=0)
+
+
+def said_of_steps(training: TrainingSpec, keys: Collection[str] = OF_STEPS) -> list[str]:
+    """Keys under `training` that speak of steps and say something else than they do by themselves."""
+    return [name for name in keys if getattr(training, name) != TrainingSpec.model_fields[name].default]
 
 
 def on_mean_head(recipe: Recipe, method: str) -> Iterator[Finding]:

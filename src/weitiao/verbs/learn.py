@@ -261,7 +261,7 @@ def is_store(source: str) -> bool:
 
 def _refuse_if_closed(served: RunFolder, recipe: Recipe) -> None:
     """Runs that cannot be gone on from, and why."""
-    if not method_of(recipe).stepwise or not method_of(recipe).needs_rows:
+    if method_of(recipe).going_on is None:
         message = _(
             "{path}: the method '{method}' settles in one go and cannot go on; train again on old and new rows together"
         )
@@ -301,6 +301,7 @@ def _recipe(own: Recipe, served: RunFolder, rows: Mixed, folder: RunFolder, how:
             update={"name": str(teacher), "continues": True, "reinit_layers": 0, "revision": None}
         ),
         "data": rows.spec(folder.path.absolute() / ROWS, own.data),
+        "method": own.method.model_copy(update={"options": method_of(own).going_on}),
         "training": own.training.model_copy(
             update={
                 "objective": objective, "evaluate_every": AT_THE_END, "patience": None, "stop_at": None,

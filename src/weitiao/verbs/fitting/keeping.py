@@ -65,7 +65,7 @@ def keep(
     again = load(folder.model, trust_remote_code=network.spec.trust_remote_code)
     verify(infer(network, some), infer(again, some), folder.model)
     if tensors and found.folder is not None:
-        options = found.recipe.method.options.model_dump(mode="json")
+        options = method_of(found.recipe).model_dump(mode="json")
         base = adapters.Base.of(found.recipe.model.name or "", found.folder.path)
         named = {**card, "method": {"name": found.recipe.method.name, **options}}
         adapters.save(tensors, named, base, folder.adapter, peft=peft)

@@ -37,6 +37,7 @@ from weitiao.tasks.label_pairs import label_pairs
 from weitiao.training.loop import fit
 from weitiao.training.processes import Processes
 from weitiao.training.terms import FitResult, Hooks, LoopSettings
+from weitiao.verbs.preparing.frame import method_of
 from weitiao.verbs.preparing.preflight import Preflight
 
 EMBED, BODY, STAGE = "embed", "body.safetensors", "fit.json"
@@ -152,7 +153,7 @@ def discard_body(folder: RunFolder) -> None:
 
 def settled_on(found: Preflight, features: Sequence[Feature]) -> Sequence[Feature]:
     """The rows that a method without steps settles on: those of training, or the descriptions of the labels."""
-    options = found.recipe.method.options
+    options = method_of(found.recipe)
     if not isinstance(options, ZeroShotOptions):
         return features
     if found.task.head != "classify" or found.tokenizer is None:

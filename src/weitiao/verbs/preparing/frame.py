@@ -12,7 +12,14 @@ from typing import Any, cast
 from weitiao.data.reading import FORMATS
 from weitiao.messages import _
 from weitiao.methods.auto import AUTO, AutoOptions
-from weitiao.methods.options import METHOD_OPTIONS, CacheOptions, MethodOptions
+from weitiao.methods.options import (
+    METHOD_OPTIONS,
+    OF_STEPS,
+    CacheOptions,
+    HeadOptions,
+    MethodOptions,
+    said_of_steps,
+)
 from weitiao.recipe import Choice, DataSpec, Draft, Finding, Frame, Recipe, TrainingSpec, load_draft, recipe_tree
 from weitiao.recipe.specs import share_of
 from weitiao.tables import did_you_mean
@@ -60,8 +67,8 @@ def same_kind(recipe: Recipe, source: str) -> dict[str, Any]:
 
 
 def method_of(recipe: Recipe) -> MethodOptions:
-    """The options of the method that the recipe names."""
-    return cast("MethodOptions", recipe.method.options)
+    """The options of the method that the recipe names, as they take effect in it."""
+    return cast("MethodOptions", recipe.method.options).within(recipe)
 
 
 def objective_of(recipe: Recipe) -> ObjectiveOptions:
@@ -180,12 +187,6 @@ def _without_effect(training: TrainingSpec) -> Iterator[Finding]:
             yield Finding("misfit", ("training", name), message)
 
 
-SET_ASIDE = ("epochs", "learning_rate")  # keys under training, where a method without steps stands in the recipe
-OF_STEPS = (  # keys under training that speak of optimiser steps, beside those
-    "max_steps", "max_minutes", "batch_size", "token_budget", "order", "optimizer", "head_learning_rate",
-    "layer_decay", "weight_decay", "l1", "l2_sp", "schedule", "warmup", "clip", "ema", "objective", "label_smoothing",
-    "gradient_checkpointing", "evaluate_every", "patience", "stop_at", "checkpoint_every", "keep_checkpoints",
-)  # fmt: skip
 OF_THE_FIT = (  # which a stage before it lacks
     "head_learning_rate", "evaluate_every", "patience", "stop_at", "objective", "label_smoothing",
 )  # fmt: skip
@@ -201,12 +202,17 @@ def takes_steps(recipe: Recipe) -> bool:
     return method_of(recipe).stepwise or method_of(recipe).body_first
 
 
+def of_no_use(method: MethodOptions) -> tuple[str, ...]:
+    """Keys under training that most recipes have, and that a method has no use for whose fit takes no steps."""
+    if method.stepwise:
+        return ()
+    return ("epochs", "learning_rate") if method.body_first else ("epochs", "batch_size", "learning_rate")
+
+
 def set_aside(recipe: Recipe) -> Iterator[Finding]:
-    """Length and rate of a fit by steps where there is none; `weitiao new` writes a length, for any method."""
+    """What is said of a fit by steps where there is none; `weitiao new` writes a length, for any method."""
     method = method_of(recipe)
-    for name in SET_ASIDE:
-        if method.stepwise or getattr(recipe.training, name) == TrainingSpec.model_fields[name].default:
-            continue
+    for name in said_of_steps(recipe.training, of_no_use(method)):
         if method.body_first:
             message = _(
                 "`training.{name}` is set aside: the first stage of `method: {method}` goes by `{own}`, {value:g}"
@@ -218,19 +224,29 @@ def set_aside(recipe: Recipe) -> Iterator[Finding]:
         yield Finding("set-aside", ("training", name), message.format(name=name, method=recipe.method.name, **values))
 
 
+def gone_by_steps(recipe: Recipe) -> Iterator[Finding]:
+    """A head that would be solved in one go, were it not for a key under `training`."""
+    own, said = recipe.method.options, said_of_steps(recipe.training)
+    if isinstance(own, HeadOptions) and own.solvable(recipe) and said:
+        message = _(
+            "`method: head` learns by steps, for `training.{name}` speaks of them; without it, or with "
+            "`method.solver: lbfgs`, the head is solved in one go, which is quicker and leaves nothing undone"
+        )
+        yield Finding("by-steps", ("training", said[0]), message.format(name=said[0]))
+
+
 def _without_steps(recipe: Recipe) -> Iterator[Finding]:
     """Options of steps, where the method settles in one go."""
     if method_of(recipe).stepwise:
         return
-    fields = TrainingSpec.model_fields
-    for name in OF_THE_FIT if takes_steps(recipe) else OF_STEPS:
-        if getattr(recipe.training, name) != fields[name].default:
-            message = _("`training.{name}` has no effect with `method: {method}`, which {why}; remove it").format(
-                name=name,
-                method=recipe.method.name,
-                why=_("is not evaluated while its body learns") if takes_steps(recipe) else _("takes no steps"),
-            )
-            yield Finding("misfit", ("training", name), message)
+    without = OF_THE_FIT if takes_steps(recipe) else OF_STEPS
+    for name in said_of_steps(recipe.training, without):
+        message = _("`training.{name}` has no effect with `method: {method}`, which {why}; remove it").format(
+            name=name,
+            method=recipe.method.name,
+            why=_("is not evaluated while its body learns") if takes_steps(recipe) else _("takes no steps"),
+        )
+        yield Finding("misfit", ("training", name), message)
 
 
 def _nothing_to_learn_from(recipe: Recipe) -> Iterator[Finding]:
@@ -254,7 +270,7 @@ FORMAT_OF = {".ndjson": "jsonl", ".tab": "tsv", ".xls": "xlsx", ".xlsm": "xlsx",
 
 def _unread(recipe: Recipe) -> Iterator[Finding]:
     """Options of the model, the method and the files that nothing reads."""
-    name, options = recipe.model.name, recipe.method.options
+    name, options = recipe.model.name, method_of(recipe)
     if recipe.model.revision is not None and name and not name.startswith(("hf:", "ms:")):
         message = _("`model.revision` has no effect without a hub model (hf:owner/name, ms:owner/name); remove it")
         yield Finding("misfit", ("model", "revision"), message)

@@ -143,8 +143,8 @@ def _layers(recipe: Recipe, depth: int) -> Iterator[Finding]:
 
 def uncached(recipe: Recipe, family: str) -> Iterator[Finding]:
     """A cache that is asked for (or left on, as it is by default) and that this model, or recipe, cannot have."""
-    options = recipe.method.options
-    if not isinstance(options, CacheOptions) or not options.cache or is_packable(recipe, family):
+    options = method_of(recipe)
+    if not isinstance(options, CacheOptions) or not (options.cache and options.stepwise) or is_packable(recipe, family):
         return
     if recipe.training.gradient_checkpointing:
         message = _(

@@ -11,7 +11,7 @@ from weitiao.models.reference import PREFIXES
 from weitiao.recipe import Recipe, Source, TrainingSpec
 from weitiao.recipe.specs import share_of
 from weitiao.verbs.preparing.encoding import SHORTEST
-from weitiao.verbs.preparing.frame import SET_ASIDE, method_of
+from weitiao.verbs.preparing.frame import method_of, of_no_use
 from weitiao.verbs.preparing.preflight import Preflight, own_head_rate, own_rate
 
 
@@ -28,12 +28,16 @@ def resolved(found: Preflight, memory: Container[str] = ()) -> Recipe:
         training["learning_rate"] = learning_rate(found)
         training["head_learning_rate"] = head_learning_rate(found)
     else:
-        training |= {name: TrainingSpec.model_fields[name].default for name in SET_ASIDE}
+        training |= {name: TrainingSpec.model_fields[name].default for name in of_no_use(method_of(recipe))}
     if found.max_length >= SHORTEST:
         training["max_length"] = found.max_length
     if found.dataset is not None and "dev" in found.dataset.records:
         training["metric"] = found.metric
-    return recipe.model_copy(update={"training": recipe.training.model_copy(update=training)})
+    changed = {
+        "method": recipe.method.model_copy(update={"options": method_of(recipe)}),
+        "training": recipe.training.model_copy(update=training),
+    }
+    return recipe.model_copy(update=changed)
 
 
 def anchored(recipe: Recipe, memory: Container[str] = ()) -> Recipe:
