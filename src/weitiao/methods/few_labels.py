@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from weitiao.messages import _, ngettext
-from weitiao.methods.options import Learning, MethodOptions, on_mean_head
+from weitiao.methods.options import COST, Learning, MethodOptions, on_mean_head
 from weitiao.models.reference import ModelFolder
 from weitiao.models.shape import Shape
 from weitiao.recipe import Finding, Recipe
@@ -44,7 +44,7 @@ class ContrastiveOptions(MethodOptions):
         "pairs of one label lie closer than others (Su 2022)",
     )
     cost: float = Field(
-        default=1.0, gt=0, description="weight of the rows against the head's L2 penalty, as scikit-learn's `C`"
+        default=COST, gt=0, description="weight of the rows against the head's L2 penalty, as scikit-learn's `C`"
     )
 
     def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:  # noqa: ARG002

@@ -1,8 +1,9 @@
 """Logistic regression in one go: the linear layer of a mean head, solved instead of trained by steps.
 
 On frozen features the loss is convex, so that L-BFGS finds its one minimum, the same from any start, with no rate and
-no number of epochs to choose. Features are first brought to a mean length of 1, so that one strength of regularisation
-suits every model, and the scale is folded back into the weights.
+no number of epochs to choose. Features are first measured from their mean, in units of their mean distance from it: a
+model may put all texts into a narrow cone, and with lengths of 1 the penalty would weigh on what little tells them
+apart. Shift and scale are folded back into the layer, and one strength of the penalty suits every model.
 
 Notation: N rows, H hidden, C classes.
 """
@@ -35,14 +36,16 @@ def solve(network: Network, features: Sequence[Feature], cost: float) -> None:
         cost: weight of the rows' losses against half the squared length of the weights, as scikit-learn's `C`.
     """
     pooled = pooled_rows(network, features).double()  # [N, H]
-    scale = pooled.norm(dim=-1).mean().clamp_min(1e-12)
+    mean = pooled.mean(dim=0)  # [H]
+    scale = (pooled - mean).norm(dim=-1).mean().clamp_min(1e-12)
     rows = [replace(each, input_ids=each.input_ids[:1], token_type_ids=None) for each in features]
     batch = collate(rows, network.spec.pad_id)  # for its targets: what a row says is pooled already
-    head = _fitted(network.head, pooled / scale, batch, cost)  # type: ignore[arg-type]
+    head = _fitted(network.head, (pooled - mean) / scale, batch, cost)  # type: ignore[arg-type]
     with torch.no_grad():
         linear = linear_of(network)
-        linear.weight.copy_(linear_in(head).weight / scale)
-        linear.bias.copy_(linear_in(head).bias)
+        weight = linear_in(head).weight / scale
+        linear.weight.copy_(weight)
+        linear.bias.copy_(linear_in(head).bias - weight @ mean)
 
 
 def _fitted(head: ClassifyHead, rows: Tensor, batch: Batch, cost: float) -> ClassifyHead:

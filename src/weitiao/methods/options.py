@@ -19,6 +19,7 @@ from weitiao.models.shape import Shape, stack_depth_of
 from weitiao.recipe import Finding, Options, Recipe, TrainingSpec
 from weitiao.tables import Table
 
+COST = 2.0  # of a head that is solved; by benchmarks/head_rate.py
 NARROW = 384  # width of the starters: pretrained weights of such models take larger steps than those of wide ones
 NARROW_RATE = 1e-4
 NARROW_TOKEN_RATE = 2e-4  # under a head that looks at every token, see benchmarks/understanding.py
@@ -200,7 +201,7 @@ class HeadOptions(CacheOptions):
         "head is one layer on the mean of the tokens that classifies, and `training` speaks of no steps",
     )
     cost: float = Field(
-        default=1.0, gt=0, description="weight of the rows against the L2 penalty of lbfgs, as scikit-learn's `C`"
+        default=COST, gt=0, description="weight of the rows against the L2 penalty of lbfgs, as scikit-learn's `C`"
     )
 
     @property
