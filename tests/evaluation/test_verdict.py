@@ -226,4 +226,5 @@ def test_a_method_without_steps_is_not_told_to_make_more_of_them():
     settled = Course(Curves(dev=dev, learning_rate=None), "accuracy", 400, 2, "head", gap)
     assert [each.key for each in judge(settled).changes] == ["method"]
     (finding,) = judge(replace(settled, over_majority=None)).findings
-    assert explain(finding) == "It was settled in one go, so there is no course to judge; on dev, Accuracy is 0.500."
+    assert explain(finding) == "It was settled in one go, so there is no course of training to judge."
+    assert judge(replace(settled, over_majority=None, curves=Curves())).findings == [finding]

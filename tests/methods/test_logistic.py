@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from tests.models.families import LABELS, features, lively, network
+from weitiao.errors import Interrupted
 from weitiao.methods import logistic
 from weitiao.methods.contrastive import Contrastive
 from weitiao.methods.few_labels import ContrastiveOptions, ZeroShotOptions
 from weitiao.methods.freeze import LinearProbe
-from weitiao.methods.logistic import linear_of, pooled_rows
+from weitiao.methods.logistic import linear_of, pooled_rows, solve
 from weitiao.methods.options import HeadOptions
 from weitiao.methods.zero_shot import ZeroShot
 from weitiao.models.batch import Batch, collate
@@ -37,6 +39,46 @@ def test_it_is_the_logistic_regression_of_scikit_learn(family: str, cost: float)
     expected = oracle.predict_log_proba(scaled)
     got = torch.tensor(np.stack([each["logits"] for each in infer(net, rows)])).log_softmax(-1).numpy()
     np.testing.assert_allclose(got, expected, atol=2e-4)
+
+
+def test_each_of_several_labels_is_a_logistic_regression_of_its_own() -> None:
+    """However many labels there are, the penalty is as strong."""
+    net = lively(network("bert", "mean", options={"multi_label": True}))
+    rng = np.random.default_rng(3)
+    gold = rng.integers(0, 2, (40, len(LABELS)))
+    rows = [
+        replace(row, targets={"labels": told.astype(np.float32)})
+        for row, told in zip(features("bert", 40), gold, strict=True)
+    ]
+    solve(net, rows, 2.0)
+    pooled = pooled_rows(net, rows).double().numpy()
+    scaled = pooled - pooled.mean(0)
+    scaled /= np.linalg.norm(scaled, axis=1).mean()
+    got = torch.tensor(np.stack([each["logits"] for each in infer(net, rows)])).sigmoid().numpy()
+    for column, told in enumerate(gold.T):
+        oracle = LogisticRegression(C=2.0, tol=1e-9, max_iter=5000).fit(scaled, told)
+        np.testing.assert_allclose(got[:, column], oracle.predict_proba(scaled)[:, 1], atol=2e-4)
+
+
+def test_texts_that_lie_close_together_are_told_apart_as_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A constant of a hundred times their spread in all vectors changes no answer."""
+    rows = features("bert", 40)
+    answers = []
+    for offset in (0.0, 100.0):
+        net = lively(network("bert", "mean"))
+        pooled = pooled_rows(net, rows)
+        moved = pooled + offset * (pooled - pooled.mean(0)).norm(dim=-1).mean()
+        monkeypatch.setattr(logistic, "pooled_rows", lambda *_args, moved=moved: moved)
+        solve(net, rows, 2.0)
+        linear = linear_of(net)
+        answers.append((moved.double() @ linear.weight.double().T + linear.bias.double()).detach())
+    assert torch.allclose(*(each.softmax(-1) for each in answers), atol=1e-3)
+
+
+def test_a_signal_is_heard_while_the_features_are_computed() -> None:
+    net = network("bert", "mean")
+    with pytest.raises(Interrupted):
+        solve(net, features("bert", 4), 2.0, lambda: True)
 
 
 def test_the_solution_does_not_hang_on_the_start_and_leaves_the_body_alone() -> None:

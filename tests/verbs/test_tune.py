@@ -21,7 +21,9 @@ import weitiao
 from weitiao.artifact import read_json
 from weitiao.cli import main
 from weitiao.errors import Interrupted, ProblemsFound, Refused
+from weitiao.recipe import load_recipe
 from weitiao.tuning.study import About, Study, StudyFolder
+from weitiao.verbs.preparing.frame import frame
 from weitiao.verbs.searching.processes import no_more_than_needed
 from weitiao.verbs.searching.trials import fit_part
 from weitiao.verbs.searching.workers import work
@@ -94,6 +96,17 @@ def test_an_option_of_a_searched_method_is_no_mistake(tmp_path: Path) -> None:
     found = tuned(tmp_path, {"method": ["freeze", "head"], "method.layers": [1]}, sampler="grid")
     assert found.result.counts["complete"] == found.result.counts["impossible"] == 1
     assert "unknown key 'method.layers'" in next(each.reason for each in found.result.trials if each.reason)
+
+
+def test_a_head_learns_by_steps_in_all_trials_where_anything_of_steps_is_searched(tmp_path: Path) -> None:
+    made = recipe(tmp_path, method="head", training={}, evaluation={"resamples": 100})
+    made["model"]["head"] = "mean"
+    solvers = []
+    for number, space in enumerate(({"training.epochs": [1.0, 2.0]}, {"method.cost": [0.5, 2.0]})):
+        found = weitiao.tune(made, space=space, sampler="grid", seeds=0, output=tmp_path / f"study-{number}")
+        assert found.result.counts["complete"] == 2
+        solvers.append(load_recipe(found.best, frame()).method.options.solver)  # type: ignore[attr-defined]
+    assert solvers == ["sgd", "lbfgs"]
 
 
 def test_recipe_and_space_are_told_together(tmp_path: Path) -> None:

@@ -87,14 +87,18 @@ def judge(course: Course) -> Verdict:
         return Verdict(kind="over-fitted", findings=[*under, learnt], changes=changes)
     if under:
         return Verdict(kind="under-fitted", findings=under, changes=_more(points, course, under))
-    if points and not points[-1].epoch:
-        figures: dict[str, float | str] = {"metric": course.metric, "last": points[-1].metrics[course.metric]}
-        return Verdict(kind="fine", findings=[Finding(code="in-one-go", figures=figures)], changes=[])
+    if _without_steps(course.curves):
+        return Verdict(kind="fine", findings=[Finding(code="in-one-go", figures={})], changes=[])
     if len(points) < 2:
         return Verdict(
             kind="unknown", findings=[Finding(code="too-few", figures={"evaluations": len(points)})], changes=[]
         )
     return Verdict(kind="fine", findings=[_settled(course, points)], changes=[])
+
+
+def _without_steps(curves: Curves) -> bool:
+    """Whether there was no step that could have a loss, a rate or an epoch."""
+    return not curves.train and curves.learning_rate is None and not any(point.epoch for point in curves.dev)
 
 
 Rule = Callable[[Course, Sequence[DevPoint]], Finding | None]
@@ -311,7 +315,7 @@ def explain(finding: Finding) -> str:
             "changes within {noise} are noise."
         ),
         "settled-at-best": _("On dev, {metric} ended at its best, {best}; changes within {noise} are noise."),
-        "in-one-go": _("It was settled in one go, so there is no course to judge; on dev, {metric} is {last}."),
+        "in-one-go": _("It was settled in one go, so there is no course of training to judge."),
         "too-few": _("Evaluations on dev while training: {evaluations}; at least two are needed to see a course."),
     }
     return sentences[finding.code].format(**_rounded(finding.figures))

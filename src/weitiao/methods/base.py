@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,8 +45,12 @@ class Method:
         """
         raise NotImplementedError
 
-    def settle(self, network: Network, features: Sequence[Feature]) -> None:
-        """Find what learns in one go; asked instead of any step where `options.stepwise` is false."""
+    def settle(self, network: Network, features: Sequence[Feature], stop: Callable[[], bool] = lambda: False) -> None:
+        """Find what learns in one go; asked instead of any step where `options.stepwise` is false.
+
+        Raises:
+            Interrupted: `stop`, to be asked now and then, said that a signal asks to leave.
+        """
         raise NotImplementedError
 
     def before_step(self, network: Network, step: int) -> None:

@@ -6,7 +6,7 @@ cached (methods/frozen_cache.py); with and without the cache the same thing is t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from weitiao.errors import Refused
 from weitiao.messages import _
@@ -47,7 +47,7 @@ class LinearProbe(Method):
     """Only the new head learns.
 
     When to use: a first look at data or at a pretrained model, or a few dozen labels. Needs: next to nothing once the
-    frozen features are cached. Compares: well below full fine-tuning as soon as there are a few hundred labels.
+    frozen features are computed. Compares: `benchmarks/methods.py` and `benchmarks/choosing.py` set it beside others.
     """
 
     def __init__(self, options: HeadOptions | ContrastiveOptions) -> None:
@@ -61,9 +61,9 @@ class LinearProbe(Method):
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(name in new)
 
-    def settle(self, network: Network, features: Sequence[Feature]) -> None:
+    def settle(self, network: Network, features: Sequence[Feature], stop: Callable[[], bool] = lambda: False) -> None:
         """Logistic regression on the frozen features, each computed once."""
-        solve(network, features, self.options.cost)
+        solve(network, features, self.options.cost, stop)
 
 
 def _cache(options: CacheOptions) -> str | None:

@@ -10,13 +10,15 @@ Notation: N rows, H hidden, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from weitiao.errors import Interrupted
+from weitiao.messages import _
 from weitiao.models.batch import Batch, collate
 from weitiao.models.heads.classify import ClassifyHead
 from weitiao.models.network import Network
@@ -25,22 +27,29 @@ from weitiao.records import Feature
 
 ROUNDS = 500  # of L-BFGS at most; a few dozen are usual
 GRADIENT = 1e-7  # of the largest entry, at which it ends
+SAME = 1e-6  # distance from their mean, as a share of their length, below which features differ by rounding alone
 
 
-def solve(network: Network, features: Sequence[Feature], cost: float) -> None:
+def solve(network: Network, features: Sequence[Feature], cost: float, stop: Callable[[], bool] = lambda: False) -> None:
     """Put the solution into the head of `network`.
 
     Args:
         network: with a mean head of one linear layer.
         features: rows with targets.
         cost: weight of the rows' losses against half the squared length of the weights, as scikit-learn's `C`.
+        stop: whether a signal asks to leave; asked while the features are computed.
+
+    Raises:
+        Interrupted: `stop` asked for it.
     """
-    pooled = pooled_rows(network, features).double()  # [N, H]
-    mean = pooled.mean(dim=0)  # [H]
-    scale = (pooled - mean).norm(dim=-1).mean().clamp_min(1e-12)
+    pooled = pooled_rows(network, features, stop).double()  # [N, H]
+    length, mean = pooled.norm(dim=-1).mean(), pooled.mean(dim=0)  # [], [H]
+    pooled -= mean
+    scale = pooled.norm(dim=-1).mean().clamp_min(SAME * length + torch.finfo(torch.float32).tiny)
+    pooled /= scale
     rows = [replace(each, input_ids=each.input_ids[:1], token_type_ids=None) for each in features]
     batch = collate(rows, network.spec.pad_id)  # for its targets: what a row says is pooled already
-    head = _fitted(network.head, (pooled - mean) / scale, batch, cost)  # type: ignore[arg-type]
+    head = _fitted(network.head, pooled, batch, cost)  # type: ignore[arg-type]
     with torch.no_grad():
         linear = linear_of(network)
         weight = linear_in(head).weight / scale
@@ -52,6 +61,8 @@ def _fitted(head: ClassifyHead, rows: Tensor, batch: Batch, cost: float) -> Clas
     """A copy of the head with the weights that are best on `rows`, [N, H]."""
     head = deepcopy(head).double().eval()
     linear = linear_in(head)
+    if head.multi_label:  # the head's loss is the mean over the classes, each of which has a regression of its own
+        cost *= linear.out_features
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)
     optimiser = torch.optim.LBFGS(
@@ -69,8 +80,12 @@ def _fitted(head: ClassifyHead, rows: Tensor, batch: Batch, cost: float) -> Clas
     return head
 
 
-def pooled_rows(network: Network, features: Sequence[Feature]) -> Tensor:
-    """What a mean head reads of each row, [N, H]; H is that of its layer."""
+def pooled_rows(network: Network, features: Sequence[Feature], stop: Callable[[], bool] = lambda: False) -> Tensor:
+    """What a mean head reads of each row, [N, H]; H is that of its layer.
+
+    Raises:
+        Interrupted: `stop`, which is asked after each batch, asked for it.
+    """
     head: ClassifyHead = network.head  # type: ignore[assignment]
     pooled = torch.zeros(len(features), linear_in(head).in_features)  # [N, H]
     training = network.training
@@ -79,6 +94,8 @@ def pooled_rows(network: Network, features: Sequence[Feature]) -> Tensor:
         for rows in batches_by_length([len(feature) for feature in features], BATCH_TOKENS):
             batch = collate([features[row] for row in rows], network.spec.pad_id, rows)
             pooled[rows] = head.pooled(network.hidden(batch), batch)
+            if stop():
+                raise Interrupted(_("interrupted before fitting; the run is saved"))
     network.train(training)
     return pooled
 

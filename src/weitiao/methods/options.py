@@ -20,13 +20,15 @@ from weitiao.recipe import Finding, Options, Recipe, TrainingSpec
 from weitiao.tables import Table
 
 COST = 2.0  # of a head that is solved; by benchmarks/head_rate.py
+COST_BEFORE = 1.0  # which recipes of older runs name under any solver
 NARROW = 384  # width of the starters: pretrained weights of such models take larger steps than those of wide ones
 NARROW_RATE = 1e-4
 NARROW_TOKEN_RATE = 2e-4  # under a head that looks at every token, see benchmarks/understanding.py
 NARROW_HEAD_RATE = 2e-2  # of one new layer on the mean of such a model's tokens, which starts from nothing
-OF_STEPS = (  # keys under training that speak of optimiser steps, beside `epochs`, `batch_size` and `learning_rate`
-    "max_steps", "max_minutes", "token_budget", "order", "optimizer", "head_learning_rate", "layer_decay",
-    "weight_decay", "l1", "l2_sp", "schedule", "warmup", "clip", "ema", "objective", "label_smoothing",
+SET_ASIDE = ("epochs", "batch_size", "learning_rate")  # keys under training that most recipes have, for any method
+OF_STEPS = (  # the others that speak of optimiser steps
+    "max_steps", "max_minutes", "token_budget", "order", "optimizer", "betas", "epsilon", "head_learning_rate",
+    "layer_decay", "weight_decay", "l1", "l2_sp", "schedule", "warmup", "clip", "ema", "objective", "label_smoothing",
     "gradient_checkpointing", "evaluate_every", "patience", "stop_at", "checkpoint_every", "keep_checkpoints",
 )  # fmt: skip
 
@@ -218,9 +220,13 @@ class HeadOptions(CacheOptions):
         """Whether it is left open how the head learns, and one solution of a new head would do."""
         return self.solver is None and not recipe.model.continues and not any(on_mean_head(recipe, "head"))
 
+    def by_steps(self) -> Self:
+        """The same, by steps where that was left open."""
+        return self if self.solver is not None else self.model_copy(update={"solver": "sgd"})
+
     @property
     def going_on(self) -> Self:
-        return self.model_copy(update={"solver": "sgd", "cost": type(self).model_fields["cost"].default})
+        return self.model_copy(update={"solver": "sgd", "cost": COST})
 
     def head_rate(self, width: int) -> float | None:  # noqa: ARG002
         return None  # there is no rest
@@ -228,7 +234,7 @@ class HeadOptions(CacheOptions):
     def misfits(self, recipe: Recipe, folder: ModelFolder) -> Iterator[Finding]:  # noqa: ARG002
         if not self.stepwise:
             yield from on_mean_head(recipe, "head, solver: lbfgs")
-        elif self.cost != HeadOptions.model_fields["cost"].default:
+        elif self.cost not in (COST, COST_BEFORE):
             message = _("`method.cost` has no effect without `solver: lbfgs`; remove it")
             yield Finding("misfit", ("method", "cost"), message)
 

@@ -9,7 +9,7 @@ Notation: H hidden, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -31,11 +31,11 @@ class ZeroShot(Method):
     def apply(self, network: Network, total_steps: int) -> None:  # noqa: ARG002
         network.requires_grad_(False)
 
-    def settle(self, network: Network, features: Sequence[Feature]) -> None:
+    def settle(self, network: Network, features: Sequence[Feature], stop: Callable[[], bool] = lambda: False) -> None:
         """Make the head of the descriptions, one a class in their order; nothing to do where there are none."""
         if not features:
             return
-        pooled = pooled_rows(network, features)  # [C, H]
+        pooled = pooled_rows(network, features, stop)  # [C, H]
         linear = linear_of(network)
         with torch.no_grad():
             linear.bias.zero_()

@@ -15,9 +15,13 @@ from weitiao.training.terms import FitResult, Hooks
 
 
 def settle(network: Network, method: Method, features: Sequence[Feature], hooks: Hooks, *, log: Path) -> FitResult:
-    """Let `method` settle on `features`; done anew where it was broken off."""
+    """Let `method` settle on `features`; done anew where it was broken off.
+
+    Raises:
+        Interrupted: `hooks.stop` asked for it.
+    """
     started = time.monotonic()
-    method.settle(network, features)
+    method.settle(network, features, hooks.stop)
     network.eval()
     entry = {"step": 0, "epoch": 0.0, **({} if hooks.evaluate is None else {"dev": dict(hooks.evaluate())})}
     if Processes.current().is_main:

@@ -7,7 +7,7 @@ winner is trained beside the recipe. A search that was killed anywhere goes on w
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from weitiao.artifact import read_json, write_text
 from weitiao.errors import Failed, Interrupted, Problem, ProblemsFound, Refused, StorageFull
 from weitiao.events import OnEvent, silent
 from weitiao.messages import _, language
+from weitiao.methods.options import OF_STEPS, SET_ASIDE, HeadOptions
 from weitiao.recipe import Recipe, dump_recipe, load_recipe
 from weitiao.training.signals import StopSignal
 from weitiao.tuning.page import render_page
@@ -33,6 +34,7 @@ from weitiao.verbs.searching.processes import no_more_than_needed, worker_proces
 from weitiao.verbs.searching.sampled import mistakes, refuse_hopeless
 from weitiao.verbs.searching.workers import measured_rows, trial_recipe, work
 
+BY_STEPS = {f"training.{key}" for key in (*SET_ASIDE, *OF_STEPS)}
 LENGTH = {f"training.{key}" for key in ("epochs", "max_steps", "max_minutes", "batch_size", "evaluate_every")}
 
 
@@ -179,7 +181,7 @@ def _begin(
         raise ProblemsFound(wrong)
     if found.warnings:
         on_event({"kind": "problems", "problems": found.warnings})
-    recipe = _fixed(found)
+    recipe = _fixed(found, {".".join(change.keys) for change in parsed.touched()})
     refuse_hopeless(recipe, written, parsed)
     folder = StudyFolder(Path(output if output is not None else f"{recipe.output}-tune").absolute())
     _refuse_if_taken(folder)
@@ -188,11 +190,15 @@ def _begin(
     return Begun(folder, About(search, written, metric, _higher(metric), measured_rows(found), evaluations), recipe)
 
 
-def _fixed(found: Preflight) -> Recipe:
-    """The recipe in any folder, with the metric by which all trials are compared."""
+def _fixed(found: Preflight, searched: Collection[str]) -> Recipe:
+    """The recipe in any folder, with the metric by which all trials are compared, and one way for a head to learn."""
     recipe = anchored(found.recipe)
     metric = found.metric if _has_dev(found) else recipe.training.metric
-    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"metric": metric})})
+    changed: dict[str, Any] = {"training": recipe.training.model_copy(update={"metric": metric})}
+    if isinstance(recipe.method.options, HeadOptions) and BY_STEPS & set(searched):
+        options = recipe.method.options.by_steps()
+        changed["method"] = recipe.method.model_copy(update={"options": options})
+    return recipe.model_copy(update=changed)
 
 
 def _read_space(space: Any) -> tuple[Written, Space | None, list[Problem]]:

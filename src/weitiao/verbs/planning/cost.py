@@ -44,6 +44,7 @@ POOL_STEPS = 50  # training.batching.POOL_STEPS
 
 BASE_BYTES = 600e6  # interpreter, torch, transformers, tokenizers, and what answering and measuring add
 WORD = 4  # bytes of an fp32 number
+WIDE_WORD = 8
 OPTIMISER_WORDS = {"adamw": 2, "adam": 2, "sgd": 1}  # running means a trained parameter
 FRAGMENTATION = 1.2  # what the allocator keeps above what is in use
 SAVED_WIDTHS = (
@@ -137,6 +138,11 @@ def peak_bytes(
     attention = WORD * shape.heads * float(np.square(rows, dtype=np.float64).sum())
     activations = copies * layers * (a_token * float(rows.sum()) + attention)
     return BASE_BYTES + max(loading, held + FRAGMENTATION * activations)
+
+
+def solved_bytes(shape: Shape, rows: int, classes: int) -> float:
+    """What solving a head holds beside that: the vectors of all rows in double precision twice, and their logits."""
+    return 2.0 * WIDE_WORD * rows * (shape.hidden + 2 * classes)
 
 
 def _largest_micro_batch(step: Lengths, budget: int) -> Lengths:

@@ -145,7 +145,10 @@ def make_plan(recipe: Recipe, shape: Shape, family: str, measured: Measured, cla
         parameters=shape.total + shape.hidden * classes + classes,
         trained=trained,
         runs=recipe.seeds + (recipe.folds or 0),
-        memory_bytes=int(cost.peak_bytes(shape, learnt, training, train, classes, together, objective.copies)),
+        memory_bytes=int(
+            cost.peak_bytes(shape, learnt, training, train, classes, together, objective.copies)
+            + (0.0 if method.stepwise else cost.solved_bytes(shape, len(train), classes))
+        ),
         seconds=cost.START_SECONDS + cost.REPORT_SECONDS + fits * fitting + beside / speed,
         speed_measured=known,
         work=work,
@@ -212,7 +215,10 @@ def _beside_fitting(recipe: Recipe, shape: Shape, learning: Learning, measured: 
     work = (recipe.seeds + folds) * _answering(shape, measured, "dev", shape.depth)
     work += (1 + (recipe.seeds if recipe.seeds > 1 else 0)) * _answering(shape, measured, split, shape.depth)
     work += _answering(shape, measured, "train", shape.depth) if folds else 0.0  # each row once, by the fold without it
-    if learning.cached:
+    method = method_of(recipe)
+    if not method.stepwise and method.needs_rows:
+        work += (recipe.seeds + max(folds - 1, 0)) * _answering(shape, measured, "train", shape.depth)
+    elif learning.cached:
         filled = sum(_answering(shape, measured, each, learning.frozen) for each in ("train", "dev"))
         work += filled  # all seeds and folds share one cache
     return work

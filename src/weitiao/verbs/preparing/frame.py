@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from weitiao.data.reading import FORMATS
-from weitiao.messages import _
+from weitiao.messages import _, ngettext
 from weitiao.methods.auto import AUTO, AutoOptions
 from weitiao.methods.options import (
     METHOD_OPTIONS,
     OF_STEPS,
+    SET_ASIDE,
     CacheOptions,
     HeadOptions,
     MethodOptions,
@@ -203,10 +204,10 @@ def takes_steps(recipe: Recipe) -> bool:
 
 
 def of_no_use(method: MethodOptions) -> tuple[str, ...]:
-    """Keys under training that most recipes have, and that a method has no use for whose fit takes no steps."""
+    """Keys under training that a fit without steps sets aside; a stage before it has batches."""
     if method.stepwise:
         return ()
-    return ("epochs", "learning_rate") if method.body_first else ("epochs", "batch_size", "learning_rate")
+    return tuple(name for name in SET_ASIDE if not (method.body_first and name == "batch_size"))
 
 
 def set_aside(recipe: Recipe) -> Iterator[Finding]:
@@ -228,11 +229,26 @@ def gone_by_steps(recipe: Recipe) -> Iterator[Finding]:
     """A head that would be solved in one go, were it not for a key under `training`."""
     own, said = recipe.method.options, said_of_steps(recipe.training)
     if isinstance(own, HeadOptions) and own.solvable(recipe) and said:
-        message = _(
-            "`method: head` learns by steps, for `training.{name}` speaks of them; without it, or with "
-            "`method.solver: lbfgs`, the head is solved in one go, which is quicker and leaves nothing undone"
+        message = ngettext(
+            "`method: head` learns by steps, for {names} speaks of them; without it the head is solved in one go, "
+            "which leaves nothing undone",
+            "`method: head` learns by steps, for {names} speak of them; without them the head is solved in one go, "
+            "which leaves nothing undone",
+            len(said),
         )
-        yield Finding("by-steps", ("training", said[0]), message.format(name=said[0]))
+        names = ", ".join(f"`training.{name}`" for name in said)
+        yield Finding("by-steps", ("training", said[0]), message.format(names=names))
+
+
+def seeds_alike(recipe: Recipe) -> Iterator[Finding]:
+    """Seeds of a method that draws nothing."""
+    method = method_of(recipe)
+    if recipe.seeds > 1 and not (method.stepwise or method.body_first):
+        message = _(
+            "`seeds: {seeds}` makes {seeds} models that are alike: `method: {method}` settles in one go and draws "
+            "nothing; `folds` shows how much the rows matter"
+        )
+        yield Finding("seeds-alike", ("seeds",), message.format(seeds=recipe.seeds, method=recipe.method.name))
 
 
 def _without_steps(recipe: Recipe) -> Iterator[Finding]:

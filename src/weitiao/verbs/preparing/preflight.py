@@ -39,6 +39,7 @@ from weitiao.verbs.preparing.frame import (
     method_of,
     metric_names,
     reads_tokens,
+    seeds_alike,
     set_aside,
     task_of,
 )
@@ -181,7 +182,7 @@ class _Inspection:
     def run(self) -> Preflight:
         self._add(precision_misfits(self.recipe))
         self._add(absent_trackers(self.recipe))
-        self._add([*set_aside(self.recipe), *gone_by_steps(self.recipe)], "note")
+        self._add([*set_aside(self.recipe), *gone_by_steps(self.recipe), *seeds_alike(self.recipe)], "note")
         if self.recipe.data.file != "" and not self._in_doubt("task", *(f"data.{key}" for key in READING)):
             self._data()
         if self.recipe.model.name and not self._in_doubt("model.revision", "model.trust_remote_code"):
