@@ -105,7 +105,7 @@ def test_every_seed_and_fold_has_its_own_body(tmp_path: Path) -> None:
         ({"training": {"patience": 2}}, "`training.patience` has no effect with `method: contrastive`, which is not"),
         ({"training": {"token_budget": 99}}, "`training.token_budget` splits a step, and `method: contrastive`"),
         (
-            {"method": {"name": "head", "solver": "sgd", "cost": 2.0}},
+            {"method": {"name": "head", "solver": "sgd", "cost": 3.0}},
             "`method.cost` has no effect without `solver: lbfgs`; remove it",
         ),
         (
