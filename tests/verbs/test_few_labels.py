@@ -58,6 +58,7 @@ def test_the_first_stage_learns_from_pairs_and_leaves_no_weights_behind(straight
     assert sorted(path.name for path in (straight / "embed").iterdir()) == ["fit.json", "log.jsonl"]
     report = read_json(straight / "report.json")
     assert report["learnt"]["settled"]["first_stage"]["steps"] == stage["steps"]
+    assert report["timing"]["train_seconds"] > stage["seconds"]
     kept = load_recipe(straight / "recipe.yaml", frame())
     assert (kept.training.epochs, kept.training.learning_rate) == (3, None)  # of other methods, and so as they were
     assert not list(set_aside(kept))

@@ -135,11 +135,15 @@ def fit_once(
     with _tracked(found, folder, on_event) as told:
         hooks = replace(_hooks(found, network, train, dev, frozen), on_event=told, stop=stop)
         result = _learn(found, network, method, train, settings, hooks, folder)
+    before = stage_facts(folder)
+    stage = before.get("first_stage", {"seconds": 0.0, "tokens": 0})
     fitted = replace(
         _fitted(result, found.metric),
+        seconds=stage["seconds"] + result.seconds,
+        tokens=stage["tokens"] + result.tokens,
         parameters=sum(each.numel() for each in network.parameters()),
         trained=trained,
-        settled={**method.facts(network), **stage_facts(folder)},
+        settled={**method.facts(network), **before},
     )
     if result.stopped:
         text = _("training ended at step {step} of {steps}, as `training.{key}` asks")
