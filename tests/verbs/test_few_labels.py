@@ -173,6 +173,14 @@ def test_seeds_of_a_solved_head_are_alike_and_it_is_said(tmp_path: Path) -> None
     assert ["seeds-alike" in each for each in codes] == [True, False, False]
 
 
+def test_the_plan_counts_what_solving_a_head_holds(tmp_path: Path) -> None:
+    solved = weitiao.check(few(tmp_path, method="head", training={})).plan
+    by_steps = weitiao.check(few(tmp_path, method={"name": "head", "solver": "sgd"}, training={})).plan
+    assert solved is not None and by_steps is not None
+    assert solved.memory_bytes > by_steps.memory_bytes
+    assert (solved.steps, solved.evaluations) == (0, 0)
+
+
 def test_numbers_are_learnt_by_steps(tmp_path: Path) -> None:
     made = load_recipe({**few(tmp_path, method="head", training={}), "task": "regress"}, frame())
     assert method_of(made).stepwise

@@ -3,7 +3,7 @@
 On frozen features the loss is convex, so that L-BFGS finds its one minimum, the same from any start, with no rate and
 no number of epochs to choose. Features are first measured from their mean, in units of their mean distance from it: a
 model may put all texts into a narrow cone, and with lengths of 1 the penalty would weigh on what little tells them
-apart. Shift and scale are folded back into the layer, and one strength of the penalty suits every model.
+apart. Shift and scale are folded back into the layer, and a strength of the penalty means the same for every model.
 
 Notation: N rows, H hidden, C classes.
 """

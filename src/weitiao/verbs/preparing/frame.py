@@ -210,6 +210,13 @@ def of_no_use(method: MethodOptions) -> tuple[str, ...]:
     return tuple(name for name in SET_ASIDE if not (method.body_first and name == "batch_size"))
 
 
+def remarks(recipe: Recipe) -> Iterator[Finding]:
+    """What is to be known of the method beside the rest of the recipe, and stops nothing."""
+    yield from set_aside(recipe)
+    yield from gone_by_steps(recipe)
+    yield from seeds_alike(recipe)
+
+
 def set_aside(recipe: Recipe) -> Iterator[Finding]:
     """What is said of a fit by steps where there is none; `weitiao new` writes a length, for any method."""
     method = method_of(recipe)

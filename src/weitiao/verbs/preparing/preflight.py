@@ -32,17 +32,7 @@ from weitiao.text import Tokenizer, load_tokenizer
 from weitiao.verbs.planning.plan import Plan, make_plan, shape_for
 from weitiao.verbs.preparing.continuing import continued
 from weitiao.verbs.preparing.encoding import Encoded, encode_splits, length_limit
-from weitiao.verbs.preparing.frame import (
-    LOSS,
-    NEED_DEV,
-    gone_by_steps,
-    method_of,
-    metric_names,
-    reads_tokens,
-    seeds_alike,
-    set_aside,
-    task_of,
-)
+from weitiao.verbs.preparing.frame import LOSS, NEED_DEV, method_of, metric_names, reads_tokens, remarks, task_of
 from weitiao.verbs.preparing.method_choice import is_open, settle
 from weitiao.verbs.preparing.model_checks import (
     absent_trackers,
@@ -182,7 +172,7 @@ class _Inspection:
     def run(self) -> Preflight:
         self._add(precision_misfits(self.recipe))
         self._add(absent_trackers(self.recipe))
-        self._add([*set_aside(self.recipe), *gone_by_steps(self.recipe), *seeds_alike(self.recipe)], "note")
+        self._add(remarks(self.recipe), "note")
         if self.recipe.data.file != "" and not self._in_doubt("task", *(f"data.{key}" for key in READING)):
             self._data()
         if self.recipe.model.name and not self._in_doubt("model.revision", "model.trust_remote_code"):
@@ -365,7 +355,7 @@ class _Inspection:
             return
         settled = settle(self.recipe, found.task, dataset, found.labels, folder, encoded.measured)
         self.recipe = found.recipe = settled.recipe
-        self._add([Finding("auto-method", ("method",), settled.note), *set_aside(self.recipe)], "note")
+        self._add([Finding("auto-method", ("method",), settled.note), *remarks(self.recipe)], "note")
         self._add(uncached(self.recipe, folder.family), "note")
 
     def _plan(self, encoded: Encoded) -> None:
